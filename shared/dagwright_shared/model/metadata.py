@@ -1,0 +1,516 @@
+"""Metadata values: what user code attaches to assets, events and checks.
+
+The JSON form is that of Dagster Pipes: `{"type": "md", "raw_value": "..."}`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from dagwright_shared.model.keys import AssetKey
+
+JsonValue: TypeAlias = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
+
+
+class MetadataValue:
+    """One value attached to an asset or an event. Make one by the static methods, or give a plain Python value.
+
+    Example:
+        >>> MetadataValue.md("# Rows").md_str
+        '# Rows'
+        >>> metadata_value(3)
+        IntMetadataValue(value=3)
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def text(text: str) -> TextMetadataValue:
+        return TextMetadataValue(text)
+
+    @staticmethod
+    def url(url: str) -> UrlMetadataValue:
+        return UrlMetadataValue(url)
+
+    @staticmethod
+    def path(path: str | Path) -> PathMetadataValue:
+        return PathMetadataValue(str(path))
+
+    @staticmethod
+    def notebook(path: str | Path) -> NotebookMetadataValue:
+        return NotebookMetadataValue(str(path))
+
+    @staticmethod
+    def json(data: JsonValue) -> JsonMetadataValue:
+        return JsonMetadataValue(data)
+
+    @staticmethod
+    def md(data: str) -> MarkdownMetadataValue:
+        return MarkdownMetadataValue(data)
+
+    @staticmethod
+    def float(value: float) -> FloatMetadataValue:
+        return FloatMetadataValue(value)
+
+    @staticmethod
+    def int(value: int) -> IntMetadataValue:
+        return IntMetadataValue(value)
+
+    @staticmethod
+    def bool(value: bool) -> BoolMetadataValue:
+        return BoolMetadataValue(value)
+
+    @staticmethod
+    def timestamp(value: float | datetime) -> TimestampMetadataValue:
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise ValueError("MetadataValue.timestamp needs a datetime with a time zone")
+            value = value.timestamp()
+        return TimestampMetadataValue(value)
+
+    @staticmethod
+    def run(run_id: str) -> RunMetadataValue:
+        return RunMetadataValue(run_id)
+
+    @staticmethod
+    def job(job_name: str, location_name: str) -> JobMetadataValue:
+        return JobMetadataValue(job_name, location_name)
+
+    @staticmethod
+    def asset(asset_key: AssetKey) -> AssetMetadataValue:
+        return AssetMetadataValue(asset_key)
+
+    @staticmethod
+    def null() -> NullMetadataValue:
+        return NullMetadataValue()
+
+    @staticmethod
+    def python_artifact(artifact: Any) -> PythonArtifactMetadataValue:
+        return PythonArtifactMetadataValue(artifact.__module__, artifact.__qualname__)
+
+    @staticmethod
+    def table(records: Sequence[TableRecord], schema: TableSchema | None = None) -> TableMetadataValue:
+        if schema is None:
+            if not records:
+                raise ValueError("MetadataValue.table needs a schema when there are no records")
+            schema = TableSchema([TableColumn(name, _column_type(value)) for name, value in records[0].data.items()])
+        return TableMetadataValue(tuple(records), schema)
+
+    @staticmethod
+    def table_schema(schema: TableSchema) -> TableSchemaMetadataValue:
+        return TableSchemaMetadataValue(schema)
+
+    @staticmethod
+    def column_lineage(lineage: TableColumnLineage) -> TableColumnLineageMetadataValue:
+        return TableColumnLineageMetadataValue(lineage)
+
+    @property
+    def value(self) -> Any:
+        """The plain value inside."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class TextMetadataValue(MetadataValue):
+    text: str | None  # type: ignore[assignment]  # the class's own field, not the constructor of the base
+
+    @property
+    def value(self) -> str | None:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class UrlMetadataValue(MetadataValue):
+    url: str | None  # type: ignore[assignment]
+
+    @property
+    def value(self) -> str | None:
+        return self.url
+
+
+@dataclass(frozen=True, slots=True)
+class PathMetadataValue(MetadataValue):
+    path: str | None  # type: ignore[assignment]
+
+    @property
+    def value(self) -> str | None:
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookMetadataValue(MetadataValue):
+    path: str | None  # type: ignore[assignment]
+
+    @property
+    def value(self) -> str | None:
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class JsonMetadataValue(MetadataValue):
+    data: JsonValue
+
+    @property
+    def value(self) -> JsonValue:
+        return self.data
+
+
+@dataclass(frozen=True, slots=True)
+class MarkdownMetadataValue(MetadataValue):
+    md_str: str | None
+
+    @property
+    def value(self) -> str | None:
+        return self.md_str
+
+
+@dataclass(frozen=True, slots=True)
+class FloatMetadataValue(MetadataValue):
+    value: float | None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class IntMetadataValue(MetadataValue):
+    value: int | None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class BoolMetadataValue(MetadataValue):
+    value: bool | None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampMetadataValue(MetadataValue):
+    """Seconds since 1970 in UTC."""
+
+    value: float  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class RunMetadataValue(MetadataValue):
+    run_id: str
+
+    @property
+    def value(self) -> str:
+        return self.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class JobMetadataValue(MetadataValue):
+    job_name: str
+    location_name: str
+
+    @property
+    def value(self) -> str:
+        return self.job_name
+
+
+@dataclass(frozen=True, slots=True)
+class AssetMetadataValue(MetadataValue):
+    asset_key: AssetKey
+
+    @property
+    def value(self) -> AssetKey:
+        return self.asset_key
+
+
+@dataclass(frozen=True, slots=True)
+class NullMetadataValue(MetadataValue):
+    @property
+    def value(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class PythonArtifactMetadataValue(MetadataValue):
+    module: str
+    name: str
+
+    @property
+    def value(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumnConstraints:
+    nullable: bool = True
+    unique: bool = False
+    other: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    name: str
+    type: str = "string"
+    description: str | None = None
+    constraints: TableColumnConstraints = TableColumnConstraints()
+    tags: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableConstraints:
+    other: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    columns: Sequence[TableColumn]
+    constraints: TableConstraints = TableConstraints()
+
+
+@dataclass(frozen=True, slots=True)
+class TableRecord:
+    """One row: column name to a text, number, boolean or None."""
+
+    data: Mapping[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TableMetadataValue(MetadataValue):
+    records: Sequence[TableRecord]
+    schema: TableSchema
+
+    @property
+    def value(self) -> TableMetadataValue:
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchemaMetadataValue(MetadataValue):
+    schema: TableSchema
+
+    @property
+    def value(self) -> TableSchema:
+        return self.schema
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumnDep:
+    asset_key: AssetKey
+    column_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumnLineage:
+    deps_by_column: Mapping[str, Sequence[TableColumnDep]]
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumnLineageMetadataValue(MetadataValue):
+    column_lineage: TableColumnLineage  # type: ignore[assignment]
+
+    @property
+    def value(self) -> TableColumnLineage:
+        return self.column_lineage
+
+
+Metadata: TypeAlias = Mapping[str, MetadataValue]
+RawMetadataValue: TypeAlias = "MetadataValue | str | int | float | bool | dict[str, Any] | list[Any] | Path | AssetKey | TableSchema | TableColumnLineage | datetime | None"
+RawMetadata: TypeAlias = Mapping[str, Any]
+
+
+def metadata_value(raw: Any) -> MetadataValue:
+    """Wrap a plain Python value in the kind that shows it best.
+
+    Raises:
+        TypeError: the value has no metadata form; the message names its type.
+    """
+    match raw:
+        case MetadataValue():
+            return raw
+        case None:
+            return NullMetadataValue()
+        case bool():
+            return BoolMetadataValue(raw)
+        case int():
+            return IntMetadataValue(raw)
+        case float():
+            return FloatMetadataValue(raw)
+        case str():
+            return TextMetadataValue(raw)
+        case Path():
+            return PathMetadataValue(str(raw))
+        case AssetKey():
+            return AssetMetadataValue(raw)
+        case datetime():
+            return MetadataValue.timestamp(raw)
+        case TableSchema():
+            return TableSchemaMetadataValue(raw)
+        case TableColumnLineage():
+            return TableColumnLineageMetadataValue(raw)
+        case dict() | list() | tuple():
+            return JsonMetadataValue(list(raw) if isinstance(raw, tuple) else raw)
+    if hasattr(raw, "item") and getattr(raw, "shape", None) == ():  # a numpy or pandas scalar
+        return metadata_value(raw.item())
+    raise TypeError(
+        f"a metadata value of type {type(raw).__name__} cannot be stored; "
+        "give a number, text, dict or list, or wrap it in a MetadataValue, such as MetadataValue.text(str(x))"
+    )
+
+
+def normalize_metadata(raw: Mapping[str, Any] | None) -> dict[str, MetadataValue]:
+    """Wrap every plain value of a mapping; the errors name the key."""
+    result = {}
+    for key, value in (raw or {}).items():
+        try:
+            result[str(key)] = metadata_value(value)
+        except TypeError as error:
+            raise TypeError(f"metadata {key!r}: {error}") from None
+    return result
+
+
+def _column_type(value: object) -> str:
+    return {bool: "bool", int: "int", float: "float"}.get(type(value), "string")
+
+
+def metadata_to_json(metadata: Metadata) -> dict[str, Any]:
+    return {key: metadata_value_to_json(value) for key, value in metadata.items()}
+
+
+def metadata_from_json(data: Mapping[str, Any]) -> dict[str, MetadataValue]:
+    return {key: metadata_value_from_json(value) for key, value in data.items()}
+
+
+def metadata_value_to_json(value: MetadataValue) -> dict[str, Any]:  # noqa: PLR0911 - one return for each kind
+    """`{"type", "raw_value"}` with a raw value that JSON can carry. NaN and infinities become text."""
+    match value:
+        case TextMetadataValue():
+            return {"type": "text", "raw_value": value.text}
+        case UrlMetadataValue():
+            return {"type": "url", "raw_value": value.url}
+        case PathMetadataValue():
+            return {"type": "path", "raw_value": value.path}
+        case NotebookMetadataValue():
+            return {"type": "notebook", "raw_value": value.path}
+        case JsonMetadataValue():
+            return {"type": "json", "raw_value": json_safe(value.data)}
+        case MarkdownMetadataValue():
+            return {"type": "md", "raw_value": value.md_str}
+        case FloatMetadataValue():
+            return {"type": "float", "raw_value": json_safe(value.value)}
+        case IntMetadataValue():
+            return {"type": "int", "raw_value": value.value}
+        case BoolMetadataValue():
+            return {"type": "bool", "raw_value": value.value}
+        case TimestampMetadataValue():
+            return {"type": "timestamp", "raw_value": value.value}
+        case RunMetadataValue():
+            return {"type": "run", "raw_value": value.run_id}
+        case JobMetadataValue():
+            return {"type": "job", "raw_value": {"job": value.job_name, "location": value.location_name}}
+        case AssetMetadataValue():
+            return {"type": "asset", "raw_value": value.asset_key.to_user_string()}
+        case PythonArtifactMetadataValue():
+            return {"type": "python_artifact", "raw_value": {"module": value.module, "name": value.name}}
+        case TableMetadataValue():
+            records = [{name: json_safe(cell) for name, cell in record.data.items()} for record in value.records]
+            return {"type": "table", "raw_value": {"records": records, "schema": _schema_to_json(value.schema)}}
+        case TableSchemaMetadataValue():
+            return {"type": "table_schema", "raw_value": _schema_to_json(value.schema)}
+        case TableColumnLineageMetadataValue():
+            deps = {
+                column: [{"asset_key": dep.asset_key.to_user_string(), "column_name": dep.column_name} for dep in deps]
+                for column, deps in value.column_lineage.deps_by_column.items()
+            }
+            return {"type": "table_column_lineage", "raw_value": {"deps_by_column": deps}}
+        case _:
+            return {"type": "null", "raw_value": None}
+
+
+def metadata_value_from_json(data: Mapping[str, Any]) -> MetadataValue:
+    """The inverse of `metadata_value_to_json`; an unknown type comes back as JSON, so that a newer writer is readable."""
+    raw = data.get("raw_value")
+    simple = _SIMPLE.get(data["type"])
+    if simple is not None:
+        return simple(raw)
+    match data["type"]:
+        case "float":
+            return FloatMetadataValue(None if raw is None else float(raw))
+        case "job":
+            return JobMetadataValue(raw["job"], raw["location"])
+        case "asset":
+            return AssetMetadataValue(AssetKey.from_user_string(raw))
+        case "python_artifact":
+            return PythonArtifactMetadataValue(raw["module"], raw["name"])
+        case "table":
+            return TableMetadataValue(tuple(TableRecord(r) for r in raw["records"]), _schema_from_json(raw["schema"]))
+        case "table_schema":
+            return TableSchemaMetadataValue(_schema_from_json(raw))
+        case "table_column_lineage":
+            deps = {
+                column: tuple(TableColumnDep(AssetKey.from_user_string(d["asset_key"]), d["column_name"]) for d in deps)
+                for column, deps in raw["deps_by_column"].items()
+            }
+            return TableColumnLineageMetadataValue(TableColumnLineage(deps))
+        case "null":
+            return NullMetadataValue()
+        case _:
+            return JsonMetadataValue(raw)
+
+
+_SIMPLE: Mapping[str, Any] = {
+    "text": TextMetadataValue,
+    "url": UrlMetadataValue,
+    "path": PathMetadataValue,
+    "notebook": NotebookMetadataValue,
+    "json": JsonMetadataValue,
+    "md": MarkdownMetadataValue,
+    "int": IntMetadataValue,
+    "bool": BoolMetadataValue,
+    "timestamp": TimestampMetadataValue,
+    "run": RunMetadataValue,
+}
+
+
+def json_safe(value: Any) -> Any:
+    """The value with what JSON lacks written as text: NaN, infinities, keys that are not text, NUL, foreign objects."""
+    match value:
+        case None | bool() | int():
+            return value
+        case str():
+            return value.replace("\x00", "\ufffd")
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Mapping():
+            return {str(key): json_safe(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [json_safe(item) for item in value]
+        case _:
+            return str(value)
+
+
+def _schema_to_json(schema: TableSchema) -> dict[str, Any]:
+    columns = [
+        {
+            "name": column.name,
+            "type": column.type,
+            "description": column.description,
+            "constraints": {
+                "nullable": column.constraints.nullable,
+                "unique": column.constraints.unique,
+                "other": list(column.constraints.other),
+            },
+            "tags": dict(column.tags or {}),
+        }
+        for column in schema.columns
+    ]
+    return {"columns": columns, "constraints": {"other": list(schema.constraints.other)}}
+
+
+def _schema_from_json(data: Mapping[str, Any]) -> TableSchema:
+    columns = tuple(
+        TableColumn(
+            column["name"],
+            column.get("type", "string"),
+            column.get("description"),
+            TableColumnConstraints(**(column.get("constraints") or {})),
+            column.get("tags") or None,
+        )
+        for column in data["columns"]
+    )
+    return TableSchema(columns, TableConstraints(**(data.get("constraints") or {})))

@@ -1,0 +1,229 @@
+"""Partitions definitions: which keys exist, in what order, and what they mean.
+
+A definition is data. Keys are addressed by their ordinal (their place in the definition's order), so that sets of
+partitions are ranges of ordinals (`subsets.py`), not lists of text. Functions that depend on time take `now`; those
+that depend on keys added at run time take `dynamic`, the keys of each dynamic definition in the order of adding.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TypeAlias, assert_never
+
+from dagwright_shared.model import cron
+from dagwright_shared.model.keys import PartitionKey
+
+DynamicKeys: TypeAlias = Mapping[str, Sequence[str]]
+NO_DYNAMIC: DynamicKeys = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeWindow:
+    """A half-open interval of time, both ends aware and in UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticPartitions:
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeWindowPartitions:
+    """Windows between consecutive ticks of a cron expression, named by their start."""
+
+    cron: str
+    format: str
+    """`strftime` format of the keys."""
+    start: datetime
+    """First possible window start, aware."""
+    end: datetime | None = None
+    """No window ends after this."""
+    timezone: str = "UTC"
+    end_offset: int = 0
+    """How many windows beyond the last complete one exist; negative takes some away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynamicPartitions:
+    """Keys added at run time, under a name that several assets may share."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultiPartitions:
+    """The product of named dimensions, of any number, sorted by dimension name as Dagster does."""
+
+    dimensions: tuple[tuple[str, SimplePartitions], ...]
+
+
+SimplePartitions: TypeAlias = StaticPartitions | TimeWindowPartitions | DynamicPartitions
+Partitions: TypeAlias = SimplePartitions | MultiPartitions
+
+
+def dimensions(definition: Partitions | None) -> int:
+    """How many components a key has: 0 when unpartitioned."""
+    if definition is None:
+        return 0
+    return len(definition.dimensions) if isinstance(definition, MultiPartitions) else 1
+
+
+def keys(definition: Partitions, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> Sequence[PartitionKey]:
+    """All keys that exist at `now`, in order."""
+    if isinstance(definition, MultiPartitions):
+        axes = [simple_keys(axis, now, dynamic) for _, axis in definition.dimensions]
+        return list(itertools.product(*axes))
+    return [(key,) for key in simple_keys(definition, now, dynamic)]
+
+
+def simple_keys(definition: SimplePartitions, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> Sequence[str]:
+    """The keys of one dimension, in order."""
+    match definition:
+        case StaticPartitions():
+            return definition.keys
+        case DynamicPartitions():
+            return dynamic.get(definition.name, ())
+        case TimeWindowPartitions():
+            starts = window_starts(definition, now)
+            tz = cron.zone(definition.timezone)
+            return [start.astimezone(tz).strftime(definition.format) for start in starts]
+        case _:
+            assert_never(definition)
+
+
+def count(definition: Partitions, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> int:
+    """How many keys exist at `now`."""
+    match definition:
+        case MultiPartitions():
+            total = 1
+            for _, axis in definition.dimensions:
+                total *= count(axis, now, dynamic)
+            return total
+        case TimeWindowPartitions():
+            return len(window_starts(definition, now))
+        case _:
+            return len(simple_keys(definition, now, dynamic))
+
+
+def contains(definition: Partitions, key: PartitionKey, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> bool:
+    """Whether the key exists at `now`."""
+    if len(key) != dimensions(definition):
+        return False
+    if isinstance(definition, MultiPartitions):
+        axes = (axis for _, axis in definition.dimensions)
+        return all(contains(axis, (part,), now, dynamic) for axis, part in zip(axes, key, strict=True))
+    if isinstance(definition, TimeWindowPartitions):
+        return _time_ordinal(definition, key[0], now) is not None
+    return key[0] in simple_keys(definition, now, dynamic)
+
+
+def ordinal(definition: SimplePartitions, key: str, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> int | None:
+    """The place of a key in its dimension's order, or None if there is no such key."""
+    if isinstance(definition, TimeWindowPartitions):
+        return _time_ordinal(definition, key, now)
+    known = simple_keys(definition, now, dynamic)
+    try:
+        return known.index(key)
+    except ValueError:
+        return None
+
+
+def time_window(definition: TimeWindowPartitions, key: str) -> TimeWindow:
+    """The interval that a key names, whether or not the window is complete yet.
+
+    Raises:
+        ValueError: the key is not of the definition's format, or no window starts there.
+    """
+    start = _parse(definition, key)
+    if start is None or cron.at_or_after(definition.cron, start, definition.timezone) != start:
+        raise ValueError(f"{key!r} is not a partition: no window of {definition.cron!r} starts there (format {definition.format!r})")
+    return TimeWindow(start=start, end=next(cron.after(definition.cron, start, definition.timezone)))
+
+
+def key_at(definition: TimeWindowPartitions, moment: datetime) -> str:
+    """The key of the window that holds `moment`."""
+    start = next(cron.before(definition.cron, datetime.fromtimestamp(moment.timestamp() + 1e-6, UTC), definition.timezone))
+    return start.astimezone(cron.zone(definition.timezone)).strftime(definition.format)
+
+
+def last_key(definition: Partitions, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> PartitionKey | None:
+    """The newest key of a definition, or None when it has none."""
+    if isinstance(definition, MultiPartitions):
+        parts = [last_key(axis, now, dynamic) for _, axis in definition.dimensions]
+        return None if any(part is None for part in parts) else tuple(part[0] for part in parts if part)
+    known = simple_keys(definition, now, dynamic)
+    return (known[-1],) if known else None
+
+
+def describe(definition: Partitions) -> str:
+    """The definition in a few words, for pages and messages."""
+    match definition:
+        case StaticPartitions():
+            return f"{len(definition.keys)} static keys"
+        case TimeWindowPartitions():
+            return f"{cron.in_words(definition.cron)}, from {definition.start:%Y-%m-%d} ({definition.timezone})"
+        case DynamicPartitions():
+            return f"dynamic keys named {definition.name}"
+        case MultiPartitions():
+            return " × ".join(f"{name}: {describe(axis)}" for name, axis in definition.dimensions)
+        case _:
+            assert_never(definition)
+
+
+def window_starts(definition: TimeWindowPartitions, now: datetime) -> Sequence[datetime]:
+    """Starts, in UTC, of all windows that exist at `now`."""
+    grown = _grow(definition, now)
+    # A window exists once it has ended; `grown` ends with the first tick after `limit`.
+    limit = min(now, definition.end) if definition.end else now
+    complete = max(0, bisect.bisect_right(grown, limit) - 1)
+    wanted = max(0, complete + (definition.end_offset if not definition.end or now < definition.end else 0))
+    if wanted < len(grown):
+        return grown[:wanted]
+    more = itertools.islice(cron.after(definition.cron, grown[-1], definition.timezone), wanted - len(grown))
+    return [*grown, *more]
+
+
+@lru_cache(maxsize=256)
+def _ticks(definition: TimeWindowPartitions) -> list[datetime]:
+    """Ticks found so far for a definition: a memo that only grows, shared by all callers."""
+    return [cron.at_or_after(definition.cron, definition.start, definition.timezone)]
+
+
+def _grow(definition: TimeWindowPartitions, now: datetime) -> list[datetime]:
+    ticks = _ticks(definition)
+    if ticks[-1] <= now:
+        fresh = []
+        for tick in cron.after(definition.cron, ticks[-1], definition.timezone):
+            fresh.append(tick)
+            if tick > now:
+                break
+        if ticks[-1] < fresh[0]:
+            ticks.extend(fresh)
+    return ticks
+
+
+def _time_ordinal(definition: TimeWindowPartitions, key: str, now: datetime) -> int | None:
+    start = _parse(definition, key)
+    if start is None:
+        return None
+    starts = window_starts(definition, now)
+    at = bisect.bisect_left(starts, start)
+    return at if at < len(starts) and starts[at] == start else None
+
+
+def _parse(definition: TimeWindowPartitions, key: str) -> datetime | None:
+    try:
+        parsed = datetime.strptime(key, definition.format)
+    except ValueError:
+        return None
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=cron.zone(definition.timezone))
+    return parsed.astimezone(UTC)

@@ -1,0 +1,119 @@
+"""Schedules and sensors at run time: switches, ticks, and what an evaluation answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from dagwright_shared.model.errors import ErrorInfo
+from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, LocationName, PartitionKey, RunId
+from dagwright_shared.model.metadata import JsonValue
+
+
+class InstigatorKind(StrEnum):
+    SCHEDULE = "schedule"
+    SENSOR = "sensor"
+
+
+class TickStatus(StrEnum):
+    STARTED = "STARTED"
+    SUCCESS = "SUCCESS"
+    SKIPPED = "SKIPPED"
+    FAILURE = "FAILURE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instigator:
+    """A schedule or sensor as the store has it: its switch and its memory."""
+
+    instigator_id: int
+    location: LocationName
+    kind: InstigatorKind
+    name: str
+    running: bool
+    """The switch, or the definition's default while nobody has touched it."""
+    switched: bool
+    """Whether somebody has touched it."""
+    cursor: str | None
+    running_since: datetime | None
+    """Ticks before this are not due."""
+    last_tick_at: datetime | None
+    """The newest `scheduled_for` that has a tick."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    tick_id: int
+    instigator_id: int
+    scheduled_for: datetime
+    status: TickStatus
+    started_at: datetime
+    ended_at: datetime | None = None
+    run_ids: tuple[RunId, ...] = ()
+    skip_reason: str | None = None
+    error: ErrorInfo | None = None
+    cursor: str | None = None
+    attempt: int = 1
+    logs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequestData:
+    """A run that user code asked for."""
+
+    run_key: str | None = None
+    job_name: str | None = None
+    """None: the target of the schedule or sensor."""
+    asset_keys: tuple[AssetKey, ...] = ()
+    check_keys: tuple[AssetCheckKey, ...] = ()
+    partition: PartitionKey = UNPARTITIONED
+    config: Mapping[str, JsonValue] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleQuestion:
+    name: str
+    scheduled_for: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorQuestion:
+    name: str
+    cursor: str | None = None
+    last_tick_at: datetime | None = None
+    last_run_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynamicPartitionsRequest:
+    name: str
+    add: tuple[str, ...] = ()
+    delete: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """The answer of a schedule or a sensor: requests, or why there are none."""
+
+    requests: tuple[RunRequestData, ...] = ()
+    skip_reason: str | None = None
+    cursor: str | None = None
+    """A sensor's new cursor; None keeps the old one."""
+    dynamic_partitions: tuple[DynamicPartitionsRequest, ...] = ()
+    logs: tuple[str, ...] = ()
+    """Lines of `context.log` and of standard output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanQuestion:
+    """Which steps would this run have?"""
+
+    job_name: str | None = None
+    asset_keys: tuple[AssetKey, ...] = ()
+    check_keys: tuple[AssetCheckKey, ...] = ()
+    step_keys: tuple[str, ...] = ()
+    partition: PartitionKey = UNPARTITIONED
+    config: Mapping[str, JsonValue] = field(default_factory=dict)

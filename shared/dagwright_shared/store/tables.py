@@ -1,0 +1,415 @@
+"""Every table, index and CHECK constraint. The only module that names a column's type.
+
+Conventions: a partition key is `text[]`, `{}` when unpartitioned; an error is the JSON of `model.errors`; a column
+named `xid` holds the writing transaction, for readers that follow a table by commit horizon.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    desc,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import UserDefinedType
+
+from dagwright_shared.model.runs import ACTIVE, FINAL, RunStatus, StepStatus
+from dagwright_shared.model.ticks import InstigatorKind, TickStatus
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Xid8(UserDefinedType[int]):
+    """Postgres' 64-bit transaction id."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "xid8"
+
+
+def _moment(name: str, *, null: bool = True, now: bool = False) -> Column[object]:
+    default = text("clock_timestamp()") if now else None
+    return Column(name, DateTime(timezone=True), nullable=null, server_default=default)
+
+
+def _json(name: str, *, null: bool = False, default: str | None = None) -> Column[object]:
+    return Column(name, JSONB(none_as_null=True), nullable=null, server_default=default)
+
+
+def _partition(name: str = "partition", *, primary: bool = False) -> Column[object]:
+    return Column(name, ARRAY(Text), nullable=False, server_default=text("'{}'"), primary_key=primary)
+
+
+def _xid() -> Column[object]:
+    return Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()"))
+
+
+def _run_id(*, primary: bool = False) -> Column[object]:
+    return Column("run_id", Uuid(as_uuid=False), nullable=False, primary_key=primary)
+
+
+def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({_quoted(values)})", name=f"{column}_known")
+
+
+def _quoted(values: object) -> str:
+    return ", ".join(f"'{value}'" for value in sorted(values))  # type: ignore[call-overload]
+
+
+# ---------------------------------------------------------------------------------------------- definitions
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("location", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False, comment="LocationSnapshot as wire encodes it, gzipped"),
+    _moment("created_at", null=False, now=True),
+)
+
+locations = Table(
+    "locations",
+    metadata,
+    Column("location", Text, primary_key=True),
+    Column("digest", Text, ForeignKey("snapshots.digest"), comment="the newest snapshot that loaded"),
+    Column("state", Text, nullable=False),
+    _json("error", null=True),
+    Column("code_version", Text),
+    Column("spawn_reason", Text),
+    Column("load_seconds", Double),
+    _moment("updated_at", null=False, now=True),
+    CheckConstraint("state IN ('loading', 'loaded', 'error')", name="state_known"),
+)
+
+code_servers = Table(
+    "code_servers",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("location", Text, nullable=False),
+    Column("address", Text, nullable=False, comment="host:port that clients dial"),
+    Column("state", Text, nullable=False),
+    Column("digest", Text),
+    _json("error", null=True),
+    _moment("started_at", null=False, now=True),
+    _moment("heartbeat_at", null=False, now=True),
+    Index("ix_code_servers_location", "location", desc("heartbeat_at")),
+)
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("asset_id", BigInteger, Identity(), primary_key=True),
+    Column("location", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("defined", Boolean, nullable=False, server_default=text("true"), comment="in the current snapshot"),
+    _moment("created_at", null=False, now=True),
+    UniqueConstraint("key", "location"),
+)
+
+dynamic_partitions = Table(
+    "dynamic_partitions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("ordinal", BigInteger, Identity(), nullable=False),
+    _moment("created_at", null=False, now=True),
+    Index(None, "name", "ordinal"),
+)
+
+# ---------------------------------------------------------------------------------------------------- runs
+
+runs = Table(
+    "runs",
+    metadata,
+    _run_id(primary=True),
+    Column("location", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("job_name", Text),
+    Column("asset_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("check_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("step_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    _partition(),
+    _json("config", default="{}"),
+    _json("tags", default="{}"),
+    Column("status", Text, nullable=False, server_default="QUEUED"),
+    Column("trigger_kind", Text, nullable=False),
+    Column("trigger_name", Text),
+    Column("tick_id", BigInteger),
+    Column("backfill_id", Uuid(as_uuid=False)),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("run_key", Text),
+    Column("parent_run_id", Uuid(as_uuid=False)),
+    Column("root_run_id", Uuid(as_uuid=False)),
+    _json("inherited", default="{}"),
+    Column("retry_number", Integer, nullable=False, server_default="0"),
+    Column("retried", Boolean, nullable=False, server_default=text("false"), comment="recovery has decided on its retry"),
+    _moment("not_before"),
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("server_id", Text),
+    _moment("lease_expires_at"),
+    Column("launch_attempts", Integer, nullable=False, server_default="0"),
+    Column("last_seq", BigInteger, nullable=False, server_default="0"),
+    _moment("created_at", null=False, now=True),
+    _moment("claimed_at"),
+    _moment("started_at"),
+    _moment("ended_at"),
+    _json("error", null=True),
+    Column("status_reason", Text),
+    _xid(),
+    _one_of("status", RunStatus),
+    CheckConstraint(f"(status IN ({_quoted(FINAL)})) = (ended_at IS NOT NULL)", name="ended_when_final"),
+    CheckConstraint(f"status NOT IN ({_quoted(ACTIVE)}) OR epoch > 0", name="claimed_when_active"),
+    CheckConstraint("status <> 'STARTED' OR started_at IS NOT NULL", name="started_at_known"),
+    Index("uq_runs_run_key", "run_key", unique=True, postgresql_where=text("run_key IS NOT NULL")),
+    Index("ix_runs_newest", desc("created_at"), desc("run_id")),
+    Index("ix_runs_status", "status", desc("created_at"), desc("run_id")),
+    Index("ix_runs_job", "job_name", desc("created_at"), desc("run_id")),
+    Index("ix_runs_trigger", "trigger_kind", "trigger_name", desc("created_at"), desc("run_id")),
+    Index("ix_runs_queued", desc("priority"), "created_at", "run_id", postgresql_where=text("status = 'QUEUED'")),
+    Index("ix_runs_active", "run_id", postgresql_where=text(f"status IN ({_quoted(ACTIVE)})")),
+    Index("ix_runs_retryable", "run_id", postgresql_where=text("status = 'FAILURE' AND NOT retried")),
+    Index("ix_runs_root", "root_run_id", postgresql_where=text("root_run_id IS NOT NULL")),
+    Index("ix_runs_tick", "tick_id", postgresql_where=text("tick_id IS NOT NULL")),
+    Index("ix_runs_tags", "tags", postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}),
+)
+
+run_assets = Table(
+    "run_assets",
+    metadata,
+    Column("asset_id", BigInteger, ForeignKey("assets.asset_id"), primary_key=True),
+    Column("run_id", Uuid(as_uuid=False), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    _partition(),
+    Index("ix_run_assets_run", "run_id"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("run_id", Uuid(as_uuid=False), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("step_key", Text, primary_key=True),
+    Column("ordinal", Integer, nullable=False, comment="place in the plan"),
+    Column("status", Text, nullable=False, server_default="PENDING"),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("op_name", Text),
+    Column("kind", Text, nullable=False, server_default="op"),
+    Column("depends_on", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("asset_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    _moment("started_at"),
+    _moment("ended_at"),
+    Column("cpu_seconds", Double),
+    Column("peak_memory_bytes", BigInteger),
+    _json("error", null=True),
+    _one_of("status", StepStatus),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _run_id(primary=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("time", DateTime(timezone=True), primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("step_key", Text),
+    Column("level", SmallInteger, nullable=False, server_default="20"),
+    Column("message", Text, nullable=False, server_default=""),
+    Column("asset_id", BigInteger),
+    Column("check_name", Text),
+    _partition(),
+    _json("data", default="{}"),
+    _xid(),
+    Index("ix_events_asset", "asset_id", desc("time"), postgresql_where=text("asset_id IS NOT NULL")),
+    postgresql_partition_by="RANGE (time)",
+)
+
+log_chunks = Table(
+    "log_chunks",
+    metadata,
+    Column("run_id", Uuid(as_uuid=False), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("step_key", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("byte_offset", BigInteger, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("truncated", Boolean, nullable=False, server_default=text("false")),
+    CheckConstraint("stream IN ('stdout', 'stderr')", name="stream_known"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("request_hash", Text, nullable=False),
+    Column("status_code", Integer, nullable=False),
+    _json("response"),
+    _moment("created_at", null=False, now=True),
+    Index(None, "created_at"),
+)
+
+# ------------------------------------------------------------------------------------------ state of assets
+
+asset_partitions = Table(
+    "asset_partitions",
+    metadata,
+    Column("asset_id", BigInteger, ForeignKey("assets.asset_id"), primary_key=True),
+    _partition(primary=True),
+    Column("run_id", Uuid(as_uuid=False), comment="of the newest materialization"),
+    Column("seq", BigInteger),
+    _moment("materialized_at"),
+    Column("data_version", Text),
+    Column("code_version", Text),
+    _json("metadata", default="{}"),
+    _json("input_data_versions", default="{}"),
+    Column("failed_run_id", Uuid(as_uuid=False), comment="of the newest failure"),
+    _moment("failed_at"),
+    Column("observed_run_id", Uuid(as_uuid=False)),
+    _moment("observed_at"),
+    Column("observed_data_version", Text),
+    _xid(),
+    Index("ix_asset_partitions_newest", "asset_id", text("materialized_at DESC NULLS LAST")),
+    Index("ix_asset_partitions_xid", "xid"),
+)
+
+check_results = Table(
+    "check_results",
+    metadata,
+    Column("asset_id", BigInteger, ForeignKey("assets.asset_id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    _partition(primary=True),
+    _run_id(),
+    Column("seq", BigInteger, nullable=False),
+    _moment("evaluated_at", null=False),
+    Column("passed", Boolean, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("blocking", Boolean, nullable=False),
+    Column("description", Text),
+    _json("metadata", default="{}"),
+    _xid(),
+)
+
+# ----------------------------------------------------------------------------------------------- automation
+
+instigators = Table(
+    "instigators",
+    metadata,
+    Column("instigator_id", BigInteger, Identity(), primary_key=True),
+    Column("location", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("defined", Boolean, nullable=False, server_default=text("true")),
+    Column("default_running", Boolean, nullable=False, server_default=text("false")),
+    Column("switch", Boolean, comment="what a person chose; NULL means the default"),
+    Column("cursor", Text),
+    _moment("running_since"),
+    _moment("last_tick_at"),
+    UniqueConstraint("location", "kind", "name"),
+    _one_of("kind", InstigatorKind),
+)
+
+ticks = Table(
+    "ticks",
+    metadata,
+    Column("tick_id", BigInteger, Identity(), primary_key=True),
+    Column("instigator_id", BigInteger, ForeignKey("instigators.instigator_id", ondelete="CASCADE"), nullable=False),
+    _moment("scheduled_for", null=False),
+    Column("status", Text, nullable=False, server_default="STARTED"),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    _moment("started_at", null=False, now=True),
+    _moment("ended_at"),
+    Column("skip_reason", Text),
+    _json("error", null=True),
+    Column("cursor", Text),
+    _json("logs", default="[]"),
+    UniqueConstraint("instigator_id", "scheduled_for"),
+    _one_of("status", TickStatus),
+    CheckConstraint("(status = 'STARTED') = (ended_at IS NULL)", name="ended_when_final"),
+    Index("ix_ticks_newest", desc("scheduled_for"), desc("tick_id")),
+    Index("ix_ticks_started", "tick_id", postgresql_where=text("status = 'STARTED'")),
+)
+
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("backfill_id", Uuid(as_uuid=False), primary_key=True),
+    Column("location", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("job_name", Text),
+    Column("asset_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("status", Text, nullable=False, server_default="REQUESTED"),
+    Column("target", LargeBinary, nullable=False, comment="partition subsets, as ranges of ordinals"),
+    _json("tags", default="{}"),
+    _json("error", null=True),
+    _moment("created_at", null=False, now=True),
+    _moment("ended_at"),
+    CheckConstraint("status IN ('REQUESTED', 'CANCELING', 'CANCELED', 'COMPLETED', 'FAILED')", name="status_known"),
+    CheckConstraint("(status IN ('CANCELED', 'COMPLETED', 'FAILED')) = (ended_at IS NOT NULL)", name="ended_when_final"),
+    Index("ix_backfills_newest", desc("created_at"), desc("backfill_id")),
+)
+
+# ------------------------------------------------------------------------------------------ who does what
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True, comment="a daemon loop"),
+    Column("holder", Text, nullable=False),
+    Column("term", BigInteger, nullable=False, comment="raised at each change of holder"),
+    _moment("expires_at", null=False),
+)
+
+daemons = Table(
+    "daemons",
+    metadata,
+    Column("daemon_id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    _moment("started_at", null=False, now=True),
+    _moment("heartbeat_at", null=False, now=True),
+    _json("loops", default="{}"),
+)
+
+pools = Table(
+    "pools",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("slots", Integer, nullable=False),
+    CheckConstraint("slots >= 0", name="slots_not_negative"),
+)
+
+pool_slots = Table(
+    "pool_slots",
+    metadata,
+    Column("pool", Text, ForeignKey("pools.name", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", Uuid(as_uuid=False), ForeignKey("runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("step_key", Text, primary_key=True, server_default=""),
+    Column("epoch", Integer, nullable=False),
+    _moment("acquired_at", null=False, now=True),
+)
