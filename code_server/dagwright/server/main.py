@@ -1,0 +1,107 @@
+"""The composition root of the code server's parent process."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import uuid
+from pathlib import Path
+
+from dagwright.server.hub import Hub
+from dagwright.server.location import Location
+from dagwright.server.service import Service
+from dagwright.server.upkeep import Upkeep
+from dagwright.server.workers import Workers
+from dagwright_shared.model.errors import SettingsError
+from dagwright_shared.model.keys import LocationName
+from dagwright_shared.runtime import process, settings
+from dagwright_shared.store import engine as store_engine
+from dagwright_shared.wire.serving import serve
+
+log = logging.getLogger("dagwright.server")
+
+
+def main() -> int:
+    options = _options()
+    try:
+        config = settings.load(code_server_host=options.host, code_server_port=options.port)
+        process.configure_logging(config.log_level, as_json=config.log_json)
+        run(options, config)
+    except SettingsError as error:
+        print(f"dagwright code-server: {error.message}", file=sys.stderr)  # noqa: T201 - the user reads this
+        return 2
+    return 0
+
+
+def run(options: argparse.Namespace, config: settings.Settings) -> None:
+    """Serve until a signal asks to stop.
+
+    Raises:
+        SettingsError: the port is taken, or no database is configured.
+    """
+    stop = process.stop_on_signals()
+    process.adopt_orphans()
+    bind = f"{config.code_server_host}:{config.code_server_port}"
+    server_id = uuid.uuid4().hex[:12]
+    engine = store_engine.create(settings.require_database_url(config), name="code-server", pool_size=config.database_pool_size)
+    hub = Hub(engine)
+    environment = os.environ | {"DAGWRIGHT_HOME": str(config.home.resolve())}
+    environment.pop("DAGWRIGHT_DATABASE_URL", None)  # workers have no business with the database
+    # A late-bound reference: the workers need the location for nothing, the location tells them of exits.
+    workers: Workers
+    location = Location(
+        LocationName(options.location or _default_name(options)),
+        server_id=server_id,
+        arguments=_child_arguments(options),
+        environment=environment,
+        exited=lambda pid, status: workers.exited(pid, status),
+    )
+    address = config.code_server_address or bind
+    upkeep = Upkeep(engine, location, server_id=server_id, address=address, lease_seconds=config.lease_seconds)
+    workers = Workers(hub, cancel_grace=config.cancel_grace_seconds, lost=upkeep.lost)
+    server = serve(Service(location, workers, hub), bind)
+    hub.start()
+    workers.start()
+    location.start()
+    upkeep.start(workers)
+    log.info("serving", extra={"address": address, "location": location.status.location})
+    stop.wait()
+    log.info("stopping")
+    location.stop()
+    server.stop(grace=1.0).wait()
+    workers.stop()
+    hub.stop()
+    upkeep.stop()
+    engine.dispose()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dagwright code-server", description="Serve the definitions of one location.")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--module", "-m", help="importable module with the definitions")
+    source.add_argument("--file", "-f", type=Path, help="Python file with the definitions")
+    parser.add_argument("--attribute", "-a", help="name of the Definitions object, when there are several")
+    parser.add_argument("--working-directory", "-d", type=Path, help="put on the import path; the current one by default")
+    parser.add_argument("--location", help="name of the location; by default that of the module or file")
+    parser.add_argument("--host", help="address to bind")
+    parser.add_argument("--port", type=int, help="port to bind")
+    return parser.parse_args()
+
+
+def _default_name(options: argparse.Namespace) -> str:
+    if options.module:
+        return str(options.module)
+    path = Path(options.file).resolve()
+    return path.parent.name if path.stem in ("definitions", "__init__") else path.stem
+
+
+def _child_arguments(options: argparse.Namespace) -> list[str]:
+    arguments = ["--location", options.location or _default_name(options)]
+    for flag, value in (("--module", options.module), ("--file", options.file), ("--attribute", options.attribute)):
+        if value is not None:
+            arguments += [flag, str(value)]
+    if options.working_directory is not None:
+        arguments += ["--cwd", str(options.working_directory)]
+    return arguments

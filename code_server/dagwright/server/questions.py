@@ -1,0 +1,72 @@
+"""What a fork answers from the user's definitions: plans, config checks, schedules and sensors."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+
+from dagwright.authoring.definitions import Definitions
+from dagwright.execution import evaluate
+from dagwright.planning.plan import plan_run, planned_steps
+from dagwright_shared.model.events import PlannedStep
+from dagwright_shared.model.keys import StepKey
+from dagwright_shared.model.ticks import Evaluation, PlanQuestion
+from dagwright_shared.wire import evaluation as wire
+
+_OUTPUT_LIMIT = 64 * 1024
+
+
+def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
+    """Answer one question, in the encoding of its response message.
+
+    Raises:
+        Whatever user code raises; InvalidRequestError or NotFoundError where the question does not fit.
+    """
+    match method:
+        case "plan_run":
+            return wire.encode_plan_run_response(_plan(definitions, wire.decode_plan_run_request(request)))
+        case "validate_run_config":
+            plan = wire.decode_validate_run_config_request(request)
+            _plan(definitions, plan)
+            return wire.encode_validate_run_config_response(plan.config)
+        case "evaluate_schedule":
+            schedule = wire.decode_evaluate_schedule_request(request)
+            return wire.encode_evaluate_schedule_response(_with_output(lambda: evaluate.schedule(definitions, schedule)))
+        case "evaluate_sensor":
+            sensor = wire.decode_evaluate_sensor_request(request)
+            return wire.encode_evaluate_sensor_response(_with_output(lambda: evaluate.sensor(definitions, sensor)))
+        case _:
+            raise NotImplementedError(f"this code server cannot answer {method!r}; it may be older than its caller")
+
+
+def _plan(definitions: Definitions, question: PlanQuestion) -> tuple[PlannedStep, ...]:
+    plan = plan_run(
+        definitions,
+        job_name=question.job_name,
+        asset_keys=question.asset_keys,
+        check_keys=question.check_keys,
+        step_keys=tuple(StepKey(key) for key in question.step_keys),
+        partition=question.partition,
+        config=question.config,
+        inherited={},
+    )
+    return planned_steps(plan)
+
+
+def _with_output(evaluate_it: Callable[[], Evaluation]) -> Evaluation:
+    """Add what user code printed, up to a limit, to the evaluation's log lines."""
+    with tempfile.TemporaryFile() as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+        try:
+            evaluation = evaluate_it()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        printed = os.pread(file.fileno(), _OUTPUT_LIMIT, 0).decode(errors="replace")
+        cut = os.fstat(file.fileno()).st_size > _OUTPUT_LIMIT
+    lines = (*printed.splitlines(), *((f"[output beyond {_OUTPUT_LIMIT} bytes was dropped]",) if cut else ()))
+    return dataclasses.replace(evaluation, logs=(*evaluation.logs, *lines))

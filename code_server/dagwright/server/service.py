@@ -1,0 +1,110 @@
+"""What the code server does when it is called: the methods behind the gRPC service. No protobuf, no user code."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from dagwright.server import frames
+from dagwright.server.frames import Kind
+from dagwright.server.hub import Committed, Hub
+from dagwright.server.location import Location
+from dagwright.server.workers import Worker, Workers
+from dagwright_shared.model.errors import DeadlineError, ErrorInfo, UnavailableError, UserCodeError
+from dagwright_shared.model.events import EventBatch
+from dagwright_shared.model.keys import Digest, RunId
+from dagwright_shared.model.runs import ActiveRun, LaunchSpec
+from dagwright_shared.model.snapshot import LocationStatus
+from dagwright_shared.runtime.process import kill_session
+from dagwright_shared.wire.errors import error_from_bytes
+from dagwright_shared.wire.evaluation import encode_launch
+from dagwright_shared.wire.serving import Ask
+
+log = logging.getLogger("dagwright.service")
+
+_LAUNCH_SECONDS = 20.0
+_REPORT_SECONDS = 30.0
+
+
+class Service:
+    """Implements `wire.serving.CodeServerBackend`."""
+
+    def __init__(self, location: Location, workers: Workers, hub: Hub) -> None:
+        self._location, self._workers, self._hub = location, workers, hub
+        self._launching: set[RunId] = set()
+        self._lock = threading.Lock()
+
+    def location(self) -> LocationStatus:
+        return self._location.status
+
+    def snapshot(self) -> tuple[Digest, bytes]:
+        return self._location.snapshot()
+
+    def watch(self, stop: Callable[[], bool]) -> Iterator[LocationStatus]:
+        return self._location.watch(stop)
+
+    def reload(self) -> LocationStatus:
+        return self._location.reload()
+
+    def ask(self, method: Ask, request: bytes, timeout: float) -> bytes:
+        """Have a fork of the template answer; it is killed when it does not do so in time.
+
+        Raises:
+            DeadlineError: it did not answer in time.
+            UserCodeError: user code raised, or its process ended.
+            InvalidRequestError, NotFoundError: the request does not fit the definitions.
+        """
+        deadline = time.monotonic() + timeout
+        channel, pid = self._location.open(deadline)
+        try:
+            frames.send(channel, Kind.ASK, method.value.encode() + b"\n" + request)
+            answer = frames.receive(channel, deadline)
+        except TimeoutError:
+            kill_session(pid)
+            raise DeadlineError(f"{method.value} did not finish within {timeout:.1f} s; its process was killed") from None
+        except frames.ChannelClosedError:
+            info = ErrorInfo(class_name="ProcessDied", message="the process that ran the user code ended without an answer")
+            raise UserCodeError(info, doing=method.value) from None
+        finally:
+            channel.close()
+        if answer.kind is Kind.FAILED:
+            raise error_from_bytes(answer.body)
+        return answer.body
+
+    def launch(self, spec: LaunchSpec) -> None:
+        """Start a worker for a claimed run. A repeated call for the same epoch is harmless; a newer epoch replaces the worker."""
+        with self._lock:
+            known = self._workers.get(spec.run_id)
+            if spec.run_id in self._launching or (known is not None and known.epoch >= spec.epoch):
+                return
+            self._launching.add(spec.run_id)
+        try:
+            if known is not None:
+                self._workers.fence(known)
+            channel, pid = self._location.open(time.monotonic() + _LAUNCH_SECONDS)
+            try:
+                frames.send(channel, Kind.LAUNCH, encode_launch(spec))
+            except frames.ChannelClosedError:
+                channel.close()
+                raise UnavailableError("the run worker ended before it took the run") from None
+            self._workers.add(Worker(run_id=spec.run_id, epoch=spec.epoch, pid=pid, channel=channel))
+        finally:
+            with self._lock:
+                self._launching.discard(spec.run_id)
+
+    def cancel(self, run_id: RunId, epoch: int, *, hard: bool) -> bool:
+        """Whether there is such a worker, which now has been told to stop."""
+        worker = self._workers.get(run_id)
+        if worker is None or worker.epoch != epoch:
+            return False
+        self._workers.cancel(worker, hard=hard)
+        return True
+
+    def active_runs(self) -> list[ActiveRun]:
+        return self._workers.active_runs()
+
+    def report(self, batch: EventBatch) -> Committed:
+        """Commit what a remote worker sent."""
+        return self._hub.submit_and_wait(batch, _REPORT_SECONDS)
