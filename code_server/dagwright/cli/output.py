@@ -1,0 +1,94 @@
+"""How commands print: JSON for programs; tables, colours and relative times for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+COLOURS: Mapping[str, str] = {
+    "QUEUED": "bright_black", "STARTING": "cyan", "STARTED": "blue", "SUCCESS": "green", "FAILURE": "red",
+    "CANCELING": "yellow", "CANCELED": "yellow", "PENDING": "bright_black", "RETRYING": "yellow", "SKIPPED": "bright_black",
+}  # fmt: skip
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console. It honours NO_COLOR, and prints plain text into a pipe."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def as_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def status(value: str) -> Text:
+    return Text(value, style=COLOURS.get(value, ""))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, no_wrap=True)
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    return made
+
+
+def moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def ago(text: str | None) -> str:
+    """How long ago a moment was: `4 s`, `3 min`, `2 h`, `5 d`."""
+    then = moment(text)
+    if then is None:
+        return ""
+    seconds = max(0.0, (datetime.now(UTC) - then).total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def duration(start: str | None, end: str | None) -> str:
+    """Between two moments, or since the first when there is no second: `12 ms`, `3.4 s`, `2 min 5 s`."""
+    began = moment(start)
+    if began is None:
+        return ""
+    return seconds_text(((moment(end) or datetime.now(UTC)) - began).total_seconds())
+
+
+def seconds_text(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def target(run: Mapping[str, Any]) -> str:
+    """What a run is of, in one line."""
+    assets = list(run.get("assets") or ())
+    name = run.get("job") or ", ".join(assets[:3]) + (f" and {len(assets) - 3} more" if len(assets) > 3 else "")
+    return f"{name} [{run['partition']}]" if run.get("partition") else str(name)
+
+
+def error_text(error: Mapping[str, Any] | None, *, frames: int = 3) -> str:
+    """An ErrorInfo as people want it: what, then the innermost lines of their own code."""
+    if not error:
+        return ""
+    lines = [f"{error.get('class_name', 'Error')}: {error.get('message', '')}".rstrip(": ")]
+    for frame in (error.get("frames") or [])[-frames:]:
+        lines.append(f"  {frame['file']}:{frame['line']} in {frame['function']}")
+        if frame.get("source"):
+            lines.append(f"    {frame['source']}")
+    if error.get("hint"):
+        lines.append(f"  {error['hint']}")
+    cause = error.get("cause")
+    return "\n".join(lines) + (f"\ncaused by {error_text(cause, frames=frames)}" if cause else "")

@@ -1,0 +1,114 @@
+"""Commands that start a service, and the one that prepares the database."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+_targets = (
+    click.option(
+        "-f",
+        "--file",
+        "files",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(),
+        help="Python file with a `Definitions`; may be given again.",
+    ),
+    click.option(
+        "-m", "--module", "modules", multiple=True, metavar="MODULE", help="Importable module with a `Definitions`; may be given again."
+    ),
+)
+
+
+def _with_targets(command: Any) -> Any:
+    for option in reversed(_targets):
+        command = option(command)
+    return command
+
+
+def _become(module: str, arguments: list[str], environment: dict[str, str | None]) -> NoReturn:
+    """Turn this process into a service: no parent is left over, and signals reach it directly.
+
+    The services are not imported here, as the webserver and the daemon are not dependencies of this package.
+    """
+    given = {f"DAGWRIGHT_{name}": value for name, value in environment.items() if value is not None}
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], {**os.environ, **given})
+
+
+@click.command()
+@_with_targets
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the dashboard and REST [3004]; 0 takes a free one.")
+@click.option("--code-server-port", type=click.IntRange(0, 65535), help="Port of the first code server [4000]; 0 takes a free one.")
+@click.option("--home", type=click.Path(), help="Where the database and stored outputs live [.dagwright].")
+@click.option("--host", help="Address that the dashboard binds [127.0.0.1].")
+def dev(
+    files: tuple[str, ...], modules: tuple[str, ...], port: int | None, code_server_port: int | None, home: str | None, host: str | None
+) -> int:
+    """Run everything on this machine, and reload definitions when their files change.
+
+    Postgres comes from a wheel and keeps its data under --home, unless DAGWRIGHT_DATABASE_URL names a server.
+    """
+    from dagwright.dev import supervisor
+    from dagwright.dev.locations import locations_of
+
+    locations = locations_of(files, modules)
+    return supervisor.run(locations, port=port, code_server_port=code_server_port, home=home, host=host)
+
+
+@click.command(name="code-server")
+@_with_targets
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to serve gRPC on [4000].")
+@click.option("--host", help="Address to bind [127.0.0.1].")
+@click.option("--address", metavar="HOST:PORT", help="How the webserver and the daemon reach this server [what it binds].")
+@click.option("--location", metavar="NAME", help="Name of the code location [made from the file or module].")
+def code_server(
+    files: tuple[str, ...], modules: tuple[str, ...], port: int | None, host: str | None, address: str | None, location: str | None
+) -> None:
+    """Serve the definitions of one code location over gRPC, and run its runs."""
+    from dagwright.dev.locations import locations_of
+
+    locations = locations_of(files, modules)
+    if len(locations) != 1:
+        raise click.UsageError("a code server has one location: give -f FILE or -m MODULE once")
+    arguments = [*locations[0].arguments(), "--location", location or locations[0].name]
+    if port is not None:
+        arguments += ["--port", str(port)]
+    _become("dagwright.server", arguments, {"CODE_SERVER_HOST": host, "CODE_SERVER_ADDRESS": address})
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to serve on [3004].")
+@click.option("--host", help="Address to bind [127.0.0.1].")
+def webserver(port: int | None, host: str | None) -> None:
+    """Serve the dashboard and the REST API."""
+    _become("dagwright_webserver", [], {"PORT": None if port is None else str(port), "HOST": host})
+
+
+@click.command()
+def daemon() -> None:
+    """Launch queued runs, evaluate schedules and sensors, recover lost runs. Any number may run at once."""
+    _become("dagwright_daemon", [], {})
+
+
+@click.group()
+def db() -> None:
+    """Prepare the database."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the schema of DAGWRIGHT_DATABASE_URL up to this version. Safe to run at any time, from any number of places."""
+    # SQLAlchemy costs 300 ms, which no other command needs.
+    from dagwright_shared.runtime import settings
+    from dagwright_shared.store import engine, schema
+
+    database = engine.create(settings.require_database_url(settings.load()), name="dagwright-db-upgrade")
+    try:
+        schema.upgrade(database)
+    finally:
+        database.dispose()
+    click.echo("the database is up to date")
