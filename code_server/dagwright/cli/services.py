@@ -52,10 +52,11 @@ def dev(
 
     Postgres comes from a wheel and keeps its data under --home, unless DAGWRIGHT_DATABASE_URL names a server.
     """
-    from dagwright.dev import supervisor
     from dagwright.dev.locations import locations_of
 
     locations = locations_of(files, modules)
+    from dagwright.dev import supervisor
+
     return supervisor.run(locations, port=port, code_server_port=code_server_port, home=home, host=host)
 
 

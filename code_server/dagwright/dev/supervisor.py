@@ -190,25 +190,18 @@ class Supervisor:
     def _write_state(self) -> None:
         """`dev.json`: what other commands, and people's scripts, want to know of us."""
         plan = self._plan
-        pids = {child.name: child.pid for child in self._children}
+        services: dict[str, dict[str, Any]] = {child.name: {"pid": child.pid} for child in self._front}
+        services["webserver"]["url"] = plan.url
+        for number, (location, child) in enumerate(zip(plan.locations, self._code_servers, strict=True)):
+            key = "code_server" if number == 0 else f"code_server:{location.name}"
+            services[key] = {
+                "pid": child.pid, "location": location.name, "address": plan.addresses[location.name], "target": str(location),
+            }  # fmt: skip
+        if self._database.pid is not None:
+            services["postgres"] = {"pid": self._database.pid}
         state = {
-            "pid": os.getpid(),
-            "url": plan.url,
-            "home": str(plan.home),
-            "database_url": self._database.url,
-            "postgres": {"pid": self._database.pid},
-            "webserver": {"pid": pids.get("webserver"), "url": plan.url},
-            "daemon": {"pid": pids.get("daemon")},
-            "code_servers": [
-                {
-                    "location": location.name,
-                    "pid": pids.get(location.name),
-                    "address": plan.addresses[location.name],
-                    "target": str(location),
-                }
-                for location in plan.locations
-            ],
-        }
+            "pid": os.getpid(), "url": plan.url, "home": str(plan.home), "database_url": self._database.url, "services": services,
+        }  # fmt: skip
         target, scratch = plan.home / "dev.json", plan.home / "dev.json.new"
         # The database's URL may hold a password.
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
