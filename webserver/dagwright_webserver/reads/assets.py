@@ -1,0 +1,606 @@
+"""Assets: the catalog, and one asset with its partitions, history, plots and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
+from dagwright_shared.model.metadata import JsonValue, metadata_to_json
+from dagwright_shared.model.partitions import describe
+from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, CheckSnapshot
+from dagwright_shared.store import tables
+from sqlalchemy import Connection, Row, and_, case, func, literal_column, or_, select
+
+from dagwright_webserver.reads import cursors
+from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
+from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
+from dagwright_webserver.reads.runs import active_statuses
+from dagwright_webserver.reads.view import Moment, view
+
+
+class AssetStatus(StrEnum):
+    """The state of an asset in one word; with several partitions, the worst that needs attention."""
+
+    MATERIALIZING = "MATERIALIZING"
+    FAILED = "FAILED"
+    """The newest try of some partition failed."""
+    CHECK_FAILED = "CHECK_FAILED"
+    """It has data, but a check of severity ERROR did not pass."""
+    MATERIALIZED = "MATERIALIZED"
+    MISSING = "MISSING"
+    """Never materialized."""
+    EXTERNAL = "EXTERNAL"
+    """Made by somebody else."""
+
+
+@view
+class CheckCounts:
+    """How the checks of an asset stand."""
+
+    total: int
+    """Checks that are defined."""
+    passed: int
+    """Checks whose newest result passed."""
+    warned: int
+    """Checks whose newest result failed with severity WARN."""
+    failed: int
+    """Checks whose newest result failed with severity ERROR."""
+
+
+@view
+class AssetSummary:
+    """An asset as a row of the catalog."""
+
+    key: str
+    """Its key, such as `raw/flights`."""
+    location: str
+    """The code location that defines it."""
+    group: str
+    """Name of its group."""
+    kinds: tuple[str, ...]
+    """What it is made with or stored in, such as duckdb."""
+    description: str | None
+    """What it is, in Markdown."""
+    owners: tuple[str, ...]
+    """Who answers for it."""
+    tags: Mapping[str, str]
+    """Free labels."""
+    execution: AssetExecution
+    """materialize, observe or external."""
+    status: AssetStatus
+    """Its state in one word."""
+    partitions: str | None
+    """Its partitions definition in a few words; null when unpartitioned."""
+    materialized_partitions: int
+    """How many partitions have data; 0 or 1 when unpartitioned."""
+    failed_partitions: int
+    """Partitions whose newest try failed."""
+    materialized_at: Moment | None
+    """Newest materialization of any partition."""
+    run_id: str | None
+    """The run of that materialization."""
+    active_run_id: str | None
+    """A run that is making it now, or will."""
+    checks: CheckCounts
+    """How its checks stand."""
+
+
+@view
+class AssetListView:
+    """One page of the catalog, by key."""
+
+    items: tuple[AssetSummary, ...]
+    """The assets."""
+    next_cursor: str | None
+    """Give this as `cursor` for the next page; null on the last one."""
+    groups: tuple[str, ...]
+    """All groups that exist, for filters."""
+    kinds: tuple[str, ...]
+    """All kinds that exist, for filters."""
+    total: int
+    """How many assets fit the filter."""
+
+
+@view
+class MaterializationView:
+    """One materialization or observation."""
+
+    type: str
+    """ASSET_MATERIALIZED, ASSET_OBSERVED or ASSET_FAILED."""
+    time: Moment
+    """When it happened."""
+    run_id: str
+    """The run that did it."""
+    seq: int
+    """Number of the event in that run."""
+    step_key: str | None
+    """The step that did it."""
+    partition: str | None
+    """Partition key; null when unpartitioned."""
+    message: str
+    """What happened, in words."""
+    metadata: Mapping[str, JsonValue]
+    """What user code attached: label to `{"type", "raw_value"}`."""
+    data_version: str | None
+    """Version of the data that was made."""
+    code_version: str | None
+    """Version of the code that made it."""
+
+
+@view
+class MaterializationListView:
+    """One page of the history, newest first."""
+
+    items: tuple[MaterializationView, ...]
+    """The events."""
+    next_cursor: str | None
+    """Give this as `cursor` for the next page; null on the last one."""
+
+
+@view
+class PlotPoint:
+    """One point of a plot."""
+
+    value: float
+    """The number."""
+    time: Moment
+    """When it was materialized."""
+    partition: str | None
+    """Partition key; null when unpartitioned."""
+    run_id: str
+    """The run that attached it."""
+
+
+@view
+class PlotView:
+    """A numeric metadata label over partitions, or over time when unpartitioned."""
+
+    label: str
+    """The metadata label."""
+    over: str
+    """partition or time: what the points are sorted by."""
+    points: tuple[PlotPoint, ...]
+    """At most 400, oldest first."""
+
+
+@view
+class CheckView:
+    """A check with its newest result."""
+
+    name: str
+    """Its name."""
+    asset: str
+    """The asset that it judges."""
+    description: str | None
+    """What it looks at."""
+    blocking: bool
+    """Whether its failure keeps downstream assets from being made."""
+    defined: bool
+    """Whether it is in the current definitions."""
+    passed: bool | None
+    """Newest result; null when it was never evaluated."""
+    severity: str | None
+    """WARN or ERROR, of the newest result."""
+    evaluated_at: Moment | None
+    """When."""
+    run_id: str | None
+    """The run that evaluated it."""
+    partition: str | None
+    """Partition key of the newest result."""
+    result: str | None
+    """What the result says, in words."""
+    metadata: Mapping[str, JsonValue]
+    """What user code attached to the result."""
+
+
+@view
+class AssetLink:
+    """A neighbour of an asset."""
+
+    key: str
+    """Its key."""
+    defined: bool
+    """Whether some location defines it."""
+    status: AssetStatus
+    """Its state in one word."""
+    input_name: str | None
+    """Upstream only: the argument that receives its value."""
+
+
+@view
+class AssetView:
+    """One asset."""
+
+    key: str
+    """Its key, such as `raw/flights`."""
+    location: str
+    """The code location that defines it."""
+    other_locations: tuple[str, ...]
+    """Further locations that define the same key."""
+    summary: AssetSummary
+    """What the catalog says of it."""
+    op: str | None
+    """The op that computes it."""
+    step_siblings: tuple[str, ...]
+    """Other assets that the same op computes."""
+    can_subset: bool
+    """Whether it can be made without its siblings."""
+    code_version: str | None
+    """Version of its code, where the user gave one."""
+    code_changed: bool
+    """Whether the newest materialization was made by another code version."""
+    type_name: str | None
+    """The Python type of its value."""
+    io_manager: str
+    """Key of the IO manager that stores it."""
+    resources: tuple[str, ...]
+    """Resources that its op needs."""
+    pool: str | None
+    """Concurrency pool of its op."""
+    max_retries: int
+    """How often its op is tried again after a failure."""
+    config_schema: Mapping[str, JsonValue] | None
+    """JSON Schema of its op's config; null when it takes none."""
+    source: str | None
+    """File and line of its definition."""
+    metadata: Mapping[str, JsonValue]
+    """Metadata of the definition: label to `{"type", "raw_value"}`."""
+    upstream: tuple[AssetLink, ...]
+    """What it depends on."""
+    downstream: tuple[AssetLink, ...]
+    """What depends on it."""
+    jobs: tuple[str, ...]
+    """Jobs that materialize it."""
+    partitions: PartitionsView | None
+    """Status of its partitions as ranges; null when unpartitioned."""
+    latest: MaterializationView | None
+    """Newest materialization."""
+    history: tuple[MaterializationView, ...]
+    """The newest 20 events of it."""
+    plots: tuple[PlotView, ...]
+    """Its numeric metadata."""
+    checks: tuple[CheckView, ...]
+    """Its checks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetFilter:
+    """Which assets the catalog shows; everything given must hold."""
+
+    group: str | None = None
+    kind: str | None = None
+    location: str | None = None
+    prefix: str | None = None
+    status: AssetStatus | None = None
+    text: str | None = None
+    """A part of the key or the description."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetState:
+    """What the store knows of an asset, over all of its partitions."""
+
+    asset_id: int
+    materialized: int = 0
+    failed: int = 0
+    materialized_at: datetime | None = None
+    run_id: str | None = None
+    code_version: str | None = None
+    active_run_id: str | None = None
+    checks_passed: int = 0
+    checks_warned: int = 0
+    checks_failed: int = 0
+
+
+MAX_PLOT_POINTS = 400
+_HISTORY_TYPES = ("ASSET_MATERIALIZED", "ASSET_OBSERVED", "ASSET_FAILED")
+UNKNOWN = AssetState(asset_id=0)
+States = Mapping[tuple[str, str], AssetState]
+
+
+def read_states(conn: Connection, keys: Iterable[AssetKey] | None = None) -> States:
+    """(location, key as text) to state, for some assets or all that are defined."""
+    a, p = tables.assets.c, tables.asset_partitions.c
+    wanted = a.defined if keys is None else a.key.in_([str(key) for key in keys])
+    failed = and_(p.failed_at.is_not(None), or_(p.materialized_at.is_(None), p.failed_at > p.materialized_at))
+    latest = (
+        select(p.asset_id, p.run_id, p.code_version, p.materialized_at)
+        .where(p.asset_id == a.asset_id, p.materialized_at.is_not(None))
+        .order_by(p.materialized_at.desc().nulls_last())
+        .limit(1)
+        .lateral("latest")
+    )
+    counts = (
+        select(p.asset_id, func.count(p.materialized_at).label("materialized"), func.sum(case((failed, 1), else_=0)).label("failed"))
+        .where(p.asset_id.in_(select(a.asset_id).where(wanted)))
+        .group_by(p.asset_id)
+        .subquery("counts")
+    )
+    query = (
+        select(
+            a.asset_id, a.location, a.key,
+            counts.c.materialized, counts.c.failed,
+            latest.c.materialized_at, latest.c.run_id, latest.c.code_version,
+        )  # fmt: skip
+        .outerjoin(counts, counts.c.asset_id == a.asset_id)
+        .outerjoin(latest, literal_column("true"))
+        .where(wanted)
+    )
+    active, checks = _active_runs(conn), _check_counts(conn)
+    return {(row.location, row.key): _state(row, active, checks) for row in conn.execute(query)}
+
+
+def _state(row: Row[Any], active: Mapping[int, str], checks: Mapping[int, tuple[int, int, int]]) -> AssetState:
+    passed, warned, failed = checks.get(row.asset_id, (0, 0, 0))
+    return AssetState(
+        asset_id=row.asset_id,
+        materialized=row.materialized or 0,
+        failed=int(row.failed or 0),
+        materialized_at=row.materialized_at,
+        run_id=row.run_id,
+        code_version=row.code_version,
+        active_run_id=active.get(row.asset_id),
+        checks_passed=passed,
+        checks_warned=warned,
+        checks_failed=failed,
+    )
+
+
+def _active_runs(conn: Connection) -> Mapping[int, str]:
+    r, x = tables.runs.c, tables.run_assets.c
+    query = select(x.asset_id, func.max(r.run_id.op("::")(literal_column("text")))).join(tables.runs, r.run_id == x.run_id)
+    rows = conn.execute(query.where(r.status.in_(active_statuses())).group_by(x.asset_id)).all()
+    return {asset_id: run_id for asset_id, run_id in rows}
+
+
+def _check_counts(conn: Connection) -> Mapping[int, tuple[int, int, int]]:
+    c = tables.check_results.c
+    newest = select(c.asset_id, c.passed, c.severity).distinct(c.asset_id, c.name).order_by(c.asset_id, c.name, c.evaluated_at.desc()).subquery()
+    n = newest.c
+    query = select(
+        n.asset_id,
+        func.count().filter(n.passed).label("passed"),
+        func.count().filter(~n.passed, n.severity == "WARN").label("warned"),
+        func.count().filter(~n.passed, n.severity != "WARN").label("failed"),
+    ).group_by(n.asset_id)
+    return {row.asset_id: (row.passed, row.warned, row.failed) for row in conn.execute(query)}
+
+
+def status_of(asset: AssetSnapshot | None, state: AssetState) -> AssetStatus:
+    """The state of an asset in one word."""
+    if state.active_run_id is not None:
+        return AssetStatus.MATERIALIZING
+    if state.failed:
+        return AssetStatus.FAILED
+    if state.checks_failed:
+        return AssetStatus.CHECK_FAILED
+    if state.materialized:
+        return AssetStatus.MATERIALIZED
+    if asset is None or asset.execution is AssetExecution.EXTERNAL:
+        return AssetStatus.EXTERNAL
+    return AssetStatus.MISSING
+
+
+def summarize(location: LocationName, asset: AssetSnapshot, state: AssetState, checks: int) -> AssetSummary:
+    """A definition and its state as a row of the catalog."""
+    return AssetSummary(
+        key=str(asset.key),
+        location=location,
+        group=asset.group,
+        kinds=asset.kinds,
+        description=asset.description,
+        owners=asset.owners,
+        tags=asset.tags,
+        execution=asset.execution,
+        status=status_of(asset, state),
+        partitions=describe(asset.partitions) if asset.partitions else None,
+        materialized_partitions=state.materialized,
+        failed_partitions=state.failed,
+        materialized_at=state.materialized_at,
+        run_id=state.run_id,
+        active_run_id=state.active_run_id,
+        checks=CheckCounts(total=checks, passed=state.checks_passed, warned=state.checks_warned, failed=state.checks_failed),
+    )
+
+
+def list_assets(
+    conn: Connection, defs: Definitions, wanted: AssetFilter | None = None, *, limit: int = 100, cursor: str | None = None
+) -> AssetListView:
+    """The catalog, sorted by key."""
+    wanted = wanted or AssetFilter()
+    rows = [(place, asset) for found in defs.assets.values() for place, asset in found if _fits(place, asset, wanted)]
+    # The status comes from the store: only when it is a filter must all rows be looked up.
+    states = read_states(conn) if wanted.status is not None else {}
+    if wanted.status is not None:
+        rows = [(p, a) for p, a in rows if status_of(a, states.get((p, str(a.key)), UNKNOWN)) is wanted.status]
+    total = len(rows)
+    if cursor is not None:
+        key, place = cursors.decode("assets", cursor, str, str)
+        rows = [row for row in rows if (str(row[1].key), row[0]) > (key, place)]
+    rows.sort(key=lambda row: (str(row[1].key), row[0]))
+    shown = rows[:limit]
+    if not states:
+        states = read_states(conn, [asset.key for _, asset in shown])
+    more = cursors.encode("assets", str(shown[-1][1].key), shown[-1][0]) if len(rows) > limit else None
+    everything = [asset for found in defs.assets.values() for _, asset in found]
+    return AssetListView(
+        items=tuple(
+            summarize(p, a, states.get((p, str(a.key)), UNKNOWN), sum(1 for place, _ in defs.checks.get(a.key, ()) if place == p))
+            for p, a in shown
+        ),
+        next_cursor=more,
+        groups=tuple(sorted({asset.group for asset in everything})),
+        kinds=tuple(sorted({kind for asset in everything for kind in asset.kinds})),
+        total=total,
+    )
+
+
+def _fits(location: LocationName, asset: AssetSnapshot, wanted: AssetFilter) -> bool:
+    key = str(asset.key)
+    return (
+        (wanted.group is None or asset.group == wanted.group)
+        and (wanted.kind is None or wanted.kind in asset.kinds)
+        and (wanted.location is None or location == wanted.location)
+        and (wanted.prefix is None or key == wanted.prefix or key.startswith(wanted.prefix.rstrip("/") + "/"))
+        and (not wanted.text or wanted.text.lower() in f"{key}\n{asset.description or ''}".lower())
+    )
+
+
+def get_asset(conn: Connection, defs: Definitions, key: AssetKey, *, now: datetime, location: str | None = None) -> AssetView:
+    """One asset.
+
+    Raises:
+        NotFoundError: no location defines it.
+    """
+    place, asset = defs.asset(key, location)
+    neighbours = {key, *(dep.key for dep in asset.deps), *defs.children.get(key, ())}
+    states = read_states(conn, neighbours)
+    state = states.get((place, str(key)), UNKNOWN)
+    checks = [check for at, check in defs.checks.get(key, ()) if at == place]
+    history = list_materializations(conn, state.asset_id, limit=20).items
+    # The newest materialization may lie far behind a row of failures.
+    latest = next((each for each in history if each.type == "ASSET_MATERIALIZED"), None)
+    if latest is None and state.materialized:
+        latest = next(iter(list_materializations(conn, state.asset_id, types=("ASSET_MATERIALIZED",), limit=1).items), None)
+    partitions = None
+    if asset.partitions is not None:
+        partitions = partitions_view(conn, state.asset_id, asset.partitions, now=now, dynamic=dynamic_keys(conn, [asset.partitions]))
+    siblings = [
+        str(other.key)
+        for other in defs.locations[place].assets
+        if asset.op_name is not None and other.op_name == asset.op_name and other.key != key
+    ]
+    return AssetView(
+        key=str(key),
+        location=place,
+        other_locations=tuple(at for at, _ in defs.assets.get(key, ()) if at != place),
+        summary=summarize(place, asset, state, len(checks)),
+        op=asset.op_name,
+        step_siblings=tuple(siblings),
+        can_subset=asset.can_subset,
+        code_version=asset.code_version,
+        code_changed=bool(asset.code_version and state.materialized and state.code_version != asset.code_version),
+        type_name=asset.type_name,
+        io_manager=asset.io_manager_key,
+        resources=asset.resource_keys,
+        pool=asset.pool,
+        max_retries=asset.retry_policy.max_retries if asset.retry_policy else 0,
+        config_schema=asset.config_schema,
+        source=str(asset.source) if asset.source else None,
+        metadata=metadata_to_json(asset.metadata),
+        upstream=tuple(_link(defs, dep.key, states, dep.input_name) for dep in asset.deps),
+        downstream=tuple(_link(defs, child, states, None) for child in defs.children.get(key, ())),
+        jobs=defs.jobs_of_asset.get(key, ()),
+        partitions=partitions,
+        latest=latest,
+        history=history,
+        plots=read_plots(conn, state.asset_id, partitioned=asset.partitions is not None),
+        checks=read_checks(conn, state.asset_id, checks, str(key)),
+    )
+
+
+def _link(defs: Definitions, key: AssetKey, states: States, input_name: str | None) -> AssetLink:
+    found = defs.assets.get(key, ())
+    place, asset = defs.asset(key) if found else (LocationName(""), None)
+    status = status_of(asset, states.get((place, str(key)), UNKNOWN))
+    return AssetLink(key=str(key), defined=bool(found), status=status, input_name=input_name)
+
+
+def list_materializations(
+    conn: Connection,
+    asset_id: int,
+    *,
+    types: Sequence[str] = _HISTORY_TYPES,
+    partition: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> MaterializationListView:
+    """The history of an asset, newest first."""
+    e = tables.events.c
+    query = select(tables.events).where(e.asset_id == asset_id, e.type.in_(types))
+    if partition is not None:
+        query = query.where(e.partition == partition.split("|"))
+    if cursor is not None:
+        micros, run_id, seq = cursors.decode("materializations", cursor, int, str, int)
+        moment = cursors.to_moment(micros, cursor)
+        key = (e.run_id.op("::")(literal_column("text")), e.seq)
+        earlier_of_moment = or_(key[0] < str(run_id), and_(key[0] == str(run_id), key[1] < int(seq)))
+        query = query.where(e.time <= moment, or_(e.time < moment, earlier_of_moment))
+    rows = conn.execute(query.order_by(e.time.desc(), e.run_id.desc(), e.seq.desc()).limit(limit + 1)).all()
+    shown = rows[:limit]
+    last = shown[-1] if shown else None
+    more = cursors.encode("materializations", cursors.from_moment(last.time), last.run_id, last.seq) if last and len(rows) > limit else None
+    return MaterializationListView(items=tuple(_materialization(row) for row in shown), next_cursor=more)
+
+
+def _materialization(row: Row[Any]) -> MaterializationView:
+    return MaterializationView(
+        type=row.type,
+        time=row.time,
+        run_id=row.run_id,
+        seq=row.seq,
+        step_key=row.step_key,
+        partition=format_partition(tuple(row.partition)),
+        message=row.message,
+        metadata=row.data.get("metadata") or {},
+        data_version=row.data.get("data_version"),
+        code_version=row.data.get("code_version"),
+    )
+
+
+def read_plots(conn: Connection, asset_id: int, *, partitioned: bool) -> tuple[PlotView, ...]:
+    """The numeric metadata of an asset: newest value of each partition, or the newest events when unpartitioned."""
+    if partitioned:
+        p = tables.asset_partitions.c
+        query = (
+            select(p.partition, p.run_id, p.materialized_at.label("time"), p.metadata)
+            .where(p.asset_id == asset_id, p.materialized_at.is_not(None))
+            .order_by(p.partition.desc())
+        )
+    else:
+        e = tables.events.c
+        query = (
+            select(e.partition, e.run_id, e.time, e.data["metadata"].label("metadata"))
+            .where(e.asset_id == asset_id, e.type == "ASSET_MATERIALIZED")
+            .order_by(e.time.desc(), e.seq.desc())
+        )
+    plots: dict[str, list[PlotPoint]] = {}
+    for row in reversed(conn.execute(query.limit(MAX_PLOT_POINTS)).all()):
+        for label, value in (row.metadata or {}).items():
+            raw = value.get("raw_value") if isinstance(value, dict) and value.get("type") in ("int", "float") else None
+            if isinstance(raw, int | float) and not isinstance(raw, bool):
+                point = PlotPoint(value=float(raw), time=row.time, partition=format_partition(tuple(row.partition)), run_id=row.run_id)
+                plots.setdefault(label, []).append(point)
+    over = "partition" if partitioned else "time"
+    return tuple(PlotView(label=label, over=over, points=tuple(points)) for label, points in sorted(plots.items()))
+
+
+def read_checks(conn: Connection, asset_id: int, defined: Sequence[CheckSnapshot], key: str) -> tuple[CheckView, ...]:
+    """The checks of an asset with their newest results, those that are no longer defined last."""
+    c = tables.check_results.c
+    query = select(tables.check_results).distinct(c.name).where(c.asset_id == asset_id).order_by(c.name, c.evaluated_at.desc())
+    results = {row.name: row for row in conn.execute(query)}
+    known = {check.key.name: check for check in defined}
+    names = [*known, *(name for name in results if name not in known)]
+    return tuple(_check(name, key, known.get(name), results.get(name)) for name in names)
+
+
+def _check(name: str, asset: str, check: CheckSnapshot | None, row: Row[Any] | None) -> CheckView:
+    return CheckView(
+        name=name,
+        asset=asset,
+        description=check.description if check else None,
+        blocking=check.blocking if check else bool(row and row.blocking),
+        defined=check is not None,
+        passed=row.passed if row else None,
+        severity=row.severity if row else None,
+        evaluated_at=row.evaluated_at if row else None,
+        run_id=row.run_id if row else None,
+        partition=format_partition(tuple(row.partition)) if row else None,
+        result=row.description if row else None,
+        metadata=row.metadata if row else {},
+    )

@@ -1,0 +1,156 @@
+"""The current definitions of all locations, decoded once for each set of digests."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dagwright_shared.model.errors import NotFoundError
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey, Digest, LocationName
+from dagwright_shared.model.partitions import DynamicKeys, DynamicPartitions, MultiPartitions, Partitions
+from dagwright_shared.model.snapshot import (
+    AssetSnapshot,
+    CheckSnapshot,
+    JobSnapshot,
+    LocationSnapshot,
+    ScheduleSnapshot,
+    SensorSnapshot,
+)
+from dagwright_shared.store import locations, tables
+from dagwright_shared.wire.snapshot import decode_snapshot
+from sqlalchemy import Connection, select
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definitions:
+    """What is defined now, by name. A name that two locations define has two entries, in the order of location names."""
+
+    digests: Mapping[LocationName, Digest]
+    locations: Mapping[LocationName, LocationSnapshot]
+    assets: Mapping[AssetKey, tuple[tuple[LocationName, AssetSnapshot], ...]]
+    checks: Mapping[AssetKey, tuple[tuple[LocationName, CheckSnapshot], ...]]
+    jobs: Mapping[str, tuple[tuple[LocationName, JobSnapshot], ...]]
+    schedules: Mapping[str, tuple[tuple[LocationName, ScheduleSnapshot], ...]]
+    sensors: Mapping[str, tuple[tuple[LocationName, SensorSnapshot], ...]]
+    children: Mapping[AssetKey, tuple[AssetKey, ...]]
+    """Assets that depend on an asset, whether or not it is defined itself."""
+    jobs_of_asset: Mapping[AssetKey, tuple[str, ...]]
+
+    def asset(self, key: AssetKey, location: str | None = None) -> tuple[LocationName, AssetSnapshot]:
+        """The definition of an asset; of two, the one that can be materialized.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = [each for each in self.assets.get(key, ()) if location is None or each[0] == location]
+        if not found:
+            raise NotFoundError("asset", str(key), known=[str(k) for k in self.assets], where=location)
+        return min(found, key=lambda each: each[1].op_name is None)
+
+    def job(self, name: str, location: str | None = None) -> tuple[LocationName, JobSnapshot]:
+        """The definition of a job; of several, the first location's.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = [each for each in self.jobs.get(name, ()) if location is None or each[0] == location]
+        if not found:
+            raise NotFoundError("job", name, known=self.jobs, where=location)
+        return found[0]
+
+    def check(self, key: AssetCheckKey, location: str | None = None) -> tuple[LocationName, CheckSnapshot] | None:
+        for place, check in self.checks.get(key.asset_key, ()):
+            if check.key == key and (location is None or place == location):
+                return place, check
+        return None
+
+    def parents(self, key: AssetKey) -> tuple[AssetKey, ...]:
+        """The assets that an asset reads or waits for."""
+        return tuple(dict.fromkeys(dep.key for _, asset in self.assets.get(key, ()) for dep in asset.deps))
+
+
+class DefinitionsCache:
+    """Holds the newest `Definitions` of a process; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._snapshots: dict[Digest, LocationSnapshot] = {}
+        self._current = index({}, {})
+
+    def current(self, conn: Connection) -> Definitions:
+        """The definitions as the store has them now. One small query unless something has been reloaded."""
+        c = tables.locations.c
+        rows = conn.execute(select(c.location, c.digest).where(c.digest.is_not(None)).order_by(c.location)).all()
+        digests = {LocationName(row.location): Digest(row.digest) for row in rows}
+        if digests == self._current.digests:
+            return self._current
+        with self._lock:
+            if digests != self._current.digests:
+                decoded = {digest: self._decode(conn, digest) for digest in digests.values()}
+                self._current = index(digests, {name: decoded[digest] for name, digest in digests.items()})
+                self._snapshots = decoded
+            return self._current
+
+    def snapshot(self, conn: Connection, digest: Digest) -> LocationSnapshot | None:
+        """The definitions that a run was asked against, also when they are no longer current."""
+        found = self._snapshots.get(digest)
+        if found is None:
+            exists = conn.execute(select(tables.snapshots.c.digest).where(tables.snapshots.c.digest == digest)).one_or_none()
+            found = self._decode(conn, digest) if exists else None
+        return found
+
+    def _decode(self, conn: Connection, digest: Digest) -> LocationSnapshot:
+        return self._snapshots.get(digest) or decode_snapshot(locations.payload(conn, digest))
+
+
+def index(digests: Mapping[LocationName, Digest], snapshots: Mapping[LocationName, LocationSnapshot]) -> Definitions:
+    """Look-up tables over the snapshots of all locations."""
+    assets: dict[AssetKey, list[tuple[LocationName, AssetSnapshot]]] = {}
+    checks: dict[AssetKey, list[tuple[LocationName, CheckSnapshot]]] = {}
+    jobs: dict[str, list[tuple[LocationName, JobSnapshot]]] = {}
+    schedules: dict[str, list[tuple[LocationName, ScheduleSnapshot]]] = {}
+    sensors: dict[str, list[tuple[LocationName, SensorSnapshot]]] = {}
+    children: dict[AssetKey, dict[AssetKey, None]] = {}
+    jobs_of_asset: dict[AssetKey, dict[str, None]] = {}
+    for name, snapshot in snapshots.items():
+        for asset in snapshot.assets:
+            assets.setdefault(asset.key, []).append((name, asset))
+            for dep in asset.deps:
+                children.setdefault(dep.key, {})[asset.key] = None
+        for check in snapshot.checks:
+            checks.setdefault(check.key.asset_key, []).append((name, check))
+        for job in snapshot.jobs:
+            jobs.setdefault(job.name, []).append((name, job))
+            for key in job.asset_keys:
+                jobs_of_asset.setdefault(key, {})[job.name] = None
+        for schedule in snapshot.schedules:
+            schedules.setdefault(schedule.name, []).append((name, schedule))
+        for sensor in snapshot.sensors:
+            sensors.setdefault(sensor.name, []).append((name, sensor))
+    return Definitions(
+        digests=dict(digests),
+        locations=dict(snapshots),
+        assets={key: tuple(found) for key, found in sorted(assets.items())},
+        checks={key: tuple(found) for key, found in checks.items()},
+        jobs={job_name: tuple(found) for job_name, found in sorted(jobs.items())},
+        schedules={schedule_name: tuple(found) for schedule_name, found in sorted(schedules.items())},
+        sensors={sensor_name: tuple(found) for sensor_name, found in sorted(sensors.items())},
+        children={key: tuple(found) for key, found in children.items()},
+        jobs_of_asset={key: tuple(found) for key, found in jobs_of_asset.items()},
+    )
+
+
+def dynamic_keys(conn: Connection, definitions: Iterable[Partitions | None]) -> DynamicKeys:
+    """The keys of the dynamic partitions that some definitions name, in the order of adding."""
+    names: set[str] = set()
+    for definition in definitions:
+        axes = [axis for _, axis in definition.dimensions] if isinstance(definition, MultiPartitions) else [definition]
+        names.update(axis.name for axis in axes if isinstance(axis, DynamicPartitions))
+    if not names:
+        return {}
+    c = tables.dynamic_partitions.c
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for row in conn.execute(select(c.name, c.key).where(c.name.in_(names)).order_by(c.name, c.ordinal)):
+        found[row.name].append(row.key)
+    return found

@@ -1,0 +1,231 @@
+"""Events of a run, and its captured output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dagwright_shared.model.events import EVENT_TYPES, LogLevel, LogStream
+from dagwright_shared.model.keys import format_partition
+from dagwright_shared.model.metadata import JsonValue
+from dagwright_shared.store import tables
+from sqlalchemy import Connection, Row, Select, func, select
+
+from dagwright_webserver.reads import cursors
+from dagwright_webserver.reads.view import Moment, view
+
+
+@view
+class EventView:
+    """One event of a run."""
+
+    seq: int
+    """Its number in the run, from 1, without gaps."""
+    time: Moment
+    """When it happened, by the worker's clock."""
+    type: str
+    """Such as STEP_STARTED."""
+    step_key: str | None
+    """The step that it is about; null for the run itself."""
+    level: str
+    """DEBUG, INFO, WARNING, ERROR or CRITICAL."""
+    message: str
+    """What happened, in words."""
+    asset: str | None
+    """The asset that it is about."""
+    check: str | None
+    """Name of the check that it is about."""
+    partition: str | None
+    """Partition key; null when unpartitioned."""
+    data: Mapping[str, JsonValue]
+    """The rest of the event; its fields depend on the type."""
+
+
+@view
+class EventListView:
+    """One page of events, oldest first."""
+
+    items: tuple[EventView, ...]
+    """The events."""
+    next_cursor: str | None
+    """Give this as `cursor` for the next page; null when there are no more events yet."""
+
+
+@view
+class LogView:
+    """A piece of what a step attempt wrote."""
+
+    step_key: str
+    """The step."""
+    attempt: int
+    """Number of the attempt, from 1."""
+    stream: LogStream
+    """stdout or stderr."""
+    offset: int
+    """Byte offset of the first byte of `text`."""
+    next_offset: int
+    """Where to read on."""
+    size: int
+    """Bytes captured so far."""
+    text: str
+    """The bytes as UTF-8; what is not UTF-8 is shown as the replacement character."""
+    truncated: bool
+    """Whether the cap was reached, so that later output was dropped."""
+
+
+@view
+class LogFile:
+    """One captured stream of a step attempt."""
+
+    step_key: str
+    """The step."""
+    attempt: int
+    """Number of the attempt, from 1."""
+    stream: LogStream
+    """stdout or stderr."""
+    size: int
+    """Bytes captured so far."""
+    truncated: bool
+    """Whether the cap was reached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events a list shows; everything given must hold."""
+
+    min_level: LogLevel = LogLevel.DEBUG
+    types: tuple[str, ...] = ()
+    step_key: str | None = None
+    text: str | None = None
+
+
+_events = tables.events.c
+_NAMES = {int(level): level.name for level in LogLevel}
+KNOWN_TYPES = tuple(sorted(EVENT_TYPES.values()))
+_READ = 256 * 1024
+
+
+def list_events(
+    conn: Connection,
+    run_id: str,
+    wanted: EventFilter | None = None,
+    *,
+    after_seq: int = 0,
+    limit: int = 200,
+    cursor: str | None = None,
+) -> EventListView:
+    """Events of a run after a number, oldest first."""
+    if cursor is not None:
+        after_seq = int(cursors.decode("events", cursor, int)[0])
+    rows = conn.execute(_select(run_id, wanted or EventFilter(), after_seq).limit(limit + 1)).all()
+    shown = rows[:limit]
+    more = cursors.encode("events", shown[-1].seq) if len(rows) > limit else None
+    return EventListView(items=tuple(_event(row) for row in shown), next_cursor=more)
+
+
+def newest_events(conn: Connection, run_id: str, wanted: EventFilter | None = None, *, limit: int = 200) -> tuple[EventView, ...]:
+    """The last events of a run, oldest of them first."""
+    query = _select(run_id, wanted or EventFilter(), 0).order_by(None).order_by(_events.seq.desc()).limit(limit)
+    return tuple(_event(row) for row in reversed(conn.execute(query).all()))
+
+
+def _select(run_id: str, wanted: EventFilter, after_seq: int) -> Select[Any]:
+    created = select(tables.runs.c.created_at).where(tables.runs.c.run_id == run_id).scalar_subquery()
+    query = (
+        select(tables.events, tables.assets.c.key.label("asset_key"))
+        .outerjoin(tables.assets, tables.assets.c.asset_id == _events.asset_id)
+        # The time lets Postgres leave out the partitions of months before the run; a day covers a worker's wrong clock.
+        .where(_events.run_id == run_id, _events.seq > after_seq, _events.time >= created - func.make_interval(0, 0, 0, 1))
+        .order_by(_events.seq)
+    )
+    if wanted.min_level > LogLevel.DEBUG:
+        query = query.where(_events.level >= int(wanted.min_level))
+    if wanted.types:
+        query = query.where(_events.type.in_(wanted.types))
+    if wanted.step_key is not None:
+        query = query.where(_events.step_key == wanted.step_key)
+    if wanted.text:
+        escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        query = query.where(_events.message.ilike(f"%{escaped}%"))
+    return query
+
+
+def _event(row: Row[Any]) -> EventView:
+    return EventView(
+        seq=row.seq,
+        time=row.time,
+        type=row.type,
+        step_key=row.step_key,
+        level=_NAMES.get(row.level, "INFO"),
+        message=row.message,
+        asset=row.asset_key,
+        check=row.check_name,
+        partition=format_partition(tuple(row.partition)),
+        data=row.data,
+    )
+
+
+def list_logs(conn: Connection, run_id: str) -> Sequence[LogFile]:
+    """What was captured of a run."""
+    c = tables.log_chunks.c
+    size = func.max(c.byte_offset + func.octet_length(c.data)).label("size")
+    query = (
+        select(c.step_key, c.attempt, c.stream, size, func.bool_or(c.truncated).label("truncated"))
+        .where(c.run_id == run_id)
+        .group_by(c.step_key, c.attempt, c.stream)
+        .order_by(c.step_key, c.attempt, c.stream)
+    )
+    return tuple(
+        LogFile(step_key=r.step_key, attempt=r.attempt, stream=LogStream(r.stream), size=r.size, truncated=r.truncated) for r in conn.execute(query)
+    )
+
+
+def read_log(
+    conn: Connection, run_id: str, step_key: str, attempt: int, stream: LogStream, *, offset: int = 0, limit: int = _READ
+) -> LogView:
+    """Up to `limit` bytes of one stream from an offset on; empty text when there is nothing (yet)."""
+    data, size, truncated = read_log_bytes(conn, run_id, step_key, attempt, stream, offset=offset, limit=limit)
+    data = _whole_characters(data, more=offset + len(data) < size)
+    return LogView(
+        step_key=step_key,
+        attempt=attempt,
+        stream=stream,
+        offset=offset,
+        next_offset=offset + len(data),
+        size=size,
+        text=data.decode("utf-8", errors="replace"),
+        truncated=truncated,
+    )
+
+
+def read_log_bytes(
+    conn: Connection, run_id: str, step_key: str, attempt: int, stream: LogStream, *, offset: int = 0, limit: int = _READ
+) -> tuple[bytes, int, bool]:
+    """Bytes from an offset on, the size of the whole stream, and whether it was cut."""
+    c = tables.log_chunks.c
+    of_stream = (c.run_id == run_id, c.step_key == step_key, c.attempt == attempt, c.stream == str(stream))
+    end = c.byte_offset + func.octet_length(c.data)
+    totals = conn.execute(select(func.max(end).label("size"), func.bool_or(c.truncated).label("cut")).where(*of_stream)).one()
+    if totals.size is None or offset >= totals.size:
+        return b"", totals.size or 0, bool(totals.cut)
+    wanted = select(c.byte_offset, c.data).where(*of_stream, end > offset, c.byte_offset < offset + limit).order_by(c.byte_offset)
+    pieces = bytearray()
+    for row in conn.execute(wanted):
+        start = max(0, offset + len(pieces) - row.byte_offset)
+        pieces += bytes(row.data)[start:]
+    return bytes(pieces[:limit]), totals.size, bool(totals.cut)
+
+
+def _whole_characters(data: bytes, *, more: bool) -> bytes:
+    """Leave out a UTF-8 character that is cut at the end when the rest of it will come."""
+    if not more:
+        return data
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte < 0x80:
+            return data
+        if byte >= 0xC0:
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return data if back >= length else data[:-back]
+    return data
