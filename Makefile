@@ -65,7 +65,7 @@ bench: $(STAMP) ## measure a private stack; prints `name value unit`
 	$(BIN)/python benchmarks/run.py
 
 compose-up: ## build and start docker-compose.yml; serves port 3004
-	$(COMPOSE) up --build --detach
+	DAGWRIGHT_PORT=$(PORT) $(COMPOSE) up --build --detach
 	@for i in $$(seq 90); do \
 	  if curl --silent --fail --max-time 2 http://127.0.0.1:$(PORT)/readyz >/dev/null; then echo "dagwright is up: http://127.0.0.1:$(PORT)"; exit 0; fi; sleep 1; \
 	done; $(COMPOSE) ps; $(COMPOSE) logs --tail 40; echo "dagwright did not become ready within 90 s"; exit 1
