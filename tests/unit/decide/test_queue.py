@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,13 +19,20 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def a_run(run_id: str = "r", **values: Any) -> Run:
     plain: dict[str, Any] = {
-        "run_id": RunId(run_id), "location": LocationName("here"), "digest": Digest("d"), "job_name": "j", "asset_keys": (), "check_keys": (),
-        "step_keys": (), "partition": (), "config": {}, "tags": {}, "status": RunStatus.QUEUED, "trigger": Trigger(kind=TriggerKind.API),
-        "priority": 0, "run_key": None, "parent_run_id": None, "root_run_id": None, "inherited": {}, "retry_number": 0, "not_before": None,
-        "epoch": 0, "server_id": None, "last_seq": 0, "created_at": NOW, "claimed_at": None, "started_at": None, "ended_at": None, "error": None,
-        "status_reason": None,
-    }  # fmt: skip
-    return Run(**{**plain, **values})
+        "run_id": RunId(run_id),
+        "location": LocationName("here"),
+        "digest": Digest("d"),
+        "job_name": "j",
+        "status": RunStatus.QUEUED,
+        "trigger": Trigger(kind=TriggerKind.API),
+        "created_at": NOW,
+        **dict.fromkeys(("asset_keys", "check_keys", "step_keys", "partition"), ()),
+        **dict.fromkeys(("priority", "retry_number", "epoch", "last_seq"), 0),
+        **{"config": {}, "tags": {}, "inherited": {}},
+    }
+    empty = {field.name: None for field in dataclasses.fields(Run)}
+    defaults = {field.name: field.default for field in dataclasses.fields(Run) if field.default is not dataclasses.MISSING}
+    return Run(**{**empty, **defaults, **plain, **values})
 
 
 @pytest.mark.parametrize(("limit", "active", "room"), [(10, 0, 10), (10, 9, 1), (10, 10, 0), (10, 12, 0), (0, 0, 0)])
