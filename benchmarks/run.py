@@ -1,0 +1,243 @@
+"""Measures a whole private deployment, as a user starts it: `make bench` prints lines `name value unit`.
+
+Everything is asked for by REST, with fsync on, and is bounded in count and time. Nothing but this machine is touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+LOCATION = Path(__file__).with_name("location.py")
+FINAL = {"SUCCESS", "FAILURE", "CANCELED"}
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def report(name: str, value: float, unit: str) -> None:
+    print(f"{name} {value:.4g} {unit}", flush=True)
+
+
+@dataclass
+class Stack:
+    process: subprocess.Popen[bytes]
+    home: Path
+    client: httpx.Client
+    cold_start: float
+
+    def launch(self, job: str) -> str:
+        response = self.client.post("/api/v1/runs", json={"job": job})
+        assert response.status_code == 201, response.text
+        return str(response.json()["run_id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        response = self.client.get(f"/api/v1/runs/{run_id}")
+        assert response.status_code == 200, response.text
+        found: dict[str, Any] = response.json()
+        return found
+
+    def finished(self, run_id: str, seconds: float = 30.0, every: float = 0.003) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while (run := self.run(run_id))["status"] not in FINAL:
+            assert time.monotonic() < deadline, f"{run_id} is {run['status']} after {seconds} s"
+            time.sleep(every)
+        assert run["status"] == "SUCCESS", run
+        return run
+
+    def pids(self) -> dict[str, int]:
+        """Every process of the deployment without Postgres', by service."""
+        state = json.loads((self.home / "dev.json").read_text())
+        found = {"dev": int(state["pid"])}
+        for name, service in state["services"].items():
+            if name != "postgres":
+                found[name] = int(service["pid"])
+                found |= {f"{name}_child_{index}": pid for index, pid in enumerate(children(int(service["pid"])), 1)}
+        return found
+
+    def postgres_pids(self) -> list[int]:
+        postmaster = int(json.loads((self.home / "dev.json").read_text())["services"]["postgres"]["pid"])
+        return [postmaster, *children(postmaster)]
+
+
+def children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def pss_megabytes(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    total = 0.0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / TICKS
+    return total
+
+
+@contextlib.contextmanager
+def started(home: Path) -> Iterator[Stack]:
+    """`dagwright dev` on free ports, for as long as the block lasts."""
+    command = [
+        sys.executable,
+        "-m",
+        "dagwright.cli",
+        "dev",
+        "-f",
+        str(LOCATION),
+        "--home",
+        str(home),
+        "--port",
+        "0",
+        "--code-server-port",
+        "0",
+    ]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DAGWRIGHT_")} | {"NO_COLOR": "1"}
+    log = home.with_suffix(".log")
+    began = time.monotonic()
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=home.parent)
+    try:
+        url = wait_for(lambda: _url(home, process.pid), 30, f"dev.json; the log is {log}")
+        client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        wait_for(lambda: _is_ready(client), 60, f"readiness; the log is {log}")
+        yield Stack(process, home, client, time.monotonic() - began)
+        client.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(probe: Callable[[], Any], seconds: float, what: str) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := probe()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds} s for {what}")
+        time.sleep(0.01)
+    return found
+
+
+def _url(home: Path, pid: int) -> str | None:
+    with contextlib.suppress(OSError, ValueError):
+        state = json.loads((home / "dev.json").read_text())
+        return str(state["url"]) if state["pid"] == pid else None
+    return None
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return client.get("/readyz").status_code == 200
+    return False
+
+
+def launch_latency(stack: Stack, job: str, name: str, count: int) -> None:
+    """One run after the other: from before the request until a client sees SUCCESS, and until the run's own end."""
+    seen, ended = [], []
+    for _ in range(5):
+        stack.finished(stack.launch(job))
+    for _ in range(count):
+        wall, began = time.time(), time.perf_counter()
+        run = stack.finished(stack.launch(job))
+        seen.append((time.perf_counter() - began) * 1000)
+        ended.append((datetime.fromisoformat(run["ended_at"]).timestamp() - wall) * 1000)
+    for label, values in (("", ended), ("_seen_by_client", seen)):
+        report(f"{name}{label}_p50", statistics.median(values), "ms")
+        report(f"{name}{label}_p99", sorted(values)[max(0, round(len(values) * 0.99) - 1)], "ms")
+
+
+def burst(stack: Stack, count: int) -> None:
+    """Many one-op runs submitted at once: from the first request to the end of the last run."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor(8) as pool:
+        ids = set(pool.map(stack.launch, ["one_op"] * count))
+    submitted = time.perf_counter() - began
+
+    def all_done() -> bool:
+        items = stack.client.get("/api/v1/runs", params={"limit": count}).json()["items"]
+        return {run["run_id"] for run in items if run["status"] == "SUCCESS"} >= ids
+
+    deadline = time.monotonic() + 60
+    while not all_done():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{count} runs are not done after 60 s")
+        time.sleep(0.02)
+    took = time.perf_counter() - began
+    report(f"runs_{count}_at_once_submit", submitted, "s")
+    report(f"runs_{count}_at_once_all_done", took, "s")
+    report(f"runs_{count}_at_once_rate", count / took * 60, "runs/min")
+
+
+def chains(stack: Stack) -> None:
+    for executor, steps in (("multiprocess", 50), ("in_process", 50)):
+        times = []
+        for _ in range(3):
+            run = stack.finished(stack.launch(f"chain_{executor}"), every=0.02)
+            assert len(run["steps"]) == steps
+            times.append((datetime.fromisoformat(run["ended_at"]) - datetime.fromisoformat(run["started_at"])).total_seconds())
+        report(f"chain_{steps}_{executor}", statistics.median(times), "s")
+
+
+def memory_and_idle(stack: Stack, seconds: float) -> None:
+    time.sleep(2)  # the work before is over, its garbage too
+    pids = stack.pids()
+    services, postgres = list(pids.values()), stack.postgres_pids()
+    before, before_postgres, began = cpu_seconds(services), cpu_seconds(postgres), time.monotonic()
+    time.sleep(seconds)
+    elapsed = time.monotonic() - began
+    report("idle_cpu_services", (cpu_seconds(services) - before) / elapsed * 100, "percent_of_a_core")
+    report("idle_cpu_postgres", (cpu_seconds(postgres) - before_postgres) / elapsed * 100, "percent_of_a_core")
+    sizes = {name: pss_megabytes(pid) for name, pid in pids.items()}
+    for name, size in sizes.items():
+        report(f"memory_pss_{name}", size, "MB")
+    report("memory_pss_all_without_postgres", sum(sizes.values()), "MB")
+    report("memory_pss_postgres", sum(pss_megabytes(pid) for pid in postgres), "MB")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure a private dagwright deployment.")
+    parser.add_argument("--runs", type=int, default=50, help="one-op runs measured one after the other")
+    parser.add_argument("--burst", type=int, default=100, help="one-op runs submitted at once")
+    parser.add_argument("--idle", type=float, default=10.0, help="seconds of idleness")
+    arguments = parser.parse_args()
+    signal.alarm(240)  # whatever happens, this ends
+    with tempfile.TemporaryDirectory(prefix="dagwright-bench-") as folder:
+        home = Path(folder) / "home"
+        with started(home) as stack:
+            report("cold_start_with_initdb", stack.cold_start, "s")
+        with started(home) as stack:
+            report("cold_start", stack.cold_start, "s")
+            launch_latency(stack, "one_op", "one_op_run", arguments.runs)
+            launch_latency(stack, "one_op_multiprocess", "one_op_run_multiprocess", max(10, arguments.runs // 2))
+            burst(stack, arguments.burst)
+            chains(stack)
+            memory_and_idle(stack, arguments.idle)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
