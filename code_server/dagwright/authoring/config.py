@@ -1,0 +1,337 @@
+"""Configuration that users declare: classes, plain types, environment variables, and the config of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from functools import cached_property, lru_cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import Field as PydanticField
+
+from dagwright_shared.model.errors import DefinitionError, Problem, nearest
+from dagwright_shared.model.metadata import JsonValue, json_safe
+from dagwright_shared.model.snapshot import JsonSchema
+
+
+class Config(BaseModel):
+    """Base of classes that declare an op's or asset's configuration.
+
+    Fields are pydantic's; a value of another type or an unknown name is refused when the run is asked for.
+
+    Example:
+        >>> class Limit(Config):
+        ...     rows: int = 10
+        >>> Limit(rows=3).rows
+        3
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class PermissiveConfig(Config):
+    """A Config that also takes names that it does not declare."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True)
+
+
+class EnvVar(str):
+    """The name of an environment variable, whose value is read when a run starts.
+
+    Give it to a resource field in place of a value: it is shown by name, and its value never leaves the process.
+
+    Example:
+        >>> EnvVar("HOME") == "HOME"
+        True
+    """
+
+    __slots__ = ()
+
+    @property
+    def env_var_name(self) -> str:
+        return str.__str__(self)
+
+    @staticmethod
+    def int(name: str) -> IntEnvVar:
+        return IntEnvVar(name)
+
+    def get_value(self, default: str | None = None) -> Any:
+        """The variable's value now, or `default` when it is not set."""
+        return os.environ.get(self.env_var_name, default)
+
+    def required(self) -> Any:
+        """The value; raises LookupError naming the variable when it is not set."""
+        value = self.get_value()
+        if value is None:
+            raise LookupError(f"the environment variable {self.env_var_name} is not set; set it where the code server runs")
+        return value
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.env_var_name!r})"
+
+
+class IntEnvVar(EnvVar):
+    """An environment variable whose value is a whole number; made by `EnvVar.int`."""
+
+    __slots__ = ()
+
+    def get_value(self, default: Any = None) -> Any:
+        text = os.environ.get(self.env_var_name)
+        if text is None:
+            return default
+        try:
+            return int(text)
+        except ValueError:
+            raise ValueError(f"the environment variable {self.env_var_name} is not a whole number: {text!r}") from None
+
+
+class Field:
+    """One entry of a config schema written as a dict.
+
+    Args:
+        config: a type, or a nested dict, or a one-element list.
+        default_value: makes the entry optional.
+        is_required: False without a default means that the key may be left out.
+        description: shown in the launch form.
+    """
+
+    def __init__(self, config: Any, default_value: Any = ..., is_required: bool | None = None, description: str | None = None) -> None:
+        self.config, self.default_value, self.description = config, default_value, description
+        self.is_required = default_value is ... if is_required is None else is_required
+
+
+class ConfigType:
+    """What a piece of configuration must look like: a Config class, another pydantic type, or a schema written as a dict.
+
+    `parse` makes the value that user code receives; `json_schema` is what the launch form and REST check against.
+    """
+
+    def __init__(self, declared: Any, owner: str = "config") -> None:
+        self.declared = declared
+        self.annotation: Any = _annotation(declared, owner)
+        self.is_class = isinstance(declared, type) and issubclass(declared, BaseModel)
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        return _adapter(self.annotation)
+
+    @cached_property
+    def json_schema(self) -> JsonSchema:
+        return _schema(self.annotation)
+
+    def parse(self, value: JsonValue, path: str = "config") -> Any:
+        """The value for user code.
+
+        Raises:
+            ConfigProblems: it does not fit; carries a Problem for each place.
+        """
+        try:
+            parsed = self.adapter.validate_json(_dump(value), strict=True)
+        except ValidationError as error:
+            raise ConfigProblems(problems_of(error, path, self.annotation)) from None
+        return parsed if self.is_class or not isinstance(parsed, BaseModel) else parsed.model_dump(exclude_unset=False)
+
+    @cached_property
+    def has_defaults(self) -> bool:
+        """Whether an empty config is enough."""
+        try:
+            self.parse({} if self._is_object else None)
+        except ConfigProblems:
+            return False
+        return True
+
+    @property
+    def empty(self) -> JsonValue:
+        """What stands for a config that was not given."""
+        return {} if self._is_object else None
+
+    @property
+    def _is_object(self) -> bool:
+        return isinstance(self.annotation, type) and issubclass(self.annotation, (BaseModel, dict))
+
+
+class ConfigProblems(ValueError):
+    """A config does not fit its type; planning turns the problems into an InvalidRequestError."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{p.path}: {p.message}" for p in self.problems))
+
+
+class RunConfig:
+    """The config of a whole run, with Config objects in place of dicts.
+
+    Args:
+        ops: op name (for an asset: its key joined by `__`) to Config or dict.
+        resources: resource key to ConfigurableResource or dict.
+        loggers, execution: passed on as they are.
+
+    Example:
+        >>> RunConfig(ops={"load": {"rows": 3}}).to_config_dict()
+        {'ops': {'load': {'config': {'rows': 3}}}}
+    """
+
+    __slots__ = ("execution", "loggers", "ops", "resources")
+
+    def __init__(
+        self,
+        ops: Mapping[str, Any] | None = None,
+        resources: Mapping[str, Any] | None = None,
+        loggers: Mapping[str, Any] | None = None,
+        execution: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.ops, self.resources = dict(ops or {}), dict(resources or {})
+        self.loggers, self.execution = dict(loggers or {}), dict(execution or {})
+
+    def to_config_dict(self) -> dict[str, Any]:
+        """The plain JSON form that REST takes."""
+        result: dict[str, Any] = {}
+        if self.loggers:
+            result["loggers"] = json_safe(self.loggers)
+        if self.resources:
+            result["resources"] = {key: _config_entry(value) for key, value in self.resources.items()}
+        if self.ops:
+            result["ops"] = {key: _config_entry(value) for key, value in self.ops.items()}
+        if self.execution:
+            result["execution"] = json_safe(self.execution)
+        return result
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunConfig) and self.to_config_dict() == other.to_config_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def config_dict(value: RunConfig | Mapping[str, Any] | None) -> dict[str, Any]:
+    """The JSON form of whatever a user gave as run config."""
+    if value is None:
+        return {}
+    if isinstance(value, RunConfig):
+        return value.to_config_dict()
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    raise DefinitionError(f"run config is a {type(value).__name__}", mend="give a dict, or a RunConfig")
+
+
+def to_json(value: Any) -> Any:
+    """A config value as JSON: Config objects and enums by their value."""
+    match value:
+        case EnvVar():
+            return {"env": value.env_var_name}
+        case BaseModel():
+            return {name: to_json(getattr(value, name)) for name in (*type(value).model_fields, *(value.model_extra or {}))}
+        case Enum():
+            return to_json(value.value)
+        case Mapping():
+            return {str(key): to_json(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [to_json(item) for item in value]
+        case None | bool() | int() | float() | str():
+            return json_safe(value)
+        case _:
+            return TypeAdapter(type(value)).dump_python(value, mode="json")
+
+
+def problems_of(error: ValidationError, path: str, annotation: Any = None) -> tuple[Problem, ...]:
+    """A pydantic error as problems with dotted paths, what was expected and the nearest name."""
+    found = []
+    for detail in error.errors(include_url=False):
+        place = ".".join((path, *(str(part) for part in detail["loc"])))
+        kind = detail["type"]
+        suggestion = None
+        expected = _EXPECTED.get(kind)
+        message = detail["msg"]
+        if kind == "extra_forbidden":
+            names = _names_at(annotation, detail["loc"][:-1])
+            name = str(detail["loc"][-1])
+            suggestion = nearest(name, names)
+            message = f"there is no config entry {name!r} here" + (f"; did you mean {suggestion!r}?" if suggestion else "")
+            expected = f"one of {', '.join(names)}" if names else None
+        elif kind == "missing":
+            message = "this entry is required"
+        value = None if kind == "missing" else json_safe(detail.get("input"))
+        found.append(Problem(path=place, message=message, value=value, expected=expected, suggestion=suggestion))
+    return tuple(found)
+
+
+_EXPECTED = {
+    "int_type": "integer",
+    "int_from_float": "integer",
+    "float_type": "number",
+    "string_type": "string",
+    "bool_type": "boolean",
+    "list_type": "array",
+    "tuple_type": "array",
+    "set_type": "array",
+    "dict_type": "object",
+    "model_type": "object",
+    "none_required": "null",
+    "enum": "one of the listed values",
+    "literal_error": "one of the listed values",
+    "datetime_type": "date-time",
+    "date_type": "date",
+}
+
+
+def _names_at(annotation: Any, loc: tuple[str | int, ...]) -> list[str]:
+    for part in loc:
+        fields = getattr(annotation, "model_fields", None)
+        if fields is None or part not in fields:
+            return []
+        annotation = fields[part].annotation
+    return list(getattr(annotation, "model_fields", {}))
+
+
+def _config_entry(value: Any) -> dict[str, Any]:
+    plain = to_json(value)
+    if isinstance(value, BaseModel) or not isinstance(plain, dict):
+        return {"config": plain}
+    return plain if set(plain) <= {"config", "inputs", "outputs", "ops"} and "config" in plain else {"config": plain}
+
+
+def _dump(value: Any) -> bytes:
+    # pydantic's own serializer: its strict JSON mode takes dates, enums and paths from text, but never "5" for 5.
+    return TypeAdapter(Any).dump_json(to_json(value))
+
+
+@lru_cache(maxsize=1024)
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation)
+
+
+@lru_cache(maxsize=1024)
+def _schema(annotation: Any) -> JsonSchema:
+    try:
+        return _adapter(annotation).json_schema()
+    except Exception as error:
+        raise DefinitionError(
+            f"the config type {annotation!r} has no JSON Schema ({error})", mend="use types that JSON can carry: numbers, text, lists, Config classes"
+        ) from error
+
+
+def _annotation(declared: Any, owner: str) -> Any:
+    match declared:
+        case ConfigType():
+            return declared.annotation
+        case dict():
+            return _model_of(declared, owner)
+        case list() if len(declared) == 1:
+            return list[_annotation(declared[0], owner)]  # type: ignore[misc]
+        case Field():
+            return _annotation(declared.config, owner)
+        case _:
+            return declared
+
+
+def _model_of(entries: Mapping[str, Any], owner: str) -> type[BaseModel]:
+    fields: dict[str, Any] = {}
+    for name, entry in entries.items():
+        kind = _annotation(entry, f"{owner}_{name}")
+        field = entry if isinstance(entry, Field) else Field(entry)
+        default: Any = field.default_value
+        if default is ... and not field.is_required:
+            kind, default = kind | None, None
+        fields[name] = (kind, PydanticField(default, description=field.description))
+    return create_model(f"{owner}_config", __base__=Config, **fields)

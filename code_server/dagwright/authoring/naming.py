@@ -1,0 +1,110 @@
+"""Names that users give: which are allowed, and how asset keys are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.keys import AssetKey
+
+if TYPE_CHECKING:
+    from dagwright.authoring.assets import AssetsDefinition
+    from dagwright.authoring.specs import AssetSpec
+
+CoercibleToAssetKey: TypeAlias = "AssetKey | str | Sequence[str]"
+CoercibleToAssetKeyPrefix: TypeAlias = "str | Sequence[str]"
+CoercibleToAsset: TypeAlias = "AssetKey | str | Sequence[str] | AssetsDefinition | AssetSpec"
+
+_NAME = re.compile(r"[A-Za-z0-9_]+\Z")
+_TAG_KEY = re.compile(r"([A-Za-z0-9._-]{1,63}/)?[A-Za-z0-9._-]{1,63}\Z")
+_GROUP = re.compile(r"[A-Za-z0-9_/-]+\Z")
+_RESERVED = frozenset({"context", "input", "output", "meta", "config", "resources"})
+_NOT_IDENTIFIER = re.compile(r"[^A-Za-z0-9_]")
+
+
+def check_name(name: object, kind: str, source: SourceRef | None = None) -> str:
+    """Return the name of an op, job, schedule ... if it is one that config paths and URLs can carry."""
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise DefinitionError(
+            f"{name!r} is not a valid name for {_article(kind)} {kind}", source=source, mend="use letters, digits and underscores only"
+        )
+    return name
+
+
+def check_input_name(name: str, kind: str, source: SourceRef | None) -> str:
+    if name in _RESERVED:
+        raise DefinitionError(f"{kind} may not have an input named {name!r}, which is reserved", source=source, mend="rename the argument")
+    return check_name(name, "input", source)
+
+
+def check_group(name: str | None, owner: str, source: SourceRef | None) -> str | None:
+    if name is not None and (not isinstance(name, str) or not _GROUP.match(name)):
+        raise DefinitionError(
+            f"{name!r} is not a valid group name for {owner}", source=source, mend="use letters, digits, '_', '-' and '/' only"
+        )
+    return name
+
+
+def check_tags(tags: Mapping[str, Any] | None, owner: str, source: SourceRef | None) -> dict[str, str]:
+    """Tags as text to text; values that are not text are refused, because a later query could not find them."""
+    result: dict[str, str] = {}
+    for key, value in (tags or {}).items():
+        if not isinstance(key, str) or not _TAG_KEY.match(key):
+            raise DefinitionError(
+                f"{owner} has the tag {key!r}, which is not a valid key",
+                source=source,
+                mend="use at most 63 letters, digits, '.', '_' and '-', optionally after one 'prefix/'",
+            )
+        if not isinstance(value, str):
+            raise DefinitionError(
+                f"{owner} has the tag {key!r} with a value of type {type(value).__name__}", source=source, mend="give tags text values"
+            )
+        result[key] = value
+    return result
+
+
+def check_owners(owners: Sequence[str] | None, owner: str, source: SourceRef | None) -> tuple[str, ...]:
+    for name in owners or ():
+        if not isinstance(name, str) or not (re.match(r"team:[A-Za-z0-9_ -]+\Z", name) or re.match(r"[^@\s:]+@[^@\s]+\.[^@\s]+\Z", name)):
+            raise DefinitionError(
+                f"{owner} has the owner {name!r}", source=source, mend="write an e-mail address, or a team as 'team:name'"
+            )
+    return tuple(owners or ())
+
+
+def asset_key(value: Any, what: str = "asset", source: SourceRef | None = None) -> AssetKey:
+    """Read the ways in which people write a key: `"a/b"`, `["a", "b"]`, an AssetKey, or a definition that has one."""
+    try:
+        if isinstance(value, AssetKey):
+            return value
+        if isinstance(value, str):
+            return AssetKey.from_user_string(value)
+        if isinstance(value, (list, tuple)):
+            return AssetKey(value)
+    except ValueError as error:
+        raise DefinitionError(f"{what}: {error}", source=source) from None
+    key = getattr(value, "key", None)
+    if isinstance(key, AssetKey):
+        return key
+    raise DefinitionError(
+        f"{what}: {value!r} (a {type(value).__name__}) does not name an asset",
+        source=source,
+        mend='give an AssetKey, text such as "schema/table", or the asset itself',
+    )
+
+
+def key_prefix(value: CoercibleToAssetKeyPrefix | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(value.split("/")) if isinstance(value, str) else tuple(value)
+
+
+def identifier(key: AssetKey, suffix: str | None = None) -> str:
+    """The op name that stands for an asset, such as `schema__table`."""
+    return _NOT_IDENTIFIER.sub("_", key.to_python_identifier(suffix))
+
+
+def _article(kind: str) -> str:
+    return "an" if kind[:1] in "aeiou" else "a"

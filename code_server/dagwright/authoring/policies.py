@@ -1,0 +1,108 @@
+"""How failures are treated: retries, and exceptions by which user code asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dagwright_shared.model.errors import DefinitionError
+from dagwright_shared.model.metadata import Metadata, normalize_metadata
+from dagwright_shared.model.snapshot import Backoff, Jitter, RetryPolicyData
+
+__all__ = ["Backoff", "BackfillPolicy", "Failure", "Jitter", "RetryPolicy", "RetryRequested"]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When and how often a failed step is tried again.
+
+    Args:
+        max_retries: tries after the first one.
+        delay: seconds before the first retry; None means none.
+        backoff: how the delay grows: `LINEAR` (n x delay) or `EXPONENTIAL` ((2^n - 1) x delay); needs a delay.
+        jitter: spreads the delay: `FULL` (anything from 0 to it) or `PLUS_MINUS` (it, give or take itself); needs a delay.
+
+    Raises:
+        DefinitionError: a number is negative, or backoff or jitter is given without a delay.
+
+    Example:
+        >>> RetryPolicy(max_retries=3, delay=0.2, backoff=Backoff.EXPONENTIAL).max_retries
+        3
+    """
+
+    max_retries: int = 1
+    delay: float | None = None
+    backoff: Backoff | None = None
+    jitter: Jitter | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_retries, int) or self.max_retries < 0:
+            raise DefinitionError(f"RetryPolicy: max_retries is {self.max_retries!r}", mend="give a whole number >= 0")
+        if self.delay is not None and self.delay < 0:
+            raise DefinitionError(f"RetryPolicy: delay is {self.delay!r}", mend="give seconds >= 0")
+        if self.delay is None and (self.backoff or self.jitter):
+            raise DefinitionError("RetryPolicy: backoff and jitter change a delay, but there is none", mend="give delay= too")
+
+    def to_model(self) -> RetryPolicyData:
+        return RetryPolicyData(max_retries=self.max_retries, delay=self.delay or 0.0, backoff=self.backoff, jitter=self.jitter)
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillPolicy:
+    """How many partitions one run of a backfill covers; None means all of them.
+
+    Make one by `BackfillPolicy.single_run()` or `BackfillPolicy.multi_run(max_partitions_per_run=1)`.
+    """
+
+    max_partitions_per_run: int | None = 1
+
+    @staticmethod
+    def single_run() -> BackfillPolicy:
+        return BackfillPolicy(None)
+
+    @staticmethod
+    def multi_run(max_partitions_per_run: int = 1) -> BackfillPolicy:
+        if max_partitions_per_run < 1:
+            raise DefinitionError(f"BackfillPolicy: max_partitions_per_run is {max_partitions_per_run!r}", mend="give a number >= 1")
+        return BackfillPolicy(max_partitions_per_run)
+
+
+class Failure(Exception):
+    """Raise it to fail a step on purpose, with a description and metadata for its page.
+
+    Args:
+        description: what went wrong, for people.
+        metadata: values shown beside the error.
+        allow_retries: False skips the step's retry policy.
+
+    Example:
+        >>> Failure("no rows", metadata={"table": "flights"}).description
+        'no rows'
+    """
+
+    def __init__(self, description: str | None = None, metadata: Mapping[str, Any] | None = None, allow_retries: bool = True) -> None:
+        super().__init__(description)
+        self.description = description
+        self.metadata: Metadata = normalize_metadata(metadata)
+        self.allow_retries = allow_retries
+
+    def __str__(self) -> str:
+        return self.description or ""
+
+
+class RetryRequested(Exception):
+    """Raise it to have the step tried again, whatever its policy says.
+
+    Args:
+        max_retries: give up after this many.
+        seconds_to_wait: before the retry.
+
+    Example:
+        >>> raise RetryRequested(max_retries=2, seconds_to_wait=5)  # doctest: +SKIP
+    """
+
+    def __init__(self, max_retries: int = 1, seconds_to_wait: float | None = None) -> None:
+        super().__init__(f"a retry was requested (at most {max_retries})")
+        self.max_retries = max_retries
+        self.seconds_to_wait = seconds_to_wait

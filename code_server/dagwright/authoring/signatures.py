@@ -1,0 +1,156 @@
+"""What a user's function asks for by its parameters: context, config, resources, inputs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+
+from dagwright.authoring import source as sources
+from dagwright.authoring.resources import RESOURCE_MARK, ConfigurableResource
+
+_CONTEXT_NAMES = frozenset({"context", "_context", "context_", "_context_", "_"})
+_CONFIG = "config"
+EMPTY = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """An input: a parameter that is neither context nor config nor a resource."""
+
+    name: str
+    annotation: Any
+    """The resolved annotation, or `EMPTY`."""
+    default: Any
+    """The default value, or `EMPTY`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    context_param: str | None
+    config_param: str | None
+    config_annotation: Any
+    resource_params: Mapping[str, str]
+    """Argument to resource key; today they are the same."""
+    inputs: tuple[Parameter, ...]
+    takes_any: bool
+    """Whether it has `**kwargs`."""
+    returns: Any
+    """The resolved return annotation, or `EMPTY`."""
+    is_generator: bool
+    is_async: bool
+
+
+def read(fn: Callable[..., Any], what: str, source: SourceRef | None, *, plain_context: bool = False) -> Signature:
+    """Sort a function's parameters.
+
+    Args:
+        what: the object in error messages, such as `@asset flights`.
+        plain_context: take an un-annotated first parameter as the context whatever its name is (schedules and sensors).
+    """
+    if not callable(fn):
+        raise DefinitionError(f"{what} decorates a {type(fn).__name__}, not a function", mend="put the decorator on a `def`")
+    hints = _annotations(fn)
+    context = config = None
+    config_annotation: Any = EMPTY
+    resources: dict[str, str] = {}
+    inputs: list[Parameter] = []
+    takes_any = False
+    for position, parameter in enumerate(inspect.signature(fn).parameters.values()):
+        name, annotation = parameter.name, hints.get(parameter.name, EMPTY)
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            takes_any = True
+        elif parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY):
+            raise DefinitionError(
+                f"{what} has the parameter {parameter}, which cannot be filled by name", source=source, mend="name each parameter"
+            )
+        elif is_resource(annotation):
+            resources[name] = name
+        elif position == 0 and (name in _CONTEXT_NAMES or _is_context(annotation) or (plain_context and annotation is EMPTY)):
+            context = name
+        elif name == _CONFIG:
+            config, config_annotation = name, annotation
+        else:
+            inputs.append(Parameter(name=name, annotation=annotation, default=parameter.default))
+    if config is not None and config_annotation is EMPTY:
+        raise DefinitionError(
+            f"{what} has an argument `config` without a type", source=source, mend="annotate it with a class derived from dagwright.Config"
+        )
+    plain = inspect.unwrap(fn)
+    return Signature(
+        context_param=context,
+        config_param=config,
+        config_annotation=config_annotation,
+        resource_params=resources,
+        inputs=tuple(inputs),
+        takes_any=takes_any,
+        returns=hints.get("return", EMPTY),
+        is_generator=inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain),
+        is_async=inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain),
+    )
+
+
+def is_resource(annotation: Any) -> bool:
+    """Whether a parameter so annotated receives a resource."""
+    if isinstance(annotation, type):
+        return issubclass(annotation, ConfigurableResource)
+    return RESOURCE_MARK in getattr(annotation, "__metadata__", ())
+
+
+def is_config_class(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def type_name(annotation: Any) -> str:
+    """An annotation as pages show it: `DataFrame`, `list[int]`."""
+    if annotation is EMPTY or annotation is Any or annotation is None:
+        return "Any"
+    if isinstance(annotation, str):
+        return annotation
+    origin = get_origin(annotation)
+    if origin is None:
+        return getattr(annotation, "__name__", None) or str(annotation)
+    inner = ", ".join("..." if part is Ellipsis else type_name(part) for part in get_args(annotation))
+    name = getattr(origin, "__name__", None) or str(origin)
+    return " | ".join(type_name(part) for part in get_args(annotation)) if name in ("Union", "UnionType") else f"{name}[{inner}]"
+
+
+def _is_context(annotation: Any) -> bool:
+    name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    return isinstance(name, str) and name.rpartition(".")[2].endswith("Context")
+
+
+def _annotations(fn: Callable[..., Any]) -> dict[str, Any]:
+    plain = inspect.unwrap(fn)
+    if not inspect.isfunction(plain):
+        plain = getattr(plain, "func", None) or type(plain).__call__
+    raw: dict[str, Any] = dict(getattr(plain, "__annotations__", {}))
+    if not any(isinstance(value, str) for value in raw.values()):
+        return raw
+    # Text (from __future__ import annotations): look names up where the function was written, local classes included.
+    scope = {**sources.caller_names(), **dict(zip(plain.__code__.co_freevars, _cells(plain), strict=False))}
+    return {name: _evaluate(value, plain.__globals__, scope) for name, value in raw.items()}
+
+
+def _evaluate(value: Any, module: dict[str, Any], scope: dict[str, Any]) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return eval(value, module, scope)  # noqa: S307 - the user's own annotation, in the user's own module
+    except Exception:  # noqa: BLE001 - names imported for type checkers only: the text is all that we need then
+        return value
+
+
+def _cells(fn: Any) -> list[Any]:
+    found = []
+    for cell in fn.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            found.append(EMPTY)
+    return found
