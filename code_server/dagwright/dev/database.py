@@ -12,7 +12,11 @@ from dagwright_shared.model.errors import DagwrightError, SettingsError
 from dagwright_shared.runtime.settings import Settings
 from dagwright_shared.store import embedded
 
-_RESTART_DELAY = 1.0
+_RETRY_SECONDS = 1.0
+
+# Waits for its standard input to end. A line before that means that all is well; an end without one, that the
+# supervisor was killed and cannot stop Postgres itself. A shell, as it costs a megabyte where Python costs ten.
+_GUARD = 'read -r line || kill -INT "$(head -n 1 "$0")"'
 
 
 class Database:
@@ -24,7 +28,8 @@ class Database:
         self._url = None if configured is None else configured.get_secret_value()
         self.is_embedded = configured is None
         self._server: embedded.Embedded | None = None
-        self._retry_at = 0.0
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._next_check = 0.0
 
     @property
     def url(self) -> str:
@@ -33,55 +38,57 @@ class Database:
 
     @property
     def pid(self) -> int | None:
-        return None if self._server is None else self._server.pid
+        return embedded.running_pid(self._home) if self.is_embedded else None
 
     def start(self) -> None:
         """Start it and bring the schema up to date.
 
         Raises:
-            SettingsError: it cannot be reached, or its schema is of a newer version.
+            SettingsError: it cannot be reached, its schema is of a newer version, or another process has its home.
         """
-        prepare = subprocess.Popen(
-            [sys.executable, "-m", "dagwright.dev.prepare"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
-        )
+        command = [sys.executable, "-m", "dagwright.dev.prepare"]
+        prepare = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
         try:
             if self.is_embedded:
                 self._server = embedded.start(self._home)
                 self._url = self._server.url
+                self._start_guard()
             _, complaint = prepare.communicate(self.url + "\n", timeout=120)
-        except BaseException:
-            prepare.kill()
-            prepare.wait()
-            raise
+        except embedded.AlreadyRunningError as error:
+            raise SettingsError(error.message) from None
+        finally:
+            if prepare.poll() is None:
+                prepare.kill()
+                prepare.wait()
         if prepare.returncode != 0:
             raise SettingsError(f"the database is not usable: {complaint.strip() or f'migration ended with {prepare.returncode}'}")
 
-    def check(self) -> None:
-        """Bring an embedded Postgres back when it has died."""
-        if self._server is None or _is_alive(self._server.pid) or time.monotonic() < self._retry_at:
-            return
-        self._log.line("postgres", "has died; starting it again")
-        self._retry_at = time.monotonic() + _RESTART_DELAY
+    def _start_guard(self) -> None:
+        pid_file = self._home / "postgres" / "data" / "postmaster.pid"
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, str(pid_file)], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+
+    def check(self) -> bool:
+        """Bring an embedded Postgres back when it has died. Returns whether that was done."""
+        if self._server is None or time.monotonic() < self._next_check:
+            return False
+        self._next_check = time.monotonic() + _RETRY_SECONDS / 2
+        if embedded.running_pid(self._home) is not None:
+            return False
+        self._log.line("postgres", "has ended; starting it again")
+        self._next_check = time.monotonic() + _RETRY_SECONDS
         try:
-            self._server.stop()
-            self._server = embedded.start(self._home)
+            embedded.start_cluster(self._home)
         except (DagwrightError, OSError) as error:
             self._log.line("postgres", f"did not start: {error}")
-            return
-        if self._server.url != self._url:
-            # Children were told the old one; a deployment with two databases would be worse than none.
-            raise SettingsError(f"Postgres came back under another address, {self._server.url}; start `dagwright dev` again")
+            return False
+        return True
 
     def stop(self) -> None:
         if self._server is not None:
             self._server.stop()
             self._server = None
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        # A zombie, which a dead child of ours is until it is waited for, counts as dead.
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in ("Z", "X")
+        if self._guard is not None:
+            self._guard.communicate(b"stopped\n")
+            self._guard = None

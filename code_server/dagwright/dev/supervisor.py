@@ -178,8 +178,7 @@ class Supervisor:
         """Copy what children print; bring back those that died."""
         waiting = [child.restart_at - time.monotonic() for child in self._children if child.restart_at is not None]
         self._pump(max(0.0, min([timeout, *waiting])))
-        self._database.check()
-        changed = [child.check(time.monotonic()) for child in self._children]
+        changed = [self._database.check(), *(child.check(time.monotonic()) for child in self._children)]
         if any(changed):
             self._write_state()
 
