@@ -110,7 +110,7 @@ def test_weather_is_joined_by_hour_and_airport(loaded: Stack, flights: pd.DataFr
 
 def test_the_step_that_fails_at_first_was_retried(loaded: Stack) -> None:
     run_id = next(run["run_id"] for run in loaded.get("/api/v1/runs", limit=50)["items"] if run["job"] == "reference_tables")
-    steps = {step["key"]: step for step in loaded.run(run_id)["steps"]}
+    steps = {step["step_key"]: step for step in loaded.run(run_id)["steps"]}
     assert steps["planes"]["status"] == "SUCCESS"
     assert steps["planes"]["attempt"] == 2
 
@@ -175,7 +175,7 @@ def test_a_failed_blocking_check_holds_back_what_is_downstream(loaded: Stack) ->
     config = {"ops": {"flights": {"config": {"include_cancelled": False}}}}
     run = loaded.finished(loaded.launch(job="full_year", partition="2013", config=config), 60)
     assert run["status"] == "FAILURE"
-    steps = {step["key"]: step["status"] for step in run["steps"]}
+    steps = {step["step_key"]: step["status"] for step in run["steps"]}
     assert steps["flights"] == "SUCCESS"
     assert steps["carrier_delays"] == "SKIPPED"
     again = loaded.finished(loaded.launch(job="full_year", partition="2013"), 60)
@@ -186,6 +186,6 @@ def test_without_the_data_the_asset_says_so(tmp_path: Path) -> None:
     with start(tmp_path / "home", "-f", str(EXAMPLE / "definitions.py"), env={"FLIGHTS_DATA": str(tmp_path / "nothing")}) as stack:
         run = stack.finished(stack.launch(assets=["carriers"]), 30)
         assert run["status"] == "FAILURE"
-        (step,) = [step for step in run["steps"] if step["key"] == "carriers"]
+        (step,) = [step for step in run["steps"] if step["step_key"] == "carriers"]
         assert "fetch.py" in step["error"]["message"]
         assert httpx.get(f"{stack.url}/assets/carriers", timeout=10).status_code == 200

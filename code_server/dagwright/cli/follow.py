@@ -102,8 +102,11 @@ def _steps(run: Mapping[str, Any], *, limit: int | None) -> Table:
     for step in steps:
         mark = Text(_MARKS.get(step["status"], "·"), style=output.COLOURS.get(step["status"], ""))
         attempt = f"attempt {step['attempt']}" if (step.get("attempt") or 1) > 1 else ""
-        key = step.get("step_key") or step.get("key") or ""
         table.add_row(
-            mark, Text(str(key)), output.status(step["status"]), output.duration(step.get("started_at"), step.get("ended_at")), attempt
+            mark,
+            Text(step["step_key"]),
+            output.status(step["status"]),
+            output.duration(step.get("started_at"), step.get("ended_at")),
+            attempt,
         )
     return table

@@ -23,8 +23,11 @@ class RestError(DagwrightError):
             problem: the problem+json body (RFC 9457): `title`, `detail`, and `problems` with a path each.
         """
         self.status, self.problem = status, problem
-        lines = [str(problem.get("detail") or problem.get("title") or f"HTTP {status}")]
-        lines += [f"  {_problem_line(item)}" for item in problem.get("problems") or ()]
+        detail, items = str(problem.get("detail") or problem.get("title") or f"HTTP {status}"), list(problem.get("problems") or ())
+        if len(items) == 1:
+            # A single problem is in the detail as well; here it has a line of its own.
+            detail = detail.removesuffix(f": {items[0].get('path')}: {items[0].get('message')}")
+        lines = [detail, *(f"  {_problem_line(item)}" for item in items)]
         super().__init__("\n".join(lines))
 
 

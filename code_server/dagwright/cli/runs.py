@@ -58,7 +58,7 @@ def show(run_id: str, wait: bool, as_json: bool, url: str | None) -> int:
         console = output.console()
         console.print(follow.summary(found))
         rows = [
-            (step.get("step_key") or step.get("key") or "", output.status(step["status"]), step.get("attempt") or 1,
+            (step["step_key"], output.status(step["status"]), step.get("attempt") or 1,
              output.duration(step.get("started_at"), step.get("ended_at")) if step.get("started_at") else "")
             for step in found.get("steps") or ()
         ]  # fmt: skip
@@ -86,8 +86,8 @@ def logs(run_id: str, step_key: str | None, stream: str, limit: int, as_json: bo
                 click.echo(_event_line(event))
         return
     found = client.get(f"/runs/{run_id}")
-    steps = [step.get("step_key") or step.get("key") for step in found.get("steps") or ()]
-    texts = {step: _text(client, run_id, step, stream) for step in steps if step and step_key in (None, step)}
+    steps = [step["step_key"] for step in found["steps"]]
+    texts = {step: _text(client, run_id, step, stream) for step in steps if step_key in (None, step)}
     if as_json:
         output.as_json([{"step_key": step, "stream": stream, "text": text} for step, text in texts.items()])
         return
@@ -112,11 +112,11 @@ def _text(client: Any, run_id: str, step: str, stream: str) -> str:
 
 def _event_line(event: dict[str, Any]) -> str:
     time = str(event.get("time", ""))[11:23]
-    kind = event.get("event_type") or event.get("type") or ""
-    message = event.get("message") or event.get("summary") or ""
-    if not message and event.get("error"):
-        message = output.error_text(event["error"])
-    return f"{time}  {event.get('step_key') or '-':<24} {kind:<20} {message}".rstrip()
+    message = str(event["message"])
+    error = (event.get("data") or {}).get("error")
+    if isinstance(error, dict):
+        message = f"{message}\n{output.error_text(error)}" if message else output.error_text(error)
+    return f"{time}  {event.get('step_key') or '-':<24} {event['type']:<20} {message}".rstrip()
 
 
 @run.command()
