@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from dagwright_shared.model.events import LogChunk, LogStream
@@ -101,6 +101,32 @@ class Capture:
                 self._closed = True
                 for tail in self._tails:
                     os.close(tail.fd)
+
+
+class LiveCapture:
+    """The capture of whichever step runs in this process now, for a thread that reads while the step is busy."""
+
+    def __init__(self, take: Callable[[LogChunk], None]) -> None:
+        self._take = take
+        self._current: Capture | None = None
+
+    @contextmanager
+    def of(self, capture: Capture) -> Iterator[None]:
+        """Make a step's capture the current one; at the end all of it has been taken, and it is closed."""
+        self._current = capture
+        try:
+            yield
+        finally:
+            self.poll()
+            self._current = None
+            capture.close()
+
+    def poll(self) -> None:
+        """Take what was written since the last look."""
+        capture = self._current
+        if capture is not None:
+            for chunk in capture.poll():
+                self._take(chunk)
 
 
 def flush_output() -> None:

@@ -6,10 +6,10 @@ The worker of a code server gives a sink that streams to its parent; tests and `
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, LogChunk, LogStream, Payload, RunEvent
 from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey, StepKey
@@ -31,6 +31,20 @@ class EventSink(Protocol):
 
     def after_fork(self) -> None:
         """Called in a forked step process, which must not use the sink: close the descriptors that it inherited."""
+
+
+@runtime_checkable
+class PumpedSink(Protocol):
+    """What a sink that streams to another process offers besides: it can be waited on, and it can pump by itself."""
+
+    def fileno(self) -> int:
+        """Readable when the other side has something to say."""
+
+    def on_readable(self) -> None:
+        """Take in what the other side says."""
+
+    def start_pump(self, poll: Callable[[], None]) -> None:
+        """Send from a thread while user code keeps this one busy; `poll`, called before each send, reads captured output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,6 +130,10 @@ class PlanState:
         """The attempt that runs or ran last, from 1 on; 0 before the first."""
         return self._entries[key].attempt
 
+    def skipped_by_failure(self, key: StepKey) -> bool:
+        """Whether a failed step is why this one was skipped, and not an output that was left out on purpose."""
+        return self._entries[key].failed_root is not None
+
     def produced(self, key: StepKey, output: str) -> bool:
         """Whether a step (of this run, or an earlier one that it stands on) has made an output."""
         entry = self._entries.get(key)

@@ -33,7 +33,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class ChildProcess:
     """A forked process, seen by its parent."""
 
-    def __init__(self, body: Body, output: Capture, *, in_child: Callable[[], None]) -> None:
+    def __init__(self, body: Body, output: Capture | None, *, in_child: Callable[[], None]) -> None:
         """Fork.
 
         Args:
@@ -106,7 +106,7 @@ class ChildProcess:
 
 
 def _be_child(
-    body: Body, output: Capture, pipe: int, parent: int, in_child: Callable[[], None], mask: set[signal.Signals]
+    body: Body, output: Capture | None, pipe: int, parent: int, in_child: Callable[[], None], mask: set[signal.Signals]
 ) -> None:
     """The life of the child. Never returns."""
     code = 70
@@ -123,7 +123,8 @@ def _be_child(
         atexit._clear()
         _forget_parents_pools()
         in_child()
-        output.take_over()
+        if output is not None:
+            output.take_over()
         body(lambda value: frames.write(pipe, value), cancellation)
         code = 0
     except BaseException as error:  # noqa: BLE001 - nothing may pass: above this is the parent's own stack

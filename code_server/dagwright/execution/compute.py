@@ -1,0 +1,154 @@
+"""Calling the user's function, whatever kind of function it is, and making one stream of results of what it gives.
+
+Results are `Output`, `DynamicOutput`, `MaterializeResult`, `ObserveResult`, `AssetCheckResult`, `AssetMaterialization`
+and `AssetObservation`; bare values become an `Output` of the output that they belong to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from dagwright.authoring.results import (
+    AssetCheckResult,
+    AssetMaterialization,
+    AssetObservation,
+    DynamicOutput,
+    MaterializeResult,
+    ObserveResult,
+    Output,
+)
+from dagwright.execution.cancellation import Cancellation
+from dagwright.execution.contexts import OpExecutionContext
+from dagwright.planning.steps import Step
+from dagwright_shared.model.errors import DagwrightError
+
+Result: TypeAlias = (
+    "Output[Any] | DynamicOutput[Any] | MaterializeResult[Any] | ObserveResult | AssetCheckResult | AssetMaterialization | AssetObservation"
+)
+_RESULTS = (Output, DynamicOutput, MaterializeResult, ObserveResult, AssetCheckResult, AssetMaterialization, AssetObservation)
+
+
+class OutputError(DagwrightError, ValueError):
+    """What the function returned or yielded does not fit its declared outputs."""
+
+
+def arguments(step: Step, context: OpExecutionContext, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of the function, without the context."""
+    op = step.op
+    result = dict(inputs)
+    if op.config_param is not None:
+        result[op.config_param] = context.op_config
+    for name, key in op.resource_params.items():
+        result[name] = getattr(context.resources, key)
+    return result
+
+
+def call(step: Step, context: OpExecutionContext, inputs: Mapping[str, Any], cancellation: Cancellation) -> Iterator[Result]:
+    """Run the function and yield its results as they come; a request to stop interrupts it."""
+    keywords = arguments(step, context, inputs)
+    with cancellation.interruptible():
+        # The context goes first, so that its name does not matter.
+        value = step.op.fn(context, **keywords) if step.op.context_param is not None else step.op.fn(**keywords)
+        if inspect.iscoroutine(value):
+            value = asyncio.run(value)
+    if inspect.isgenerator(value):
+        returned = yield from _each(value, step, cancellation)
+        if returned is not None:
+            yield from spread(step, returned)
+    elif inspect.isasyncgen(value):
+        yield from _each_async(value, step, cancellation)
+    else:
+        yield from spread(step, value)
+
+
+def spread(step: Step, value: Any) -> Iterator[Result]:
+    """The results in a returned value: one for each output, or a list of result objects."""
+    outputs = [output for output in step.outputs]
+    if isinstance(value, _RESULTS):
+        yield value
+        return
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and value and all(isinstance(v, _RESULTS) for v in value):
+        yield from _in_order(step, value)
+        return
+    verdicts = [check for check in step.checks if check.output_name is not None]
+    if verdicts and not outputs:
+        raise OutputError(f"{_name(step)} is a check, so it must return an AssetCheckResult, not {_kind(value)}")
+    if not outputs:
+        if value is not None:
+            raise OutputError(f"{_name(step)} returned {_kind(value)}, but it has no outputs; declare one with out=Out()")
+        return
+    if len(outputs) == 1:
+        if value is None and (outputs[0].nothing or not outputs[0].required):
+            return
+        if outputs[0].dynamic:
+            raise OutputError(f"{_name(step)} must yield or return a list of DynamicOutput, not {_kind(value)}")
+        yield Output(value, output_name=outputs[0].name)
+        return
+    if value is None:
+        return  # whether something is missing is seen at the end
+    if not isinstance(value, tuple | list) or len(value) != len(outputs):
+        size = f" of {len(value)}" if isinstance(value, tuple | list) else ""
+        names = ", ".join(output.name for output in outputs)
+        raise OutputError(f"{_name(step)} has {len(outputs)} outputs ({names}), but returned {_kind(value)}{size}; return a tuple in that order")
+    yield from _in_order(step, value)
+
+
+def _in_order(step: Step, values: Sequence[Any]) -> Iterator[Result]:
+    names = [output.name for output in step.outputs]
+    for position, value in enumerate(values):
+        if isinstance(value, Output) and value.output_name == "result" and "result" not in names and position < len(names):
+            yield Output(value.value, names[position], value.metadata, data_version=value.data_version, tags=value.tags)
+        elif isinstance(value, _RESULTS):
+            yield value
+        else:
+            yield Output(value, output_name=names[position])
+
+
+def _each(generator: Generator[Any, None, Any], step: Step, cancellation: Cancellation) -> Generator[Result, None, Any]:
+    try:
+        while True:
+            with cancellation.interruptible():
+                try:
+                    value = next(generator)
+                except StopIteration as end:
+                    return end.value
+            yield _yielded(step, value)
+    finally:
+        generator.close()
+
+
+def _each_async(generator: AsyncGenerator[Any, None], step: Step, cancellation: Cancellation) -> Iterator[Result]:
+    with asyncio.Runner() as runner:
+        try:
+            while True:
+                with cancellation.interruptible():
+                    try:
+                        value = runner.run(_next(generator))
+                    except StopAsyncIteration:
+                        return
+                yield _yielded(step, value)
+        finally:
+            runner.run(generator.aclose())
+
+
+async def _next(generator: AsyncGenerator[Any, None]) -> Any:
+    return await anext(generator)
+
+
+def _yielded(step: Step, value: Any) -> Result:
+    if isinstance(value, _RESULTS):
+        return value
+    raise OutputError(
+        f"{_name(step)} yielded {_kind(value)}; a generator yields Output(value, output_name=...), MaterializeResult or AssetCheckResult"
+    )
+
+
+def _name(step: Step) -> str:
+    return f"{step.kind} {step.op.name!r}"
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,447 @@
+"""What op and asset functions receive as `context`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from dagwright.authoring.results import AssetMaterialization, AssetObservation
+from dagwright.execution.identity import RunInfo
+from dagwright.execution.logs import EventLogger
+from dagwright.execution.partition_view import multi_key
+from dagwright.planning.steps import FromAsset, PlannedOutput, Step, flat
+from dagwright_shared.model import partitions as parts
+from dagwright_shared.model.events import AssetMaterialized, AssetObserved, Payload
+from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, parse_partition
+from dagwright_shared.model.metadata import JsonMetadataValue, Metadata, json_safe, normalize_metadata
+from dagwright_shared.model.partitions import MultiPartitions, Partitions, TimeWindow, TimeWindowPartitions
+
+_current: ContextVar[OpExecutionContext | None] = ContextVar("dagwright_context", default=None)
+
+
+class PartitionKeyRange(NamedTuple):
+    """First and last key, both included."""
+
+    start: str
+    end: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Surroundings:
+    """What a context is made of. The engine fills it in for a step; the `build_*_context` functions for a test."""
+
+    run: RunInfo
+    emit: Callable[[Payload], None]
+    step: Step | None = None
+    attempt: int = 1
+    config: Any = None
+    resources: Any = None
+    instance: Any = None
+    partition: PartitionKey = UNPARTITIONED
+    partitions: Partitions | None = None
+    upstream_keys: Callable[[FromAsset], Sequence[PartitionKey]] | None = None
+    added: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Metadata by output."""
+    added_to_assets: dict[AssetKey, dict[str, Any]] = field(default_factory=dict)
+    built: bool = False
+    """Made by hand, outside of a run."""
+
+
+class OpExecutionContext:
+    """The run, the partition, the config, the resources and the logger of the step that is running.
+
+    Take it as an argument named `context` (or annotated with this class).
+
+    Example:
+        >>> import dagwright as dg
+        >>> @dg.op
+        ... def greet(context: dg.OpExecutionContext):
+        ...     context.log.info("run %s", context.run_id)
+    """
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._s = surroundings
+        self._log: logging.Logger | None = None
+
+    @classmethod
+    def get(cls) -> Any:
+        """The context of the step that is running; raises RuntimeError outside of one."""
+        context = _current.get()
+        if context is None:
+            raise RuntimeError(f"{cls.__name__}.get() works only while a step runs")
+        return context
+
+    # ---- the run
+
+    @property
+    def log(self) -> logging.Logger:
+        """A logger whose lines become events of the run."""
+        if self._log is None:
+            self._log = EventLogger(self._s.emit)
+        return self._log
+
+    @property
+    def run(self) -> RunInfo:
+        return self._s.run
+
+    @property
+    def dagster_run(self) -> RunInfo:
+        return self._s.run
+
+    @property
+    def run_id(self) -> str:
+        return self._s.run.run_id
+
+    @property
+    def job_name(self) -> str:
+        return self._s.run.job_name
+
+    @property
+    def run_config(self) -> Mapping[str, Any]:
+        return self._s.run.run_config
+
+    @property
+    def run_tags(self) -> Mapping[str, str]:
+        return self._s.run.tags
+
+    def has_tag(self, key: str) -> bool:
+        return key in self._s.run.tags
+
+    def get_tag(self, key: str) -> str | None:
+        return self._s.run.tags.get(key)
+
+    @property
+    def instance(self) -> Any:
+        """The deployment, as far as this process can reach it."""
+        if self._s.instance is None:
+            raise RuntimeError("this process is not connected to a deployment, so there is no context.instance")
+        return self._s.instance
+
+    @property
+    def retry_number(self) -> int:
+        """0 in the first attempt of the step, then 1, 2 ..."""
+        return self._s.attempt - 1
+
+    # ---- the step
+
+    @property
+    def op_execution_context(self) -> OpExecutionContext:
+        return self
+
+    @property
+    def op_config(self) -> Any:
+        """The step's config, as given or by default."""
+        return self._s.config
+
+    @property
+    def resources(self) -> Any:
+        """The resources, as attributes by their keys."""
+        return self._s.resources
+
+    @property
+    def op_def(self) -> Any:
+        return self._step.op
+
+    @property
+    def op(self) -> Any:
+        return self._step.op
+
+    @property
+    def op_handle(self) -> str:
+        return self._step.key
+
+    @property
+    def node_handle(self) -> str:
+        return self._step.key
+
+    @property
+    def step_key(self) -> str:
+        return self._step.key
+
+    @property
+    def selected_output_names(self) -> set[str]:
+        """Outputs that this run asks of the step."""
+        return {o.name for o in self._step.outputs if o.selected}
+
+    def describe_op(self) -> str:
+        return f"op {self._step.op.name!r} in step {self._step.key!r}"
+
+    # ---- the partition
+
+    @property
+    def has_partition_key(self) -> bool:
+        return bool(self._s.partition)
+
+    @property
+    def partition_key(self) -> str:
+        """The partition of the run, as text; with several dimensions it knows its parts (`keys_by_dimension`)."""
+        if not self._s.partition:
+            what = f"step {self._s.step.key!r}" if self._s.step else "this context"
+            raise ValueError(f"{what} has no partition_key: the run was launched without a partition (see has_partition_key)")
+        return multi_key(self._s.partition, self._s.partitions)
+
+    @property
+    def partition_keys(self) -> Sequence[str]:
+        return [self.partition_key]
+
+    @property
+    def has_partition_key_range(self) -> bool:
+        return False
+
+    @property
+    def partition_key_range(self) -> PartitionKeyRange:
+        key = self.partition_key
+        return PartitionKeyRange(key, key)
+
+    @property
+    def partition_time_window(self) -> TimeWindow:
+        """The interval of the partition; of its time dimension, where it has several."""
+        key, definition = self._s.partition, self._s.partitions
+        if isinstance(definition, MultiPartitions):
+            for part, (_, axis) in zip(key, definition.dimensions, strict=True):
+                if isinstance(axis, TimeWindowPartitions):
+                    return parts.time_window(axis, part)
+        if not isinstance(definition, TimeWindowPartitions) or not key:
+            raise ValueError("partition_time_window needs a run with a partition of a time-based definition")
+        return parts.time_window(definition, key[0])
+
+    # ---- events and metadata
+
+    def add_output_metadata(self, metadata: Mapping[str, Any], output_name: str | None = None, mapping_key: str | None = None) -> None:
+        """Attach metadata to an output, and to the asset that it makes.
+
+        Args:
+            metadata: plain values or MetadataValues.
+            output_name: needed only where there are several outputs.
+        """
+        del mapping_key
+        name = output_name or self._only_output()
+        self._s.added.setdefault(name, {}).update(metadata)
+
+    def get_output_metadata(self, output_name: str) -> Mapping[str, Any] | None:
+        return self._s.added.get(output_name)
+
+    def add_asset_metadata(self, metadata: Mapping[str, Any], asset_key: Any = None, partition_key: str | None = None) -> None:
+        """Attach metadata to the materialization of an asset that this step makes; of all of them when none is named."""
+        del partition_key
+        keys = [_key(asset_key)] if asset_key is not None else list(self._asset_keys())
+        for key in keys:
+            self._s.added_to_assets.setdefault(key, {}).update(metadata)
+
+    def log_event(self, event: Any) -> None:
+        """Record an AssetMaterialization or AssetObservation at once.
+
+        Raises:
+            TypeError: it is something else.
+        """
+        self._s.emit(event_payload(event, self._s.partition))
+
+    def report_asset_materialization(self, event: AssetMaterialization) -> None:
+        self.log_event(event)
+
+    # ---- for subclasses
+
+    @property
+    def _step(self) -> Step:
+        if self._s.step is None:
+            raise RuntimeError("this context was built by hand and belongs to no step yet; pass it to the op or asset")
+        return self._s.step
+
+    def _asset_keys(self) -> Sequence[AssetKey]:
+        return self._s.step.asset_keys if self._s.step is not None else ()
+
+    def _only_output(self) -> str:
+        if self._s.step is None:
+            return "result"
+        names = [o.name for o in self._s.step.outputs if o.selected]
+        if len(names) != 1:
+            raise ValueError(f"the step has the outputs {', '.join(names) or 'none'}: say which one by output_name=")
+        return names[0]
+
+    def bind(self, step: Step) -> None:
+        """Give a context that was built by hand to the op or asset that is called with it."""
+        if self._s.built:
+            self._s.step = step
+            self._s.partitions = self._s.partitions or step.partitions
+            if self._s.partition and isinstance(self._s.partitions, MultiPartitions) and len(self._s.partition) == 1:
+                self._s.partition = parse_partition(self._s.partition[0], len(self._s.partitions.dimensions))
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """For the engine and for tests of it."""
+        return self._s
+
+
+class AssetExecutionContext(OpExecutionContext):
+    """The context of an asset function: an OpExecutionContext that also knows its assets.
+
+    Example:
+        >>> import dagwright as dg
+        >>> @dg.asset
+        ... def flights(context: dg.AssetExecutionContext):
+        ...     context.log.info("making %s", context.asset_key)
+    """
+
+    @property
+    def asset_key(self) -> AssetKey:
+        """The asset that is being made; raises ValueError where there are several."""
+        keys = self._asset_keys()
+        if len(keys) != 1:
+            raise ValueError(f"the step makes {len(keys)} assets, so asset_key is not clear; use selected_asset_keys")
+        return keys[0]
+
+    @property
+    def has_assets_def(self) -> bool:
+        return self._step.assets is not None
+
+    @property
+    def assets_def(self) -> Any:
+        return self._step.assets
+
+    @property
+    def selected_asset_keys(self) -> set[AssetKey]:
+        """The assets that this run asks of the step."""
+        return set(self._asset_keys())
+
+    @property
+    def selected_asset_check_keys(self) -> set[AssetCheckKey]:
+        return set(self._step.check_keys)
+
+    @property
+    def is_subset(self) -> bool:
+        return any(not o.selected for o in self._step.outputs)
+
+    def asset_key_for_output(self, output_name: str = "result") -> AssetKey:
+        output = self._output(output_name)
+        if output.asset_key is None:
+            raise ValueError(f"the output {output_name!r} is not an asset")
+        return output.asset_key
+
+    def output_for_asset_key(self, asset_key: AssetKey) -> str:
+        for output in self._step.outputs:
+            if output.asset_key == asset_key:
+                return output.name
+        raise ValueError(f"no output of step {self._step.key!r} makes the asset {asset_key}")
+
+    def asset_key_for_input(self, input_name: str) -> AssetKey:
+        return self._asset_input(input_name).asset_key
+
+    def asset_partition_key_for_output(self, output_name: str = "result") -> str:
+        del output_name
+        return self.partition_key
+
+    def asset_partition_keys_for_output(self, output_name: str = "result") -> Sequence[str]:
+        del output_name
+        return self.partition_keys
+
+    def asset_partitions_time_window_for_output(self, output_name: str = "result") -> TimeWindow:
+        del output_name
+        return self.partition_time_window
+
+    def asset_partitions_def_for_input(self, input_name: str) -> Partitions | None:
+        return self._asset_input(input_name).partitions
+
+    def asset_partition_keys_for_input(self, input_name: str) -> Sequence[str]:
+        """The upstream partitions that this step reads."""
+        source = self._asset_input(input_name)
+        keys = self._s.upstream_keys(source) if self._s.upstream_keys else [self._s.partition]
+        return [multi_key(key, source.partitions) for key in keys]
+
+    def asset_partition_key_for_input(self, input_name: str) -> str:
+        keys = self.asset_partition_keys_for_input(input_name)
+        if len(keys) != 1:
+            raise ValueError(f"the input {input_name!r} reads {len(keys)} partitions; use asset_partition_keys_for_input")
+        return keys[0]
+
+    def asset_partition_key_range_for_input(self, input_name: str) -> PartitionKeyRange:
+        keys = self.asset_partition_keys_for_input(input_name)
+        if not keys:
+            raise ValueError(f"the input {input_name!r} reads no partitions")
+        return PartitionKeyRange(keys[0], keys[-1])
+
+    def asset_partitions_time_window_for_input(self, input_name: str) -> TimeWindow:
+        source = self._asset_input(input_name)
+        if not isinstance(source.partitions, TimeWindowPartitions):
+            raise ValueError(f"the input {input_name!r} has no partitions of time")
+        span = self.asset_partition_key_range_for_input(input_name)
+        return TimeWindow(
+            start=parts.time_window(source.partitions, span.start).start, end=parts.time_window(source.partitions, span.end).end
+        )
+
+    def _output(self, name: str) -> PlannedOutput:
+        output = self._step.output(name)
+        if output is None:
+            raise ValueError(f"step {self._step.key!r} has no output {name!r}")
+        return output
+
+    def _asset_input(self, name: str) -> FromAsset:
+        for planned in self._step.inputs:
+            if planned.name == name:
+                for source in flat(planned.source):
+                    if isinstance(source, FromAsset):
+                        return source
+        for source in self._step.order_only_assets:
+            if source.asset_key.to_python_identifier() == name:
+                return source
+        raise ValueError(f"step {self._step.key!r} has no input {name!r} that is an asset")
+
+
+class AssetCheckExecutionContext(AssetExecutionContext):
+    """The context of a check function."""
+
+    @property
+    def check_specs(self) -> Sequence[Any]:
+        return [check for check in self._step.checks if check.selected]
+
+
+def event_payload(event: Any, partition: PartitionKey) -> Payload:
+    """A logged record as an event of the run."""
+    match event:
+        case AssetMaterialization():
+            return AssetMaterialized(
+                asset_key=event.asset_key,
+                partition=_record_partition(event.partition, partition),
+                metadata=clean(event.metadata),
+                description=event.description,
+                tags=dict(event.tags),
+            )
+        case AssetObservation():
+            return AssetObserved(
+                asset_key=event.asset_key,
+                partition=_record_partition(event.partition, partition),
+                metadata=clean(event.metadata),
+                description=event.description,
+                tags=dict(event.tags),
+            )
+    raise TypeError(f"log_event takes an AssetMaterialization or AssetObservation, not a {type(event).__name__}")
+
+
+def clean(metadata: Mapping[str, Any] | None) -> Metadata:
+    """Wrapped metadata that holds nothing but plain data, so that it can cross processes."""
+    wrapped = normalize_metadata(metadata)
+    for key, value in wrapped.items():
+        if isinstance(value, JsonMetadataValue):
+            wrapped[key] = JsonMetadataValue(json_safe(value.data))
+    return wrapped
+
+
+def enter(context: OpExecutionContext) -> Callable[[], None]:
+    """Make this the context that `OpExecutionContext.get()` returns; call the result to undo it."""
+    token = _current.set(context)
+    return lambda: _current.reset(token)
+
+
+def _record_partition(named: str | None, of_run: PartitionKey) -> PartitionKey:
+    del of_run  # a record is about the partition that it names, as a run may record others'
+    return (named,) if named else UNPARTITIONED
+
+
+def _key(value: Any) -> AssetKey:
+    if isinstance(value, AssetKey):
+        return value
+    if isinstance(value, str):
+        return AssetKey.from_user_string(value)
+    return AssetKey(value)

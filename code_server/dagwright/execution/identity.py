@@ -1,0 +1,27 @@
+"""What a step may know of the run that it is part of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey, RunId
+from dagwright_shared.model.metadata import JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """`context.run`: the run, seen from inside."""
+
+    run_id: str
+    job_name: str = "__ASSET_JOB"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run_config: Mapping[str, JsonValue] = field(default_factory=dict)
+    partition: PartitionKey = UNPARTITIONED
+    parent_run_id: RunId | None = None
+    root_run_id: RunId | None = None
+    retry_number: int = 0
+
+    @property
+    def is_resume_retry(self) -> bool:
+        return self.parent_run_id is not None

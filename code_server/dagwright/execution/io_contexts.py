@@ -1,0 +1,178 @@
+"""What an IO manager receives: where a value comes from or goes to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagwright.execution.identity import RunInfo
+from dagwright.execution.partition_view import multi_key
+from dagwright_shared.model import partitions as parts
+from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey, format_partition
+from dagwright_shared.model.metadata import Metadata, normalize_metadata
+from dagwright_shared.model.partitions import Partitions, TimeWindow, TimeWindowPartitions
+
+
+@dataclass(kw_only=True)
+class _Port:
+    """What inputs and outputs have in common."""
+
+    name: str = "result"
+    step_key: str = ""
+    job_name: str = ""
+    run: RunInfo | None = None
+    asset_key_or_none: AssetKey | None = None
+    partitions: Partitions | None = None
+    """Of the asset."""
+    keys: tuple[PartitionKey, ...] = ()
+    """Partitions of the asset that are loaded or stored."""
+    step_partition: PartitionKey = UNPARTITIONED
+    step_partitions: Partitions | None = None
+    definition_metadata: Mapping[str, Any] = field(default_factory=dict)
+    resources: Any = None
+    resource_config: Any = None
+    config: Any = None
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("dagwright"))
+    annotation: Any = None
+    op_def: Any = None
+    step_context: Any = None
+    _added: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        return self.definition_metadata
+
+    @property
+    def run_id(self) -> str:
+        if self.run is None:
+            raise ValueError("this context has no run_id; build it with run_id=...")
+        return self.run.run_id
+
+    @property
+    def has_asset_key(self) -> bool:
+        return self.asset_key_or_none is not None
+
+    @property
+    def asset_key(self) -> AssetKey:
+        if self.asset_key_or_none is None:
+            raise ValueError(f"{self.name!r} is not an asset, so it has no asset_key; see has_asset_key")
+        return self.asset_key_or_none
+
+    @property
+    def has_partition_key(self) -> bool:
+        """Whether the run has a partition."""
+        return bool(self.step_partition)
+
+    @property
+    def partition_key(self) -> str:
+        """The partition of the run, as text."""
+        if not self.step_partition:
+            raise ValueError("the run has no partition, so there is no partition_key; see has_partition_key")
+        return multi_key(self.step_partition, self.step_partitions)
+
+    @property
+    def has_asset_partitions(self) -> bool:
+        return self.partitions is not None or any(self.keys)
+
+    @property
+    def asset_partitions_def(self) -> Partitions | None:
+        return self.partitions
+
+    @property
+    def asset_partition_keys(self) -> Sequence[str]:
+        """Keys of the asset's partitions that are loaded or stored here, in order."""
+        if not self.has_asset_partitions:
+            raise ValueError(f"the asset {self.asset_key_or_none} is not partitioned; see has_asset_partitions")
+        return [multi_key(key, self.partitions) for key in self.keys]
+
+    @property
+    def asset_partition_key(self) -> str:
+        """The one partition; raises ValueError when there are several."""
+        keys = self.asset_partition_keys
+        if len(keys) != 1:
+            raise ValueError(f"{len(keys)} partitions are handled here, not one; use asset_partition_keys")
+        return keys[0]
+
+    @property
+    def asset_partitions_time_window(self) -> TimeWindow:
+        """From the start of the first to the end of the last partition; only for time partitions."""
+        if not isinstance(self.partitions, TimeWindowPartitions) or not self.keys:
+            raise ValueError(f"the asset {self.asset_key_or_none} has no partitions of time here")
+        windows = [parts.time_window(self.partitions, key[0]) for key in self.keys]
+        return TimeWindow(start=windows[0].start, end=windows[-1].end)
+
+    @property
+    def dagster_type(self) -> Any:
+        return _TypeView(self.annotation)
+
+    def get_asset_identifier(self) -> Sequence[str]:
+        """The key's components, and the partition's key where there is one."""
+        path = list(self.asset_key.path)
+        return [*path, self.asset_partition_key] if self.has_asset_partitions else path
+
+    def note_metadata(self) -> Metadata:
+        """What the IO manager has added, wrapped."""
+        return normalize_metadata(self._added)
+
+
+@dataclass(frozen=True, slots=True)
+class _TypeView:
+    typing_type: Any
+
+    @property
+    def display_name(self) -> str:
+        return getattr(self.typing_type, "__name__", "Any") if self.typing_type is not None else "Any"
+
+
+@dataclass(kw_only=True)
+class OutputContext(_Port):
+    """Given to `IOManager.handle_output`: which output, asset and partition a value is for."""
+
+    mapping_key: str | None = None
+    version: str | None = None
+    output_metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What the function attached to this very output."""
+
+    def add_output_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Attach metadata to the output's event and to the asset's materialization."""
+        self._added.update(metadata)
+
+    def get_identifier(self) -> Sequence[str]:
+        """A path that is unique to this output: that of the asset, or run, step, output (and mapping key)."""
+        if self.has_asset_key:
+            return self.get_asset_identifier()
+        return self.get_run_scoped_output_identifier()
+
+    def get_run_scoped_output_identifier(self) -> Sequence[str]:
+        path = [self.run_id, self.step_key, self.name]
+        return [*path, self.mapping_key] if self.mapping_key else path
+
+    def log_event(self, event: Any) -> None:
+        if self.step_context is None:
+            raise ValueError("this context was built outside of a run: there is nowhere to log an event")
+        self.step_context.log_event(event)
+
+
+@dataclass(kw_only=True)
+class InputContext(_Port):
+    """Given to `IOManager.load_input`: which asset, partitions or upstream output to load."""
+
+    upstream_output: OutputContext | None = None
+
+    def add_input_metadata(self, metadata: Mapping[str, Any], description: str | None = None) -> None:
+        """Attach metadata to the event that tells of the loading."""
+        del description
+        self._added.update(metadata)
+
+    def get_identifier(self) -> Sequence[str]:
+        if self.has_asset_key:
+            return self.get_asset_identifier()
+        if self.upstream_output is None:
+            raise ValueError(f"the input {self.name!r} has neither an asset key nor an upstream output")
+        return self.upstream_output.get_identifier()
+
+
+def partition_text(key: PartitionKey) -> str:
+    return format_partition(key) or ""

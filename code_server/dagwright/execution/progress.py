@@ -1,0 +1,136 @@
+"""Turns what happens to steps into the run's events, and decides what follows: success, a retry, failure, skipping."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+
+from dagwright.execution.outcome import Outcome, StepBroke, StepDone, StepStopped
+from dagwright.execution.scope import RunScope
+from dagwright.planning.state import Phase, PlanState, Skip, may_retry, retry_delay
+from dagwright.planning.steps import Step, node
+from dagwright_shared.model.events import (
+    AssetFailed,
+    AssetMaterialized,
+    LogChunk,
+    Payload,
+    StepCanceled,
+    StepFailed,
+    StepRetrying,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+    Usage,
+)
+from dagwright_shared.model.keys import AssetKey, StepKey
+
+
+class Progress:
+    """The state of a run while it goes on, and the only writer of its step events."""
+
+    def __init__(
+        self, scope: RunScope, *, clock: Callable[[], float] = time.monotonic, rng: Callable[[], float] = random.random
+    ) -> None:
+        self.scope = scope
+        self.clock = clock
+        self._rng = rng
+        self._steps = {step.key: step for step in scope.plan.steps}
+        self.state = PlanState(node(step) for step in scope.plan.steps)
+        self._made: set[AssetKey] = set()
+        self._lost: set[AssetKey] = set()
+        self.stopping = False
+
+    @property
+    def finished(self) -> bool:
+        return self.state.finished
+
+    def take(self) -> Step | None:
+        """The next step to start now, if any."""
+        key = None if self.stopping else self.state.take(self.clock())
+        return self._steps[key] if key is not None else None
+
+    def attempt(self, step: Step) -> int:
+        return self.state.attempt(step.key)
+
+    def seconds_to_retry(self) -> float | None:
+        """How long until a retry is due; None when none waits."""
+        due = self.state.next_retry()
+        return None if due is None else max(0.0, due - self.clock())
+
+    def began(self, step: Step, pid: int) -> None:
+        self.scope.sink.emit(StepStarted(attempt=self.attempt(step), pid=pid), step.key)
+
+    def relay(self, step: Step, payload: Payload) -> None:
+        """Take in what a running step has to say."""
+        if isinstance(payload, AssetMaterialized):
+            self._made.add(payload.asset_key)
+        self.scope.history.note(payload, self.scope.spec.run_id)
+        self.scope.sink.emit(payload, step.key)
+
+    def output(self, chunks: Iterable[LogChunk]) -> None:
+        for chunk in chunks:
+            self.scope.sink.chunk(chunk)
+
+    def ended(self, step: Step, outcome: Outcome, usage: Usage) -> None:
+        """A step attempt is over: emit its end and release, retry or skip."""
+        match outcome:
+            case StepDone():
+                self.scope.sink.emit(StepSucceeded(attempt=self.attempt(step), usage=usage), step.key)
+                self._skip(self.state.done(step.key, outcome.outputs))
+            case StepStopped():
+                self._canceled(step)
+            case StepBroke():
+                self._broke(step, outcome, usage)
+
+    def stop(self) -> None:
+        """The run is being canceled: start nothing any more."""
+        self.stopping = True
+        for key in self.state.drop_waiting():
+            step = self._steps[key]
+            if self.state.attempt(key):  # it was waiting for a retry
+                self.scope.sink.emit(StepCanceled(attempt=self.state.attempt(key)), key)
+            self._lose(step, "the run was canceled")
+
+    def give_up(self, reason: str) -> None:
+        """A fault of dagwright: nothing more happens, and every planned asset that was not made is lost."""
+        self.stopping = True
+        self.state.drop_waiting()
+        for step in self._steps.values():
+            if self.state.phase(step.key) is not Phase.DONE:
+                self._lose(step, reason)
+
+    def _broke(self, step: Step, broke: StepBroke, usage: Usage) -> None:
+        attempt, policy = self.attempt(step), step.retry_policy
+        retries = broke.allow_retries and may_retry(policy, attempt, broke.requested_retries)
+        if retries and not self.stopping:
+            delay = broke.requested_delay
+            if delay is None:
+                asked = broke.requested_retries is not None
+                delay = 0.0 if policy is None or asked else retry_delay(policy, attempt, self._rng())
+            self.scope.sink.emit(StepRetrying(attempt=attempt, error=broke.error, delay_seconds=delay, usage=usage), step.key)
+            self.state.retry(step.key, self.clock() + delay)
+            return
+        self.scope.sink.emit(StepFailed(attempt=attempt, error=broke.error, usage=usage), step.key)
+        self._lose(step, f"step {step.key!r} failed")
+        self._skip(self.state.fail(step.key))
+
+    def _canceled(self, step: Step) -> None:
+        self.scope.sink.emit(StepCanceled(attempt=self.attempt(step)), step.key)
+        self.state.cancel(step.key)
+        self._lose(step, "the run was canceled")
+
+    def _skip(self, skips: Iterable[Skip]) -> None:
+        for skip in skips:
+            self.scope.sink.emit(StepSkipped(reason=skip.reason), skip.key)
+            if self.state.phase(skip.key) is Phase.SKIPPED and self.state.skipped_by_failure(skip.key):
+                self._lose(self._steps[skip.key], skip.reason)
+
+    def _lose(self, step: Step, reason: str) -> None:
+        for key in step.asset_keys:
+            if key not in self._made and key not in self._lost:
+                self._lost.add(key)
+                self.scope.sink.emit(AssetFailed(asset_key=key, partition=step.partition, reason=reason), step.key)
+
+    def failed_steps(self) -> tuple[StepKey, ...]:
+        return self.state.failed

@@ -1,0 +1,48 @@
+"""What every step of a run shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from dagwright.execution.cancellation import Cancellation
+from dagwright.execution.ports import EventSink, History, KnownVersion, MemoryHistory
+from dagwright.planning.steps import ExecutionPlan
+from dagwright_shared.model.events import Payload
+from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey
+from dagwright_shared.model.runs import LaunchSpec
+
+
+class RunHistory:
+    """What happened before, and what this run has made since it began."""
+
+    def __init__(self, earlier: History) -> None:
+        self._earlier = earlier
+        self._own = MemoryHistory()
+
+    def latest(self, asset_key: AssetKey, partition: PartitionKey = UNPARTITIONED) -> KnownVersion | None:
+        return self._own.latest(asset_key, partition) or self._earlier.latest(asset_key, partition)
+
+    def dynamic_keys(self, name: str) -> tuple[str, ...]:
+        return self._earlier.dynamic_keys(name)
+
+    def note(self, payload: Payload, run_id: str) -> None:
+        self._own.note(payload, run_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunScope:
+    """The run, its plan and its ties to the process that it runs in."""
+
+    plan: ExecutionPlan
+    spec: LaunchSpec
+    sink: EventSink
+    cancellation: Cancellation
+    history: RunHistory
+    captures: bool = True
+    """Whether output is captured; `materialize` in a test leaves it to the test runner."""
+    instance: object = field(default=None)
+    """What `context.instance` gives user code, where the process has something to give."""
+
+    def in_child(self, cancellation: Cancellation) -> RunScope:
+        """The same run, seen from a step's process."""
+        return replace(self, cancellation=cancellation)

@@ -1,0 +1,356 @@
+"""One attempt of one step, as a pipeline: resources, inputs, the function, outputs and checks; every end is data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, assert_never
+
+from dagwright.authoring.policies import Failure, RetryRequested
+from dagwright.authoring.results import (
+    NO_VALUE,
+    AssetCheckResult,
+    AssetMaterialization,
+    AssetObservation,
+    DynamicOutput,
+    MaterializeResult,
+    ObserveResult,
+    Output,
+    check_key,
+)
+from dagwright.execution import compute, contexts, logs, versions
+from dagwright.execution.cancellation import RunInterrupted
+from dagwright.execution.compute import OutputError
+from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext, Surroundings, clean
+from dagwright.execution.identity import RunInfo
+from dagwright.execution.outcome import Outcome, StepBroke, StepDone, StepStopped
+from dagwright.execution.resources import ResourceSet
+from dagwright.execution.scope import RunScope
+from dagwright.execution.values import Values
+from dagwright.planning.steps import FromAsset, PlannedCheck, PlannedOutput, Step, flat
+from dagwright_shared.model.errors import DagwrightError, ErrorInfo, error_info
+from dagwright_shared.model.events import (
+    AssetMaterialized,
+    AssetObserved,
+    CheckEvaluated,
+    EngineMessage,
+    LogLevel,
+    OutputStored,
+    Payload,
+    Severity,
+)
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.metadata import Metadata, metadata_to_json
+
+Emit = Callable[[Payload], None]
+
+
+class CheckFailedError(DagwrightError):
+    """A blocking check failed with severity ERROR, so nothing downstream of the asset may run."""
+
+
+class Environment:
+    """What steps that run in one process share: the run, and resources that have been set up."""
+
+    def __init__(self, scope: RunScope) -> None:
+        self.scope = scope
+        spec, plan = scope.spec, scope.plan
+        self.run = RunInfo(
+            run_id=spec.run_id,
+            job_name=plan.job_name or "__ASSET_JOB",
+            tags={**plan.tags, **spec.tags},
+            run_config=plan.config,
+            partition=plan.partition,
+            parent_run_id=spec.parent_run_id,
+            root_run_id=spec.root_run_id,
+            retry_number=spec.retry_number,
+        )
+        self.resources = ResourceSet(plan.resources, plan.config.get("resources") or {}, self.run, scope.instance)
+
+    def close(self) -> None:
+        """Tear the resources down; trouble with that is told, and fails nothing."""
+        for error in self.resources.close(self.scope.cancellation):
+            self.scope.sink.emit(_teardown_message(error))
+
+    def close_into(self, emit: Emit) -> None:
+        """The same from a step's process, whose events go through a pipe."""
+        for error in self.resources.close(self.scope.cancellation):
+            emit(_teardown_message(error))
+
+
+def attempt(environment: Environment, step: Step, number: int, emit: Emit) -> Outcome:
+    """Run one attempt of a step. Never raises: whatever user code does comes back as the outcome."""
+    cancellation = environment.scope.cancellation
+
+    def send(payload: Payload) -> None:
+        with cancellation.shielded():
+            emit(payload)
+
+    pipeline = _Pipeline(environment, step, number, send)
+    try:
+        pipeline.run()
+    except RunInterrupted:
+        return StepStopped()
+    except RetryRequested as error:
+        return StepBroke(
+            error=error_info(error.__cause__ or error),
+            requested_retries=error.max_retries,
+            requested_delay=error.seconds_to_wait,
+            outputs=frozenset(pipeline.seen),
+        )
+    except Failure as error:
+        info = _with_metadata(error_info(error), error.metadata)
+        return StepBroke(error=info, allow_retries=error.allow_retries, outputs=frozenset(pipeline.seen))
+    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of user code fail the step, not us
+        return StepBroke(error=error_info(error, hint=_hint(error)), outputs=frozenset(pipeline.seen))
+    return StepDone(outputs=frozenset(pipeline.seen))
+
+
+class _Pipeline:
+    """The state of one attempt while it goes on."""
+
+    def __init__(self, environment: Environment, step: Step, number: int, emit: Emit) -> None:
+        self._environment, self._step, self._number, self._emit = environment, step, number, emit
+        self._scope = environment.scope
+        self.seen: dict[str, None] = {}
+        self._blocked: list[AssetCheckKey] = []
+        self._evaluated: set[AssetCheckKey] = set()
+        self._input_versions: dict[str, str] | None = None
+        self._context: OpExecutionContext
+        self._values: Values
+
+    def run(self) -> None:
+        step, scope = self._step, self._scope
+        undo_logs = logs.enter(self._emit)
+        try:
+            # First for its log lines: a resource may log while it is set up.
+            with scope.cancellation.interruptible():
+                resources = self._environment.resources.need(step.resource_keys, self._emit)
+            self._context = self._make_context(resources.only(step.op.required_resource_keys))
+            self._values = Values(
+                step,
+                self._context,
+                run=self._environment.run,
+                history=scope.history,
+                manager=resources.get,
+                emit=self._emit,
+                cancellation=scope.cancellation,
+            )
+            self._context.surroundings.upstream_keys = self._values.upstream_keys
+            inputs = self._values.load_all()
+            undo_context = contexts.enter(self._context)
+            try:
+                for result in compute.call(step, self._context, inputs, scope.cancellation):
+                    self._take(result)
+            finally:
+                undo_context()
+            self._complete()
+        finally:
+            undo_logs()
+
+    def _make_context(self, resources: Any) -> OpExecutionContext:
+        step, scope = self._step, self._scope
+        surroundings = Surroundings(
+            run=self._environment.run,
+            emit=self._emit,
+            step=step,
+            attempt=self._number,
+            config=step.config,
+            resources=resources,
+            instance=scope.instance,
+            partition=step.partition,
+            partitions=step.partitions,
+        )
+        kinds: Mapping[str, type[OpExecutionContext]] = {"asset": AssetExecutionContext, "check": AssetCheckExecutionContext}
+        return kinds.get(step.kind, OpExecutionContext)(surroundings)
+
+    # ---- results, as they come
+
+    def _take(self, result: compute.Result) -> None:
+        match result:
+            case Output():
+                self._output(self._named(result.output_name), result.value, result.metadata, result.data_version, result.tags)
+            case DynamicOutput():
+                raise OutputError(f"step {self._step.key!r} yielded a DynamicOutput for an output that is not declared with DynamicOut")
+            case MaterializeResult():
+                self._materialize_result(result)
+            case ObserveResult():
+                self._observe_result(result)
+            case AssetCheckResult():
+                self._check(result)
+            case AssetMaterialization() | AssetObservation():
+                self._emit(contexts.event_payload(result, self._step.partition))
+            case _:
+                assert_never(result)
+
+    def _named(self, name: str) -> PlannedOutput:
+        output = self._step.output(name)
+        if output is None:
+            known = ", ".join(o.name for o in self._step.outputs) or "none"
+            raise OutputError(f"step {self._step.key!r} gave the output {name!r}, which it does not declare; its outputs are {known}")
+        if name in self.seen and not output.dynamic:
+            raise OutputError(f"step {self._step.key!r} gave its output {name!r} twice")
+        return output
+
+    def _output(self, output: PlannedOutput, value: Any, metadata: Mapping[str, Any], version: Any, tags: Mapping[str, str]) -> None:
+        added = self._context.surroundings.added.get(output.name, {})
+        own: dict[str, Any] = {**metadata, **added}
+        if not output.nothing and value is not NO_VALUE:
+            from_manager = self._values.store(output, value, mapping_key=None, metadata=own)
+            own.update(from_manager)
+        elif output.nothing and value is not None and value is not NO_VALUE:
+            raise OutputError(
+                f"step {self._step.key!r} is declared to return None, but gave a {type(value).__name__} for its output {output.name!r}; "
+                "change the return annotation, or return MaterializeResult(...)"
+            )
+        self.seen[output.name] = None
+        stored = clean(own)
+        self._emit(OutputStored(output_name=output.name, io_manager_key=output.io_manager_key, metadata=stored))
+        if output.asset_key is not None:
+            self._materialized(output, output.asset_key, stored, version, tags)
+
+    def _materialize_result(self, result: MaterializeResult[Any]) -> None:
+        output = self._output_of(result.asset_key, "MaterializeResult")
+        self._named(output.name)
+        if result.value is not NO_VALUE:
+            self._output(output, result.value, result.metadata, result.data_version, result.tags)
+        else:
+            added = self._context.surroundings.added.get(output.name, {})
+            self.seen[output.name] = None
+            key = output.asset_key
+            assert key is not None
+            self._materialized(output, key, clean({**result.metadata, **added}), result.data_version, result.tags)
+        for check in result.check_results:
+            self._check(check, about=output.asset_key)
+
+    def _observe_result(self, result: ObserveResult) -> None:
+        output = self._output_of(result.asset_key, "ObserveResult")
+        self.seen[output.name] = None
+        assert output.asset_key is not None
+        self._emit(
+            AssetObserved(
+                asset_key=output.asset_key,
+                partition=self._step.partition if output.partitions is not None else (),
+                metadata=clean(result.metadata),
+                tags=dict(result.tags),
+                data_version=result.data_version.value if result.data_version is not None else None,
+            )
+        )
+        for check in result.check_results:
+            self._check(check, about=output.asset_key)
+
+    def _output_of(self, key: AssetKey | None, what: str) -> PlannedOutput:
+        assets = [o for o in self._step.outputs if o.asset_key is not None]
+        if key is None:
+            if len(assets) == 1:
+                return assets[0]
+            raise OutputError(f"step {self._step.key!r} makes {len(assets)} assets, so {what} needs asset_key=")
+        for output in assets:
+            if output.asset_key == key:
+                return output
+        known = ", ".join(str(o.asset_key) for o in assets) or "none"
+        raise OutputError(f"step {self._step.key!r} gave a {what} for the asset {key}, which it does not make; its assets are {known}")
+
+    def _materialized(self, output: PlannedOutput, key: AssetKey, metadata: Metadata, version: Any, tags: Mapping[str, str]) -> None:
+        inputs = self._versions()
+        extra = self._context.surroundings.added_to_assets.get(key, {})
+        code = output.code_version
+        self._emit(
+            AssetMaterialized(
+                asset_key=key,
+                partition=self._step.partition if output.partitions is not None else (),
+                metadata={**metadata, **clean(extra)} if extra else metadata,
+                tags=dict(tags),
+                data_version=version.value if version is not None else versions.computed(code or self._environment.run.run_id, inputs),
+                code_version=code,
+                input_data_versions=inputs,
+            )
+        )
+
+    def _versions(self) -> dict[str, str]:
+        """Versions of the assets that this step was made of, looked up once for all its outputs."""
+        if self._input_versions is None:
+            found: dict[str, str] = {}
+            sources = [s for planned in self._step.inputs for s in flat(planned.source) if isinstance(s, FromAsset)]
+            for source in (*sources, *self._step.order_only_assets):
+                keys = self._values.upstream_keys(source)
+                version = versions.of_input(self._scope.history, source.asset_key, keys)
+                if version is not None:
+                    found[source.asset_key.to_user_string()] = version
+            self._input_versions = found
+        return self._input_versions
+
+    def _check(self, result: AssetCheckResult, about: AssetKey | None = None) -> None:
+        declared = self._step.checks
+        try:
+            key = check_key(result, [c.key for c in declared if about is None or c.key.asset_key == about])
+        except ValueError as error:
+            raise OutputError(f"step {self._step.key!r}: {error}") from None
+        check = next(c for c in declared if c.key == key)
+        self._evaluated.add(key)
+        self._emit(
+            CheckEvaluated(
+                check_key=key,
+                passed=result.passed,
+                partition=self._step.partition,
+                severity=result.severity,
+                blocking=check.blocking,
+                description=result.description,
+                metadata=clean(result.metadata),
+            )
+        )
+        if check.output_name is not None:
+            self.seen[check.output_name] = None
+        if not result.passed and check.blocking and result.severity is Severity.ERROR:
+            self._blocked.append(key)
+
+    # ---- the end
+
+    def _complete(self) -> None:
+        for output in self._step.outputs:
+            if output.name in self.seen or not output.selected or output.dynamic:
+                continue
+            if output.nothing:
+                self._output(output, NO_VALUE, {}, None, {})
+            elif output.required:
+                what = f" (the asset {output.asset_key})" if output.asset_key is not None else ""
+                raise OutputError(
+                    f"step {self._step.key!r} ended without its output {output.name!r}{what}; "
+                    "give a value for it, or declare it with is_required=False"
+                )
+        missing = [check for check in self._step.checks if check.selected and check.key not in self._evaluated]
+        if missing and self._is_required_check(missing[0]):
+            raise OutputError(
+                f"step {self._step.key!r} ended without a result for the check {missing[0].key.to_user_string()}; "
+                "return or yield an AssetCheckResult for it"
+            )
+        if self._blocked:
+            names = ", ".join(key.to_user_string() for key in self._blocked)
+            raise CheckFailedError(f"blocking check failed: {names}; what is downstream of the asset does not run")
+
+    def _is_required_check(self, check: PlannedCheck) -> bool:
+        """A check of an asset that was not made (an optional output) has nothing to judge."""
+        made = {o.asset_key for o in self._step.outputs if o.name in self.seen}
+        return self._step.kind == "check" or check.key.asset_key in made
+
+
+def _with_metadata(info: ErrorInfo, metadata: Metadata) -> ErrorInfo:
+    return ErrorInfo(
+        class_name=info.class_name,
+        message=info.message,
+        frames=info.frames,
+        cause=info.cause,
+        hint=info.hint,
+        metadata=metadata_to_json(clean(metadata)),
+    )
+
+
+def _teardown_message(error: BaseException) -> EngineMessage:
+    return EngineMessage(message="a resource could not be torn down", level=LogLevel.ERROR, error=error_info(error))
+
+
+def _hint(error: BaseException) -> str | None:
+    if isinstance(error, SystemExit):
+        return f"User code called sys.exit({error.code!r}). Raise an exception, or return, instead."
+    if isinstance(error, MemoryError):
+        return "The process ran out of memory: use less in the step, or give the machine or container more."
+    return None

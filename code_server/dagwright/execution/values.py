@@ -1,0 +1,166 @@
+"""Values in and out of a step, by way of IO managers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from dagwright.authoring.results import AssetMaterialization
+from dagwright.execution.cancellation import Cancellation
+from dagwright.execution.contexts import OpExecutionContext, clean
+from dagwright.execution.identity import RunInfo
+from dagwright.execution.io_contexts import InputContext, OutputContext
+from dagwright.execution.ports import History
+from dagwright.planning.steps import FromAsset, FromMany, FromOutput, FromValue, PlannedInput, PlannedOutput, Step, flat
+from dagwright_shared.model import mappings
+from dagwright_shared.model.errors import DagwrightError
+from dagwright_shared.model.events import InputLoaded, Payload
+from dagwright_shared.model.keys import PartitionKey, format_partition
+from dagwright_shared.model.metadata import Metadata
+from dagwright_shared.model.partitions import DynamicPartitions, MultiPartitions, Partitions
+
+GetManager = Callable[[str], Any]
+
+
+class MissingPartitionsError(DagwrightError, LookupError):
+    """A step reads upstream partitions that do not exist."""
+
+
+class Values:
+    """Loads the inputs and stores the outputs of one step."""
+
+    def __init__(
+        self,
+        step: Step,
+        context: OpExecutionContext,
+        *,
+        run: RunInfo,
+        history: History,
+        manager: GetManager,
+        emit: Callable[[Payload], None],
+        cancellation: Cancellation,
+        produced: Callable[[FromOutput], bool] | None = None,
+    ) -> None:
+        self._step, self._context, self._run, self._history = step, context, run, history
+        self._manager, self._emit, self._cancellation = manager, emit, cancellation
+        self._produced = produced or (lambda _: True)
+
+    def load_all(self) -> dict[str, Any]:
+        """The arguments that come from upstream."""
+        return {planned.name: self._load(planned) for planned in self._step.inputs}
+
+    def _load(self, planned: PlannedInput) -> Any:
+        if isinstance(planned.source, FromMany):
+            there = [s for s in flat(planned.source) if not isinstance(s, FromOutput) or self._produced(s)]
+            return [self._load_one(planned, source) for source in there]
+        return self._load_one(planned, planned.source)
+
+    def _load_one(self, planned: PlannedInput, source: FromOutput | FromAsset | FromValue) -> Any:
+        if isinstance(source, FromValue):
+            return source.value
+        key = planned.io_manager_key or source.io_manager_key
+        context = self.input_context(planned, source, key)
+        with self._cancellation.interruptible():
+            value = self._manager(key).load_input(context)
+        where = source.asset_key.to_user_string() if isinstance(source, FromAsset) else f"{source.step}.{source.output}"
+        self._emit(InputLoaded(input_name=planned.name, io_manager_key=key, source=where, metadata=clean(context.note_metadata())))
+        return value
+
+    def input_context(self, planned: PlannedInput, source: FromOutput | FromAsset, key: str) -> InputContext:
+        if isinstance(source, FromAsset):
+            keys = self.upstream_keys(source)
+            made = source.made_here
+            upstream = OutputContext(
+                name=made.output if made else "result",
+                step_key=made.step if made else "",
+                asset_key_or_none=source.asset_key,
+                partitions=source.partitions,
+                keys=keys if source.partitions is not None else (),
+                definition_metadata=source.metadata,
+                run=self._run,
+                resources=self._context.resources,
+                log=self._context.log,
+            )
+        else:
+            run = self._run if source.run_id is None else RunInfo(run_id=source.run_id, job_name=self._run.job_name)
+            upstream = OutputContext(name=source.output, step_key=source.step, run=run, log=self._context.log)
+        return InputContext(
+            name=planned.name,
+            step_key=self._step.key,
+            job_name=self._run.job_name,
+            run=self._run,
+            asset_key_or_none=upstream.asset_key_or_none,
+            partitions=upstream.partitions,
+            keys=upstream.keys,
+            step_partition=self._step.partition,
+            step_partitions=self._step.partitions,
+            definition_metadata=planned.metadata,
+            resources=self._context.resources,
+            log=self._context.log,
+            annotation=planned.annotation,
+            op_def=self._step.op,
+            step_context=self._context,
+            upstream_output=upstream,
+        )
+
+    def upstream_keys(self, source: FromAsset) -> tuple[PartitionKey, ...]:
+        """The upstream partitions that this step reads.
+
+        Raises:
+            MissingPartitionsError: some of them do not exist.
+        """
+        step = self._step
+        found = mappings.upstream_keys(
+            step.partition, step.partitions, source.partitions, source.mapping, datetime.now(UTC), self.dynamic_keys(source.partitions)
+        )
+        if found.missing:
+            names = ", ".join(format_partition(key) or "" for key in found.missing[:5])
+            raise MissingPartitionsError(
+                f"partition {format_partition(step.partition)} of step {step.key!r} reads partitions of {source.asset_key} that do not "
+                f"exist: {names}. Start the upstream's partitions earlier, or give the dependency "
+                "TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)"
+            )
+        return found.keys
+
+    def dynamic_keys(self, definition: Partitions | None) -> Mapping[str, tuple[str, ...]]:
+        axes = [axis for _, axis in definition.dimensions] if isinstance(definition, MultiPartitions) else [definition]
+        return {axis.name: self._history.dynamic_keys(axis.name) for axis in axes if isinstance(axis, DynamicPartitions)}
+
+    def output_context(self, output: PlannedOutput, *, mapping_key: str | None = None, metadata: Mapping[str, Any]) -> OutputContext:
+        step = self._step
+        return OutputContext(
+            name=output.name,
+            step_key=step.key,
+            job_name=self._run.job_name,
+            run=self._run,
+            asset_key_or_none=output.asset_key,
+            partitions=output.partitions,
+            keys=(step.partition,) if output.partitions is not None and step.partition else (),
+            step_partition=step.partition,
+            step_partitions=step.partitions,
+            definition_metadata=output.metadata,
+            resources=self._context.resources,
+            log=self._context.log,
+            annotation=output.annotation,
+            op_def=step.op,
+            step_context=self._context,
+            mapping_key=mapping_key,
+            version=output.code_version,
+            output_metadata=metadata,
+        )
+
+    def store(self, output: PlannedOutput, value: Any, *, mapping_key: str | None, metadata: Mapping[str, Any]) -> Metadata:
+        """Hand a value to the output's IO manager; returns the metadata that the manager added."""
+        context = self.output_context(output, mapping_key=mapping_key, metadata=metadata)
+        manager = self._manager(output.io_manager_key)
+        with self._cancellation.interruptible():
+            answer = manager.handle_output(context, value)
+            if inspect.isgenerator(answer):
+                for item in answer:
+                    if isinstance(item, AssetMaterialization):
+                        context.add_output_metadata(item.metadata)
+                    elif isinstance(item, Mapping):
+                        context.add_output_metadata(item)
+        return clean(context.note_metadata())

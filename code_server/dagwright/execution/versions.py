@@ -1,0 +1,38 @@
+"""Data versions: a name for the content of an asset, computed from its code version and the versions that it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from dagwright.execution.ports import History
+from dagwright_shared.model.keys import AssetKey, PartitionKey
+
+UNKNOWN = "INITIAL"
+"""Stands for an asset that has never been recorded."""
+_MAX_PARTITIONS = 100
+
+
+def computed(code_version: str, inputs: Mapping[str, str]) -> str:
+    """The version of what was made by this code from these inputs.
+
+    Args:
+        code_version: of the asset; the run's id where it has none, so that each run makes new data.
+        inputs: upstream key, as text, to its data version.
+    """
+    text = "\n".join((code_version, *(f"{key}={version}" for key, version in sorted(inputs.items()))))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def of_input(history: History, key: AssetKey, partitions: Sequence[PartitionKey]) -> str | None:
+    """The version of what a step reads of an asset: of its partition, or of all that it reads, taken together.
+
+    None where there are too many partitions to look at.
+    """
+    if len(partitions) > _MAX_PARTITIONS:
+        return None
+    found = [history.latest(key, partition) for partition in partitions]
+    versions = [known.data_version if known is not None else UNKNOWN for known in found]
+    if len(versions) == 1:
+        return versions[0]
+    return hashlib.sha256("\n".join(sorted(versions)).encode()).hexdigest()
