@@ -4,6 +4,8 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
+# npm, which the build takes from a wheel, brings certificates of its own; this adds the system's, where a mirror or proxy needs them.
+ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 COPY pyproject.toml README.md hatch_build.py package.json package-lock.json .npmrc ./
 COPY shared shared
 COPY code_server code_server

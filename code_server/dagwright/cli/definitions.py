@@ -2,9 +2,66 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+
+from dagwright.cli.services import with_targets
+from dagwright.dev.locations import Location, locations_of
 
 
 @click.group()
 def definitions() -> None:
     """Check definitions without running anything."""
+
+
+@definitions.command()
+@with_targets
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def validate(files: tuple[str, ...], modules: tuple[str, ...], as_json: bool) -> int:
+    """Load definitions as a code server would. The exit code is 0 when all load, else 1.
+
+    An error is shown with the file and line of the user's code that it is about, and what to do.
+    """
+    results = [_validate(location) for location in locations_of(files, modules)]
+    if as_json:
+        from dagwright.cli import output
+
+        output.as_json(results)
+    else:
+        for result in results:
+            _print(result)
+    return 0 if all(result["ok"] for result in results) else 1
+
+
+def _validate(location: Location) -> dict[str, Any]:
+    from dagwright.loading import load, snapshot
+    from dagwright_shared.model.errors import DefinitionError, error_info, error_to_json
+    from dagwright_shared.model.keys import LocationName
+
+    result: dict[str, Any] = {"location": location.name, "target": str(location)}
+    try:
+        made = snapshot.build(load.load(load.LoadTarget(file=location.file, module=location.module)), LocationName(location.name))
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        info = error_info(error)
+        source = getattr(error, "source", None)
+        where = str(source) if source else next((f"{frame.file}:{frame.line}" for frame in reversed(info.frames)), None)
+        is_ours = isinstance(error, DefinitionError)
+        return result | {"ok": False, "at": where, "message": info.message if is_ours else str(info), "error": error_to_json(info)}
+    nouns = ("assets", "checks", "jobs", "schedules", "sensors", "resources")
+    return result | {"ok": True, "counts": {noun: len(getattr(made, noun)) for noun in nouns}}
+
+
+def _print(result: dict[str, Any]) -> None:
+    name = click.style(result["location"], bold=True)
+    if result["ok"]:
+        counts = ", ".join(f"{count} {noun if count != 1 else noun[:-1]}" for noun, count in result["counts"].items() if count)
+        click.echo(f"{click.style('ok', fg='green')} {name}: {counts or 'no definitions'}")
+        return
+    click.echo(f"{click.style('error', fg='red', bold=True)} {name}: {result['at'] or result['target']}: {result['message']}", err=True)
+    for frame in result["error"]["frames"][-5:]:
+        click.echo(
+            f"  {frame['file']}:{frame['line']} in {frame['function']}" + (f"\n    {frame['source']}" if frame["source"] else ""), err=True
+        )

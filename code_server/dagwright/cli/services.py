@@ -24,7 +24,7 @@ _targets = (
 )
 
 
-def _with_targets(command: Any) -> Any:
+def with_targets(command: Any) -> Any:
     for option in reversed(_targets):
         command = option(command)
     return command
@@ -40,7 +40,7 @@ def _become(module: str, arguments: list[str], environment: dict[str, str | None
 
 
 @click.command()
-@_with_targets
+@with_targets
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the dashboard and REST [3004]; 0 takes a free one.")
 @click.option("--code-server-port", type=click.IntRange(0, 65535), help="Port of the first code server [4000]; 0 takes a free one.")
 @click.option("--home", type=click.Path(), help="Where the database and stored outputs live [.dagwright].")
@@ -61,7 +61,7 @@ def dev(
 
 
 @click.command(name="code-server")
-@_with_targets
+@with_targets
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to serve gRPC on [4000].")
 @click.option("--host", help="Address to bind [127.0.0.1].")
 @click.option("--address", metavar="HOST:PORT", help="How the webserver and the daemon reach this server [what it binds].")
