@@ -1,0 +1,266 @@
+"""Graphs: ops and other graphs, connected."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, overload
+
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+
+from dagwright.authoring import composition, naming, ops, signatures
+from dagwright.authoring import source as sources
+from dagwright.authoring.composition import Edge, GraphInput, Node, NodeOutput, OutputHandle
+from dagwright.authoring.ops import DEFAULT_OUTPUT, In, OpDefinition, Out
+from dagwright.authoring.policies import RetryPolicy
+
+if TYPE_CHECKING:
+    from dagwright.authoring.jobs import JobDefinition
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class GraphIn:
+    """An input of a graph."""
+
+    description: str | None
+
+    def __init__(self, description: str | None = None) -> None:
+        object.__setattr__(self, "description", description)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class GraphOut:
+    """An output of a graph."""
+
+    description: str | None
+
+    def __init__(self, description: str | None = None) -> None:
+        object.__setattr__(self, "description", description)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputMapping:
+    """An input of a graph feeding an input of one of its nodes."""
+
+    graph_input: str
+    node: str
+    input: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GraphDefinition:
+    """A graph. Made by `@graph`; call it in another graph's body to nest it, `to_job()` to run it."""
+
+    name: str
+    nodes: Mapping[str, Node]
+    dependencies: Mapping[str, Mapping[str, Edge]]
+    """Node to input to what feeds it; an input that is absent is not connected."""
+    ins: Mapping[str, In] = field(default_factory=dict)
+    outs: Mapping[str, Out] = field(default_factory=dict)
+    outputs: Mapping[str, NodeOutput] = field(default_factory=dict)
+    """Which node's output each output of the graph is."""
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    source: SourceRef | None = None
+
+    @property
+    def input_mappings(self) -> tuple[InputMapping, ...]:
+        return tuple(
+            InputMapping(graph_input=origin.name, node=node, input=key)
+            for node, edges in self.dependencies.items()
+            for key, edge in edges.items()
+            for origin in edge.sources
+            if isinstance(origin, GraphInput)
+        )
+
+    @property
+    def output_mappings(self) -> Mapping[str, NodeOutput]:
+        return self.outputs
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not composition.active():
+            raise DefinitionError(
+                f"graph {self.name!r} was called outside a graph body", source=self.source, mend=f"run it with {self.name}.to_job(), or call it in a @graph or @job"
+            )
+        return composition.invoke(Node(definition=self, name=self.name), args, kwargs)
+
+    def alias(self, name: str) -> composition.PendingNode:
+        """This graph under another name, to be called in a graph body."""
+        return composition.PendingNode(Node(definition=self, name=self.name)).alias(name)
+
+    def tag(self, tags: Mapping[str, str] | None) -> composition.PendingNode:
+        """This graph with more tags, to be called in a graph body."""
+        return composition.PendingNode(Node(definition=self, name=self.name)).tag(tags)
+
+    def to_job(self, name: str | None = None, **options: Any) -> JobDefinition:
+        """A job that runs this graph.
+
+        Args:
+            name: by default the graph's.
+            description, resource_defs, config, tags, run_tags, metadata, executor_def, op_retry_policy, partitions_def: as for `@job`.
+        """
+        from dagwright.authoring.jobs import job_of  # noqa: PLC0415 - jobs are made of graphs; the method is Dagster's name for the way back
+
+        return job_of(self, name=name, source=self.source or sources.of_caller(), **options)
+
+    def walk(self, prefix: str = "") -> list[tuple[str, OpDefinition, Node]]:
+        """All ops inside, nested graphs included, with their dotted handles."""
+        found: list[tuple[str, OpDefinition, Node]] = []
+        for name, node in self.nodes.items():
+            handle = f"{prefix}{name}"
+            if isinstance(node.definition, GraphDefinition):
+                found.extend(node.definition.walk(f"{handle}."))
+            else:
+                found.append((handle, node.definition, node))
+        return found
+
+    def __repr__(self) -> str:
+        return f"<graph {self.name}>"
+
+
+@overload
+def graph(compose_fn: Callable[..., Any], /) -> GraphDefinition: ...
+@overload
+def graph(
+    *,
+    name: str | None = ...,
+    description: str | None = ...,
+    ins: Mapping[str, GraphIn] | None = ...,
+    out: GraphOut | Mapping[str, GraphOut] | None = ...,
+    tags: Mapping[str, Any] | None = ...,
+) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
+def graph(compose_fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Turn a function whose body calls ops into a graph.
+
+    The body runs once, when the graph is defined: calls note the connections, nothing is computed.
+
+    Args:
+        name: by default the function's.
+        description: by default the docstring.
+        ins: descriptions of the inputs.
+        out: one `GraphOut`, or several by name; then return a dict of handles (or a tuple in that order).
+        tags: given to each run of a job made of it.
+
+    Raises:
+        DefinitionError: the body connects what cannot be connected.
+
+    Example:
+        >>> from dagwright import graph, op
+        >>> @op
+        ... def one() -> int:
+        ...     return 1
+        >>> @op
+        ... def add(a: int, b: int) -> int:
+        ...     return a + b
+        >>> @graph
+        ... def two():
+        ...     return add(one(), one())
+        >>> list(two.nodes)
+        ['one', 'one_2', 'add']
+    """
+    if compose_fn is not None:
+        return make_graph(compose_fn)
+    return lambda fn: make_graph(fn, **options)
+
+
+def make_graph(
+    fn: Callable[..., Any],
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    ins: Mapping[str, GraphIn] | None = None,
+    out: GraphOut | Mapping[str, GraphOut] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    what: str = "graph",
+) -> GraphDefinition:
+    """The work of `@graph` and of `@job`'s body."""
+    source = sources.of_function(fn)
+    called = naming.check_name(name or fn.__name__, what, source)
+    parameters = list(inspect.signature(fn).parameters.values())
+    for wanted in ins or {}:
+        if wanted not in {p.name for p in parameters}:
+            raise DefinitionError(f"{what} {called!r} declares the input {wanted!r}, but has no such argument", source=source, mend="add the argument")
+    composer, returned = composition.compose(f"{what} {called!r}", fn, [p.name for p in parameters])
+    outputs = _outputs(f"{what} {called!r}", returned, out, source)
+    annotations = signatures._annotations(fn)
+    graph_ins = {
+        p.name: In(description=ins[p.name].description if ins and p.name in ins else None).typed(annotations.get(p.name, signatures.EMPTY)) for p in parameters
+    }
+    described = {DEFAULT_OUTPUT: out} if isinstance(out, GraphOut) else dict(out or {})
+    return GraphDefinition(
+        name=called,
+        nodes=composer.nodes,
+        dependencies=composer.edges,
+        ins=graph_ins,
+        outs={key: _out_of(composer, handle, described.get(key)) for key, handle in outputs.items()},
+        outputs={key: handle.to_origin() for key, handle in outputs.items()},
+        description=description or ops.doc(fn),
+        tags=naming.check_tags(tags, f"{what} {called!r}", source),
+        source=source,
+    )
+
+
+def _outputs(what: str, returned: Any, declared: GraphOut | Mapping[str, GraphOut] | None, source: SourceRef | None) -> dict[str, OutputHandle]:
+    if returned is None:
+        return {}
+    if isinstance(returned, OutputHandle):
+        names = list(declared) if isinstance(declared, Mapping) else [DEFAULT_OUTPUT]
+        found: dict[str, Any] = {names[0]: returned}
+    elif isinstance(returned, Mapping):
+        found = dict(returned)
+    elif isinstance(returned, tuple):
+        if isinstance(declared, Mapping):
+            names = list(declared)
+        else:
+            names = list(getattr(returned, "names", ())) or [f"result_{n}" for n in range(len(returned))]
+        found = dict(zip(names, returned, strict=False))
+    else:
+        found = {DEFAULT_OUTPUT: returned}
+    for name, handle in found.items():
+        if not isinstance(handle, OutputHandle):
+            raise DefinitionError(
+                f"{what} returns {handle!r} as its output {name!r}", source=source, mend="return what an op or graph in its body gave"
+            )
+    return found
+
+
+def _out_of(composer: composition.Composer, handle: OutputHandle, declared: GraphOut | None) -> Out:
+    inner = composer.nodes[handle.node].definition.outs[handle.output]
+    if declared is None or declared.description is None:
+        return inner
+    return type(inner)(inner.dagster_type, declared.description, inner.is_required, inner.io_manager_key, inner.metadata, inner.code_version)
+
+
+def check_connected(graph: GraphDefinition, what: str) -> None:
+    """Every input of every op must come from somewhere.
+
+    Raises:
+        DefinitionError: naming op and input.
+    """
+    if graph.ins:
+        needy = [name for name, given in graph.ins.items() if not given.is_nothing]
+        if needy:
+            raise DefinitionError(f"{what} has the input {needy[0]!r}, which nothing feeds", source=graph.source, mend="a job's body takes no arguments")
+    _check_connected(graph, what, "")
+
+
+def _check_connected(graph: GraphDefinition, what: str, prefix: str) -> None:
+    for name, node in graph.nodes.items():
+        edges = graph.dependencies.get(name, {})
+        for key, given in node.definition.ins.items():
+            if key in edges or given.has_default or given.is_nothing or given.asset_key is not None or given.input_manager_key is not None:
+                continue
+            raise DefinitionError(
+                f"{what}: the input {key!r} of {prefix}{name} is not connected",
+                source=node.definition.source or graph.source,
+                mend=f"pass it in the body: {name}({key}=...), or give the argument a default value",
+            )
+        if isinstance(node.definition, GraphDefinition):
+            _check_connected(node.definition, what, f"{prefix}{name}.")
+
+
+def retry_policy_of(node: Node, fallback: RetryPolicy | None) -> RetryPolicy | None:
+    """The policy in force for a node: its own, its op's, or the job's."""
+    own = node.definition.retry_policy if isinstance(node.definition, OpDefinition) else None
+    return node.retry_policy or own or fallback

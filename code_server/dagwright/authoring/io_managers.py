@@ -1,0 +1,98 @@
+"""IO managers: where outputs are kept and inputs come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any, overload
+
+from dagwright.authoring.resources import ConfigurableResource, ResourceDefinition, _resource_of
+
+if TYPE_CHECKING:
+    # The contexts belong to execution, which is above; user classes get the real ones.
+    InputContext = Any
+    OutputContext = Any
+
+
+class InputManager(ABC):
+    """Loads inputs."""
+
+    @abstractmethod
+    def load_input(self, context: InputContext) -> Any:
+        """The value for the input that `context` describes; for several partitions, a dict by partition key."""
+
+
+class IOManager(InputManager):
+    """Stores outputs and loads them again, in whatever process the next step runs.
+
+    Example:
+        >>> class Memory(IOManager):
+        ...     def __init__(self):
+        ...         self.kept = {}
+        ...     def handle_output(self, context, obj):
+        ...         self.kept[tuple(context.get_identifier())] = obj
+        ...     def load_input(self, context):
+        ...         return self.kept[tuple(context.get_identifier())]
+    """
+
+    @abstractmethod
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        """Store what an op returned."""
+
+
+class ConfigurableIOManager(ConfigurableResource[Any], IOManager):
+    """An IO manager with typed fields, as ConfigurableResource."""
+
+
+class ConfigurableIOManagerFactory(ConfigurableResource[Any]):
+    """A resource with typed fields whose `create_io_manager` makes the IO manager."""
+
+    def create_io_manager(self, context: Any) -> IOManager:
+        raise NotImplementedError(f"{type(self).__name__} must define create_io_manager")
+
+    def create_resource(self, context: Any) -> IOManager:
+        return self.create_io_manager(context)
+
+
+class IOManagerDefinition(ResourceDefinition):
+    """An IO manager made by a function. See `@io_manager`."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def hardcoded_io_manager(value: IOManager, description: str | None = None) -> IOManagerDefinition:
+        """A given IO manager."""
+        return IOManagerDefinition(resource_fn=lambda: value, takes_context=False, description=description)
+
+
+@overload
+def io_manager(resource_fn: Callable[..., Any], /) -> IOManagerDefinition: ...
+@overload
+def io_manager(
+    config_schema: Any = ...,
+    description: str | None = ...,
+    output_config_schema: Any = ...,
+    input_config_schema: Any = ...,
+    required_resource_keys: AbstractSet[str] | None = ...,
+    version: str | None = ...,
+) -> Callable[[Callable[..., Any]], IOManagerDefinition]: ...
+def io_manager(
+    config_schema: Any = None,
+    description: str | None = None,
+    output_config_schema: Any = None,
+    input_config_schema: Any = None,
+    required_resource_keys: AbstractSet[str] | None = None,
+    version: str | None = None,
+) -> Any:
+    """Turn a function that returns an IOManager into a resource that can be named as `io_manager_key`.
+
+    Args:
+        config_schema: what `context.resource_config` must look like.
+        required_resource_keys: other resources, in `context.resources`.
+    """
+    if output_config_schema is not None or input_config_schema is not None:
+        raise TypeError("io_manager: output_config_schema and input_config_schema are not supported; use metadata of the output or input")
+    if callable(config_schema) and not isinstance(config_schema, type):
+        return _resource_of(config_schema, IOManagerDefinition)
+    return lambda fn: _resource_of(fn, IOManagerDefinition, config_schema, description, required_resource_keys)
