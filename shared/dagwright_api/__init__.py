@@ -1,1 +1,1 @@
-"""The protobuf contract between processes, generated from `proto/`. Only `dagwright_shared.wire` imports it."""
+"""The contract between processes, generated from `proto/`. Only `dagwright_shared.wire` imports it."""

@@ -24,51 +24,50 @@ _sym_db = _symbol_database.Default()
 
 from dagwright_api.v1 import evaluation_pb2 as dagwright__api_dot_v1_dot_evaluation__pb2
 from dagwright_api.v1 import events_pb2 as dagwright__api_dot_v1_dot_events__pb2
-from dagwright_api.v1 import runs_pb2 as dagwright__api_dot_v1_dot_runs__pb2
 from dagwright_api.v1 import snapshot_pb2 as dagwright__api_dot_v1_dot_snapshot__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*dagwright_api/v1/code_server_service.proto\x12\x10\x64\x61gwright_api.v1\x1a!dagwright_api/v1/evaluation.proto\x1a\x1d\x64\x61gwright_api/v1/events.proto\x1a\x1b\x64\x61gwright_api/v1/runs.proto\x1a\x1f\x64\x61gwright_api/v1/snapshot.proto\"\x14\n\x12GetLocationRequest\"G\n\x13GetLocationResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .dagwright_api.v1.LocationStatus\"J\n\x12GetSnapshotRequest\x12\x1e\n\x11if_digest_differs\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x14\n\x12_if_digest_differs\"H\n\x0eSnapshotHeader\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x03\x12\x11\n\tunchanged\x18\x03 \x01(\x08\"b\n\x13GetSnapshotResponse\x12\x32\n\x06header\x18\x01 \x01(\x0b\x32 .dagwright_api.v1.SnapshotHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x16\n\x14WatchLocationRequest\"I\n\x15WatchLocationResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .dagwright_api.v1.LocationStatus\">\n\x10LaunchRunRequest\x12*\n\x04spec\x18\x01 \x01(\x0b\x32\x1c.dagwright_api.v1.LaunchSpec\"\x13\n\x11LaunchRunResponse\"?\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0c\n\x04hard\x18\x03 \x01(\x08\"\"\n\x11\x43\x61ncelRunResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\"\x17\n\x15ListActiveRunsRequest\"C\n\x16ListActiveRunsResponse\x12)\n\x04runs\x18\x01 \x03(\x0b\x32\x1b.dagwright_api.v1.ActiveRun\"B\n\x13ReportEventsRequest\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.dagwright_api.v1.EventBatch\"<\n\x14ReportEventsResponse\x12\x16\n\tacked_seq\x18\x01 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_acked_seq\"\x0f\n\rReloadRequest\"B\n\x0eReloadResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .dagwright_api.v1.LocationStatus2\xfe\x08\n\x11\x43odeServerService\x12Z\n\x0bGetLocation\x12$.dagwright_api.v1.GetLocationRequest\x1a%.dagwright_api.v1.GetLocationResponse\x12\\\n\x0bGetSnapshot\x12$.dagwright_api.v1.GetSnapshotRequest\x1a%.dagwright_api.v1.GetSnapshotResponse0\x01\x12\x62\n\rWatchLocation\x12&.dagwright_api.v1.WatchLocationRequest\x1a\'.dagwright_api.v1.WatchLocationResponse0\x01\x12N\n\x07PlanRun\x12 .dagwright_api.v1.PlanRunRequest\x1a!.dagwright_api.v1.PlanRunResponse\x12l\n\x11ValidateRunConfig\x12*.dagwright_api.v1.ValidateRunConfigRequest\x1a+.dagwright_api.v1.ValidateRunConfigResponse\x12i\n\x10\x45valuateSchedule\x12).dagwright_api.v1.EvaluateScheduleRequest\x1a*.dagwright_api.v1.EvaluateScheduleResponse\x12\x63\n\x0e\x45valuateSensor\x12\'.dagwright_api.v1.EvaluateSensorRequest\x1a(.dagwright_api.v1.EvaluateSensorResponse\x12T\n\tLaunchRun\x12\".dagwright_api.v1.LaunchRunRequest\x1a#.dagwright_api.v1.LaunchRunResponse\x12T\n\tCancelRun\x12\".dagwright_api.v1.CancelRunRequest\x1a#.dagwright_api.v1.CancelRunResponse\x12\x63\n\x0eListActiveRuns\x12\'.dagwright_api.v1.ListActiveRunsRequest\x1a(.dagwright_api.v1.ListActiveRunsResponse\x12_\n\x0cReportEvents\x12%.dagwright_api.v1.ReportEventsRequest\x1a&.dagwright_api.v1.ReportEventsResponse(\x01\x12K\n\x06Reload\x12\x1f.dagwright_api.v1.ReloadRequest\x1a .dagwright_api.v1.ReloadResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*dagwright_api/v1/code_server_service.proto\x12\x10\x64\x61gwright_api.v1\x1a!dagwright_api/v1/evaluation.proto\x1a\x1d\x64\x61gwright_api/v1/events.proto\x1a\x1f\x64\x61gwright_api/v1/snapshot.proto\"\x14\n\x12GetLocationRequest\"G\n\x13GetLocationResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .dagwright_api.v1.LocationStatus\"J\n\x12GetSnapshotRequest\x12\x1e\n\x11if_digest_differs\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x14\n\x12_if_digest_differs\"H\n\x0eSnapshotHeader\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x03\x12\x11\n\tunchanged\x18\x03 \x01(\x08\"b\n\x13GetSnapshotResponse\x12\x32\n\x06header\x18\x01 \x01(\x0b\x32 .dagwright_api.v1.SnapshotHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x16\n\x14WatchLocationRequest\"I\n\x15WatchLocationResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .dagwright_api.v1.LocationStatus\">\n\x10LaunchRunRequest\x12*\n\x04spec\x18\x01 \x01(\x0b\x32\x1c.dagwright_api.v1.LaunchSpec\"\x13\n\x11LaunchRunResponse\"?\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0c\n\x04hard\x18\x03 \x01(\x08\"\"\n\x11\x43\x61ncelRunResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\"\x17\n\x15ListActiveRunsRequest\"C\n\x16ListActiveRunsResponse\x12)\n\x04runs\x18\x01 \x03(\x0b\x32\x1b.dagwright_api.v1.ActiveRun\"B\n\x13ReportEventsRequest\x12+\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1c.dagwright_api.v1.EventBatch\"<\n\x14ReportEventsResponse\x12\x16\n\tacked_seq\x18\x01 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_acked_seq\"\x0f\n\rReloadRequest\"B\n\x0eReloadResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .dagwright_api.v1.LocationStatus2\xfe\x08\n\x11\x43odeServerService\x12Z\n\x0bGetLocation\x12$.dagwright_api.v1.GetLocationRequest\x1a%.dagwright_api.v1.GetLocationResponse\x12\\\n\x0bGetSnapshot\x12$.dagwright_api.v1.GetSnapshotRequest\x1a%.dagwright_api.v1.GetSnapshotResponse0\x01\x12\x62\n\rWatchLocation\x12&.dagwright_api.v1.WatchLocationRequest\x1a\'.dagwright_api.v1.WatchLocationResponse0\x01\x12N\n\x07PlanRun\x12 .dagwright_api.v1.PlanRunRequest\x1a!.dagwright_api.v1.PlanRunResponse\x12l\n\x11ValidateRunConfig\x12*.dagwright_api.v1.ValidateRunConfigRequest\x1a+.dagwright_api.v1.ValidateRunConfigResponse\x12i\n\x10\x45valuateSchedule\x12).dagwright_api.v1.EvaluateScheduleRequest\x1a*.dagwright_api.v1.EvaluateScheduleResponse\x12\x63\n\x0e\x45valuateSensor\x12\'.dagwright_api.v1.EvaluateSensorRequest\x1a(.dagwright_api.v1.EvaluateSensorResponse\x12T\n\tLaunchRun\x12\".dagwright_api.v1.LaunchRunRequest\x1a#.dagwright_api.v1.LaunchRunResponse\x12T\n\tCancelRun\x12\".dagwright_api.v1.CancelRunRequest\x1a#.dagwright_api.v1.CancelRunResponse\x12\x63\n\x0eListActiveRuns\x12\'.dagwright_api.v1.ListActiveRunsRequest\x1a(.dagwright_api.v1.ListActiveRunsResponse\x12_\n\x0cReportEvents\x12%.dagwright_api.v1.ReportEventsRequest\x1a&.dagwright_api.v1.ReportEventsResponse(\x01\x12K\n\x06Reload\x12\x1f.dagwright_api.v1.ReloadRequest\x1a .dagwright_api.v1.ReloadResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dagwright_api.v1.code_server_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETLOCATIONREQUEST']._serialized_start=192
-  _globals['_GETLOCATIONREQUEST']._serialized_end=212
-  _globals['_GETLOCATIONRESPONSE']._serialized_start=214
-  _globals['_GETLOCATIONRESPONSE']._serialized_end=285
-  _globals['_GETSNAPSHOTREQUEST']._serialized_start=287
-  _globals['_GETSNAPSHOTREQUEST']._serialized_end=361
-  _globals['_SNAPSHOTHEADER']._serialized_start=363
-  _globals['_SNAPSHOTHEADER']._serialized_end=435
-  _globals['_GETSNAPSHOTRESPONSE']._serialized_start=437
-  _globals['_GETSNAPSHOTRESPONSE']._serialized_end=535
-  _globals['_WATCHLOCATIONREQUEST']._serialized_start=537
-  _globals['_WATCHLOCATIONREQUEST']._serialized_end=559
-  _globals['_WATCHLOCATIONRESPONSE']._serialized_start=561
-  _globals['_WATCHLOCATIONRESPONSE']._serialized_end=634
-  _globals['_LAUNCHRUNREQUEST']._serialized_start=636
-  _globals['_LAUNCHRUNREQUEST']._serialized_end=698
-  _globals['_LAUNCHRUNRESPONSE']._serialized_start=700
-  _globals['_LAUNCHRUNRESPONSE']._serialized_end=719
-  _globals['_CANCELRUNREQUEST']._serialized_start=721
-  _globals['_CANCELRUNREQUEST']._serialized_end=784
-  _globals['_CANCELRUNRESPONSE']._serialized_start=786
-  _globals['_CANCELRUNRESPONSE']._serialized_end=820
-  _globals['_LISTACTIVERUNSREQUEST']._serialized_start=822
-  _globals['_LISTACTIVERUNSREQUEST']._serialized_end=845
-  _globals['_LISTACTIVERUNSRESPONSE']._serialized_start=847
-  _globals['_LISTACTIVERUNSRESPONSE']._serialized_end=914
-  _globals['_REPORTEVENTSREQUEST']._serialized_start=916
-  _globals['_REPORTEVENTSREQUEST']._serialized_end=982
-  _globals['_REPORTEVENTSRESPONSE']._serialized_start=984
-  _globals['_REPORTEVENTSRESPONSE']._serialized_end=1044
-  _globals['_RELOADREQUEST']._serialized_start=1046
-  _globals['_RELOADREQUEST']._serialized_end=1061
-  _globals['_RELOADRESPONSE']._serialized_start=1063
-  _globals['_RELOADRESPONSE']._serialized_end=1129
-  _globals['_CODESERVERSERVICE']._serialized_start=1132
-  _globals['_CODESERVERSERVICE']._serialized_end=2282
+  _globals['_GETLOCATIONREQUEST']._serialized_start=163
+  _globals['_GETLOCATIONREQUEST']._serialized_end=183
+  _globals['_GETLOCATIONRESPONSE']._serialized_start=185
+  _globals['_GETLOCATIONRESPONSE']._serialized_end=256
+  _globals['_GETSNAPSHOTREQUEST']._serialized_start=258
+  _globals['_GETSNAPSHOTREQUEST']._serialized_end=332
+  _globals['_SNAPSHOTHEADER']._serialized_start=334
+  _globals['_SNAPSHOTHEADER']._serialized_end=406
+  _globals['_GETSNAPSHOTRESPONSE']._serialized_start=408
+  _globals['_GETSNAPSHOTRESPONSE']._serialized_end=506
+  _globals['_WATCHLOCATIONREQUEST']._serialized_start=508
+  _globals['_WATCHLOCATIONREQUEST']._serialized_end=530
+  _globals['_WATCHLOCATIONRESPONSE']._serialized_start=532
+  _globals['_WATCHLOCATIONRESPONSE']._serialized_end=605
+  _globals['_LAUNCHRUNREQUEST']._serialized_start=607
+  _globals['_LAUNCHRUNREQUEST']._serialized_end=669
+  _globals['_LAUNCHRUNRESPONSE']._serialized_start=671
+  _globals['_LAUNCHRUNRESPONSE']._serialized_end=690
+  _globals['_CANCELRUNREQUEST']._serialized_start=692
+  _globals['_CANCELRUNREQUEST']._serialized_end=755
+  _globals['_CANCELRUNRESPONSE']._serialized_start=757
+  _globals['_CANCELRUNRESPONSE']._serialized_end=791
+  _globals['_LISTACTIVERUNSREQUEST']._serialized_start=793
+  _globals['_LISTACTIVERUNSREQUEST']._serialized_end=816
+  _globals['_LISTACTIVERUNSRESPONSE']._serialized_start=818
+  _globals['_LISTACTIVERUNSRESPONSE']._serialized_end=885
+  _globals['_REPORTEVENTSREQUEST']._serialized_start=887
+  _globals['_REPORTEVENTSREQUEST']._serialized_end=953
+  _globals['_REPORTEVENTSRESPONSE']._serialized_start=955
+  _globals['_REPORTEVENTSRESPONSE']._serialized_end=1015
+  _globals['_RELOADREQUEST']._serialized_start=1017
+  _globals['_RELOADREQUEST']._serialized_end=1032
+  _globals['_RELOADRESPONSE']._serialized_start=1034
+  _globals['_RELOADRESPONSE']._serialized_end=1100
+  _globals['_CODESERVERSERVICE']._serialized_start=1103
+  _globals['_CODESERVERSERVICE']._serialized_end=2253
 # @@protoc_insertion_point(module_scope)

@@ -4,8 +4,8 @@ isort:skip_file
 The service that every code server offers."""
 
 from collections import abc as _abc
+from dagwright_api.v1 import evaluation_pb2 as _evaluation_pb2
 from dagwright_api.v1 import events_pb2 as _events_pb2
-from dagwright_api.v1 import runs_pb2 as _runs_pb2
 from dagwright_api.v1 import snapshot_pb2 as _snapshot_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -195,13 +195,13 @@ class LaunchRunRequest(_message.Message):
 
     SPEC_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def spec(self) -> _runs_pb2.LaunchSpec:
+    def spec(self) -> _evaluation_pb2.LaunchSpec:
         """The run."""
 
     def __init__(
         self,
         *,
-        spec: _runs_pb2.LaunchSpec | None = ...,
+        spec: _evaluation_pb2.LaunchSpec | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -305,13 +305,13 @@ class ListActiveRunsResponse(_message.Message):
 
     RUNS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def runs(self) -> _containers.RepeatedCompositeFieldContainer[_runs_pb2.ActiveRun]:
+    def runs(self) -> _containers.RepeatedCompositeFieldContainer[_evaluation_pb2.ActiveRun]:
         """One entry for each."""
 
     def __init__(
         self,
         *,
-        runs: _abc.Iterable[_runs_pb2.ActiveRun] | None = ...,
+        runs: _abc.Iterable[_evaluation_pb2.ActiveRun] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
