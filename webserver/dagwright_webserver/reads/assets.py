@@ -8,13 +8,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy import Connection, Row, and_, case, func, literal_column, or_, select
+
 from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
 from dagwright_shared.model.metadata import JsonValue, metadata_to_json
 from dagwright_shared.model.partitions import describe
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, CheckSnapshot
 from dagwright_shared.store import tables
-from sqlalchemy import Connection, Row, and_, case, func, literal_column, or_, select
-
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
@@ -322,9 +322,14 @@ def read_states(conn: Connection, keys: Iterable[AssetKey] | None = None) -> Sta
     )
     query = (
         select(
-            a.asset_id, a.location, a.key,
-            counts.c.materialized, counts.c.failed,
-            latest.c.materialized_at, latest.c.run_id, latest.c.code_version,
+            a.asset_id,
+            a.location,
+            a.key,
+            counts.c.materialized,
+            counts.c.failed,
+            latest.c.materialized_at,
+            latest.c.run_id,
+            latest.c.code_version,
         )  # fmt: skip
         .outerjoin(counts, counts.c.asset_id == a.asset_id)
         .outerjoin(latest, literal_column("true"))
@@ -359,7 +364,9 @@ def _active_runs(conn: Connection) -> Mapping[int, str]:
 
 def _check_counts(conn: Connection) -> Mapping[int, tuple[int, int, int]]:
     c = tables.check_results.c
-    newest = select(c.asset_id, c.passed, c.severity).distinct(c.asset_id, c.name).order_by(c.asset_id, c.name, c.evaluated_at.desc()).subquery()
+    newest = (
+        select(c.asset_id, c.passed, c.severity).distinct(c.asset_id, c.name).order_by(c.asset_id, c.name, c.evaluated_at.desc()).subquery()
+    )
     n = newest.c
     query = select(
         n.asset_id,

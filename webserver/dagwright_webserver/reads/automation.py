@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import BigInteger, Connection, Row, cast, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
+
 from dagwright_shared.model import cron
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
 from dagwright_shared.model.metadata import JsonValue, metadata_to_json
 from dagwright_shared.model.snapshot import ScheduleSnapshot, SensorSnapshot, TriggerTarget
 from dagwright_shared.model.ticks import InstigatorKind, TickStatus
 from dagwright_shared.store import tables
-from sqlalchemy import BigInteger, Connection, Row, cast, func, select, true
-from sqlalchemy.dialects.postgresql import ARRAY
-
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.view import Moment, seconds_between, view
@@ -305,7 +305,9 @@ def list_ticks(
     return TicksView(items=tuple(_tick(row, runs) for row in shown), next_cursor=more)
 
 
-def _schedule(place: str, schedule: ScheduleSnapshot, row: Row[Any] | None, strips: Mapping[int, list[TickView]], now: datetime) -> ScheduleView:
+def _schedule(
+    place: str, schedule: ScheduleSnapshot, row: Row[Any] | None, strips: Mapping[int, list[TickView]], now: datetime
+) -> ScheduleView:
     return ScheduleView(
         name=schedule.name,
         location=place,
@@ -378,7 +380,9 @@ def _strips(conn: Connection, instigator_ids: Sequence[int]) -> Mapping[int, lis
         return {}
     t, i = tables.ticks.c, tables.instigators.c
     wanted = func.unnest(cast(list(instigator_ids), ARRAY(BigInteger))).table_valued("wanted_id").render_derived("wanted")
-    newest = select(tables.ticks).where(t.instigator_id == wanted.c.wanted_id).order_by(t.scheduled_for.desc()).limit(_STRIP).lateral("newest")
+    newest = (
+        select(tables.ticks).where(t.instigator_id == wanted.c.wanted_id).order_by(t.scheduled_for.desc()).limit(_STRIP).lateral("newest")
+    )
     query = select(newest, i.name, i.kind, i.location).select_from(
         wanted.join(newest, true()).join(tables.instigators, i.instigator_id == wanted.c.wanted_id)
     )

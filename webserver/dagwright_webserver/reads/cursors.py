@@ -33,7 +33,9 @@ def decode(kind: str, cursor: str, *types: type) -> list[CursorValue]:
 
 
 def bad_cursor(cursor: str) -> InvalidRequestError:
-    message = "this is not a cursor of this list; take `next_cursor` of an earlier answer as it is, or leave `cursor` out to start at the top"
+    message = (
+        "this is not a cursor of this list; take `next_cursor` of an earlier answer as it is, or leave `cursor` out to start at the top"
+    )
     return InvalidRequestError("The cursor is not valid", problems=[Problem(path="cursor", message=message, value=cursor[:200])])
 
 

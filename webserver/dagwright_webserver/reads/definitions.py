@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import Connection, select
+
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, Digest, LocationName
 from dagwright_shared.model.partitions import DynamicKeys, DynamicPartitions, MultiPartitions, Partitions
@@ -19,7 +21,6 @@ from dagwright_shared.model.snapshot import (
 )
 from dagwright_shared.store import locations, tables
 from dagwright_shared.wire.snapshot import decode_snapshot
-from sqlalchemy import Connection, select
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import Connection, func, select, text
+
 from dagwright_shared.model.errors import ErrorInfo, error_from_json
 from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.snapshot import LocationState
 from dagwright_shared.store import tables
-from sqlalchemy import Connection, func, select, text
-
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.view import Moment, view
 
@@ -340,5 +340,7 @@ def find_problems(locations: tuple[LocationView, ...], daemons: tuple[DaemonView
         if location.state is LocationState.ERROR and location.error is not None:
             found.append(f"Location {location.name} does not load: {str(location.error).splitlines()[0]}")
         elif not location.alive:
-            found.append(f"No code server of location {location.name} is running: its runs stay queued. Start it with `dagwright code-server`.")
+            found.append(
+                f"No code server of location {location.name} is running: its runs stay queued. Start it with `dagwright code-server`."
+            )
     return tuple(found)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from dagwright_shared.model.events import EVENT_TYPES, LogLevel, LogStream
 from dagwright_shared.model.keys import format_partition
 from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.store import tables
-from sqlalchemy import Connection, Row, Select, func, select
-
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.view import Moment, view
 
@@ -58,8 +58,8 @@ class LogView:
 
     step_key: str
     """The step."""
-    attempt: int
-    """Number of the attempt, from 1."""
+    attempt: int | None
+    """Number of the attempt, from 1; null for all of them, one after the other."""
     stream: LogStream
     """stdout or stderr."""
     offset: int
@@ -88,6 +88,16 @@ class LogFile:
     """Bytes captured so far."""
     truncated: bool
     """Whether the cap was reached."""
+
+
+@view
+class LogListView:
+    """Everything that was captured of a run; there is never a second page."""
+
+    items: tuple[LogFile, ...]
+    """By step, attempt and stream."""
+    next_cursor: str | None
+    """Always null."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +176,7 @@ def _event(row: Row[Any]) -> EventView:
     )
 
 
-def list_logs(conn: Connection, run_id: str) -> Sequence[LogFile]:
+def list_logs(conn: Connection, run_id: str) -> tuple[LogFile, ...]:
     """What was captured of a run."""
     c = tables.log_chunks.c
     size = func.max(c.byte_offset + func.octet_length(c.data)).label("size")
@@ -177,12 +187,13 @@ def list_logs(conn: Connection, run_id: str) -> Sequence[LogFile]:
         .order_by(c.step_key, c.attempt, c.stream)
     )
     return tuple(
-        LogFile(step_key=r.step_key, attempt=r.attempt, stream=LogStream(r.stream), size=r.size, truncated=r.truncated) for r in conn.execute(query)
+        LogFile(step_key=r.step_key, attempt=r.attempt, stream=LogStream(r.stream), size=r.size, truncated=r.truncated)
+        for r in conn.execute(query)
     )
 
 
 def read_log(
-    conn: Connection, run_id: str, step_key: str, attempt: int, stream: LogStream, *, offset: int = 0, limit: int = _READ
+    conn: Connection, run_id: str, step_key: str, attempt: int | None, stream: LogStream, *, offset: int = 0, limit: int = _READ
 ) -> LogView:
     """Up to `limit` bytes of one stream from an offset on; empty text when there is nothing (yet)."""
     data, size, truncated = read_log_bytes(conn, run_id, step_key, attempt, stream, offset=offset, limit=limit)
@@ -200,21 +211,37 @@ def read_log(
 
 
 def read_log_bytes(
-    conn: Connection, run_id: str, step_key: str, attempt: int, stream: LogStream, *, offset: int = 0, limit: int = _READ
+    conn: Connection, run_id: str, step_key: str, attempt: int | None, stream: LogStream, *, offset: int = 0, limit: int = _READ
 ) -> tuple[bytes, int, bool]:
-    """Bytes from an offset on, the size of the whole stream, and whether it was cut."""
+    """Bytes from an offset on, the size of the whole stream, and whether it was cut.
+
+    Without an attempt, the streams of all attempts are read as one, in their order.
+    """
     c = tables.log_chunks.c
-    of_stream = (c.run_id == run_id, c.step_key == step_key, c.attempt == attempt, c.stream == str(stream))
+    of_stream = [c.run_id == run_id, c.step_key == step_key, c.stream == str(stream)]
+    if attempt is not None:
+        of_stream.append(c.attempt == attempt)
+    end = func.max(c.byte_offset + func.octet_length(c.data)).label("size")
+    sizes = conn.execute(
+        select(c.attempt, end, func.bool_or(c.truncated).label("cut")).where(*of_stream).group_by(c.attempt).order_by(c.attempt)
+    ).all()
+    pieces, base = bytearray(), 0
+    for row in sizes:
+        start, room = offset + len(pieces) - base, limit - len(pieces)
+        if room > 0 and start < row.size:
+            pieces += _attempt_bytes(conn, [*of_stream, c.attempt == row.attempt], start, room)
+        base += row.size
+    return bytes(pieces), base, any(row.cut for row in sizes)
+
+
+def _attempt_bytes(conn: Connection, of_attempt: list[ColumnElement[bool]], offset: int, limit: int) -> bytes:
+    c = tables.log_chunks.c
     end = c.byte_offset + func.octet_length(c.data)
-    totals = conn.execute(select(func.max(end).label("size"), func.bool_or(c.truncated).label("cut")).where(*of_stream)).one()
-    if totals.size is None or offset >= totals.size:
-        return b"", totals.size or 0, bool(totals.cut)
-    wanted = select(c.byte_offset, c.data).where(*of_stream, end > offset, c.byte_offset < offset + limit).order_by(c.byte_offset)
+    wanted = select(c.byte_offset, c.data).where(*of_attempt, end > offset, c.byte_offset < offset + limit).order_by(c.byte_offset)
     pieces = bytearray()
     for row in conn.execute(wanted):
-        start = max(0, offset + len(pieces) - row.byte_offset)
-        pieces += bytes(row.data)[start:]
-    return bytes(pieces[:limit]), totals.size, bool(totals.cut)
+        pieces += bytes(row.data)[max(0, offset + len(pieces) - row.byte_offset) :]
+    return bytes(pieces[:limit])
 
 
 def _whole_characters(data: bytes, *, more: bool) -> bytes:

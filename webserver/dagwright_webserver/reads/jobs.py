@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from sqlalchemy import ARRAY, Connection, Text, cast, func, select, true
+
 from dagwright_shared.model import partitions
 from dagwright_shared.model.keys import LocationName
 from dagwright_shared.model.metadata import JsonValue, metadata_to_json
 from dagwright_shared.model.snapshot import JobSnapshot
 from dagwright_shared.store import tables
-from sqlalchemy import ARRAY, Connection, Text, cast, func, select, true
-
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.partition_status import newest_keys
@@ -170,7 +170,13 @@ class JobView:
 
 
 def list_jobs(
-    conn: Connection, defs: Definitions, *, location: str | None = None, text: str | None = None, limit: int = 100, cursor: str | None = None
+    conn: Connection,
+    defs: Definitions,
+    *,
+    location: str | None = None,
+    text: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
 ) -> JobListView:
     """Jobs by name, then location."""
     rows = [
@@ -248,7 +254,9 @@ def _nodes(job: JobSnapshot) -> list[NodeView]:
             op=node.op_name,
             description=node.description,
             inputs=tuple(PortView(name=p.name, type_name=p.type_name, description=p.description, required=p.required) for p in node.inputs),
-            outputs=tuple(PortView(name=p.name, type_name=p.type_name, description=p.description, required=p.required) for p in node.outputs),
+            outputs=tuple(
+                PortView(name=p.name, type_name=p.type_name, description=p.description, required=p.required) for p in node.outputs
+            ),
             resources=node.resource_keys,
             tags=node.tags,
             assets=tuple(str(key) for key in node.asset_keys),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dagwright_shared.model.keys import AssetKey
 from sqlalchemy import Connection
 
+from dagwright_shared.model.keys import AssetKey
 from dagwright_webserver.reads.assets import UNKNOWN, AssetStatus, States, read_states, status_of
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.view import Moment, view

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
+
+from sqlalchemy import Connection, func, or_, select
 
 from dagwright_shared.model.runs import FINAL, RunStatus
 from dagwright_shared.store import tables
-from sqlalchemy import Connection, func, or_, select
-
 from dagwright_webserver.reads.assets import UNKNOWN, AssetStatus, read_states, status_of
 from dagwright_webserver.reads.automation import UpcomingTick, upcoming
 from dagwright_webserver.reads.definitions import Definitions
@@ -117,7 +117,11 @@ def _timeline(runs: list[RunSummary]) -> tuple[TimelineRow, ...]:
     rows: dict[tuple[str, str, str | None], list[TimelineRun]] = {}
     for run in runs:
         bar = TimelineRun(
-            run_id=run.run_id, status=run.status, partition=run.partition, started_at=run.started_at or run.created_at, ended_at=run.ended_at
+            run_id=run.run_id,
+            status=run.status,
+            partition=run.partition,
+            started_at=run.started_at or run.created_at,
+            ended_at=run.ended_at,
         )
         rows.setdefault((run.title, run.location, run.job), []).append(bar)
     return tuple(

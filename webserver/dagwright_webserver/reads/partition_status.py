@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
+from sqlalchemy import Connection, select
+
 from dagwright_shared.model import partitions
 from dagwright_shared.model.keys import PartitionKey, format_partition
 from dagwright_shared.model.partitions import NO_DYNAMIC, DynamicKeys, MultiPartitions, Partitions
 from dagwright_shared.store import tables
-from sqlalchemy import Connection, select
-
 from dagwright_webserver.reads.runs import active_statuses
 from dagwright_webserver.reads.view import view
 
@@ -93,9 +93,7 @@ def read_statuses(conn: Connection, asset_id: int) -> Mapping[PartitionKey, Part
         elif good is not None:
             found[tuple(key)] = PartitionStatus.MATERIALIZED
     x, r = tables.run_assets.c, tables.runs.c
-    active = (
-        select(x.partition).join(tables.runs, r.run_id == x.run_id).where(x.asset_id == asset_id, r.status.in_(active_statuses()))
-    )
+    active = select(x.partition).join(tables.runs, r.run_id == x.run_id).where(x.asset_id == asset_id, r.status.in_(active_statuses()))
     for (key,) in conn.execute(active):
         found[tuple(key)] = PartitionStatus.MATERIALIZING
     return found

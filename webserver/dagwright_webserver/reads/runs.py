@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, and_, cast, func, or_, select, tuple_
+
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
 from dagwright_shared.model.keys import format_partition
 from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.runs import ACTIVE, FINAL, RunStatus, StepStatus
 from dagwright_shared.store import tables
-from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, and_, cast, func, or_, select, tuple_
-
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.view import Moment, seconds_between, view
 
@@ -296,7 +296,9 @@ def list_runs(conn: Connection, wanted: RunFilter | None = None, *, limit: int =
         micros, run_id = cursors.decode("runs", cursor, int, str)
         if not is_run_id(str(run_id)):
             raise cursors.bad_cursor(cursor)
-        query = query.where(tuple_(_runs.created_at, _runs.run_id) < tuple_(cursors.to_moment(micros, cursor), cast(str(run_id), Uuid(as_uuid=False))))
+        query = query.where(
+            tuple_(_runs.created_at, _runs.run_id) < tuple_(cursors.to_moment(micros, cursor), cast(str(run_id), Uuid(as_uuid=False)))
+        )
     rows = conn.execute(query).all()
     shown = rows[:limit]
     more = cursors.encode("runs", cursors.from_moment(shown[-1].created_at), shown[-1].run_id) if len(rows) > limit else None

@@ -1,0 +1,312 @@
+"""From a request to a run: pure checks of job, assets, partition, steps and config on the current definitions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+from jsonschema import Draft202012Validator
+
+from dagwright_shared.model import partitions as partitioning
+from dagwright_shared.model.errors import InvalidRequestError, Problem, nearest
+from dagwright_shared.model.keys import (
+    UNPARTITIONED,
+    AssetCheckKey,
+    AssetKey,
+    LocationName,
+    PartitionKey,
+    RunId,
+    StepKey,
+    format_partition,
+    parse_partition,
+)
+from dagwright_shared.model.metadata import JsonValue
+from dagwright_shared.model.partitions import DynamicKeys, Partitions
+from dagwright_shared.model.runs import PRIORITY_TAG, NewRun, Trigger
+from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, JobSnapshot, JsonSchema, LocationSnapshot
+from dagwright_webserver import run_config
+from dagwright_webserver.reads.definitions import Definitions
+from dagwright_webserver.schemas import LaunchBody
+
+_TITLE = "The run cannot be launched"
+_NEAREST_AMONG = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a request picks, found in the definitions."""
+
+    location: LocationName
+    job: JobSnapshot | None
+    assets: tuple[AssetSnapshot, ...]
+    checks: tuple[AssetCheckKey, ...]
+
+
+def find_target(body: LaunchBody, defs: Definitions) -> Target:
+    """The job or the assets that a request names.
+
+    Raises:
+        InvalidRequestError: there is no such thing, it is ambiguous, or it cannot be run.
+    """
+    if body.location is not None and body.location not in defs.locations:
+        raise _refused(_unknown("location", "location", body.location, defs.locations))
+    if body.job is not None:
+        return _find_job(body, body.job, defs)
+    if body.assets is None:
+        raise _refused(Problem(path="job", message="say what to run: a `job`, or `assets`", expected="job or assets"))
+    if not body.assets:
+        raise _refused(Problem(path="assets", message="the list is empty; name at least one asset", value=[]))
+    return _find_assets(body, body.assets, defs)
+
+
+def partitions_of(target: Target) -> tuple[Partitions, ...]:
+    """The different partitions definitions of what is run; empty when unpartitioned."""
+    if target.job is not None and target.job.partitions is not None:
+        return (target.job.partitions,)
+    return tuple(dict.fromkeys(asset.partitions for asset in target.assets if asset.partitions is not None))
+
+
+def new_run(
+    body: LaunchBody, target: Target, defs: Definitions, *, run_id: RunId, trigger: Trigger, now: datetime, dynamic: DynamicKeys
+) -> NewRun:
+    """Check the rest of a request and make the run.
+
+    Raises:
+        InvalidRequestError: with everything that is wrong.
+    """
+    snapshot = defs.locations[target.location]
+    problems: list[Problem] = []
+    partition = _partition(body.partition, partitions_of(target), now, dynamic, problems)
+    step_keys = _steps(body.steps, target, problems)
+    priority = _priority(body, problems)
+    config = body.config if body.config is not None else dict(target.job.default_config) if target.job else {}
+    problems += run_config.check(_validator(defs.digests[target.location], snapshot, target), config)
+    problems += _not_text(config)
+    if problems:
+        raise InvalidRequestError(_TITLE, problems=problems)
+    return NewRun(
+        run_id=run_id,
+        location=target.location,
+        digest=defs.digests[target.location],
+        job_name=target.job.name if target.job else None,
+        asset_keys=tuple(asset.key for asset in target.assets),
+        check_keys=target.checks,
+        step_keys=step_keys,
+        partition=partition,
+        config=config,
+        tags={**(target.job.run_tags if target.job else {}), **body.tags},
+        trigger=trigger,
+        priority=priority,
+    )
+
+
+def _find_job(body: LaunchBody, name: str, defs: Definitions) -> Target:
+    found = [(place, job) for place, job in defs.jobs.get(name, ()) if body.location in (None, place)]
+    if not found:
+        known = [job for job, places in defs.jobs.items() if body.location is None or any(place == body.location for place, _ in places)]
+        raise _refused(_unknown("job", "job", name, known, where=body.location))
+    if len(found) > 1:
+        raise _refused(_ambiguous(f"job {name!r}", [place for place, _ in found]))
+    place, job = found[0]
+    wanted = job.asset_keys
+    checks = job.check_keys
+    if body.assets is not None:
+        known_keys = {str(key): key for key in job.asset_keys}
+        problems = [
+            _unknown(f"assets[{n}]", "asset", key, known_keys, where=f"job {name}")
+            for n, key in enumerate(body.assets)
+            if key not in known_keys
+        ]
+        if problems or not body.assets:
+            raise _refused(
+                *problems or [Problem(path="assets", message="the list is empty; leave it out for all assets of the job", value=[])]
+            )
+        wanted = tuple(dict.fromkeys(known_keys[key] for key in body.assets))
+        checks = tuple(key for key in job.check_keys if key.asset_key in wanted)
+    by_key = {asset.key: asset for asset in defs.locations[place].assets} if wanted else {}
+    assets = tuple(by_key[key] for key in wanted if key in by_key)
+    if body.assets is not None:
+        _check_siblings(assets, by_key.values())
+    return Target(location=place, job=job, assets=assets, checks=checks)
+
+
+def _find_assets(body: LaunchBody, names: Sequence[str], defs: Definitions) -> Target:
+    by_text = {str(key): key for key in defs.assets}
+    problems, keys = [], []
+    for number, name in enumerate(names):
+        path, key = f"assets[{number}]", by_text.get(name)
+        places = [asset for place, asset in defs.assets.get(key, ()) if body.location in (None, place)] if key else []
+        if key is None or not places:
+            problems.append(_unknown(path, "asset", name, by_text, where=body.location))
+        elif not any(_can_run(asset) for asset in places):
+            message = f"asset {name!r} is external: it is made outside dagwright and cannot be materialized here"
+            problems.append(Problem(path=path, message=message, value=name))
+        else:
+            keys.append(key)
+    if problems:
+        raise _refused(*problems)
+    keys = list(dict.fromkeys(keys))
+    place = _common_location(keys, body.location, defs)
+    by_key = {asset.key: asset for asset in defs.locations[place].assets}
+    assets = tuple(by_key[key] for key in keys)
+    _check_siblings(assets, by_key.values())
+    checks = tuple(check.key for key in keys for at, check in defs.checks.get(key, ()) if at == place)
+    return Target(location=place, job=None, assets=assets, checks=checks)
+
+
+def _common_location(keys: Sequence[AssetKey], location: str | None, defs: Definitions) -> LocationName:
+    possible = [{place for place, asset in defs.assets[key] if _can_run(asset) and location in (None, place)} for key in keys]
+    common = sorted(set.intersection(*possible))
+    if len(common) == 1:
+        return common[0]
+    if common:
+        raise _refused(_ambiguous("assets of these keys", common))
+    owners = "; ".join(f"{key} is in {', '.join(sorted(places))}" for key, places in zip(keys, possible, strict=True))
+    message = f"one run takes assets of one location, and these are of several: {owners}. Launch a run for each location"
+    raise _refused(Problem(path="assets", message=message, value=[str(key) for key in keys]))
+
+
+def _can_run(asset: AssetSnapshot) -> bool:
+    return asset.op_name is not None and asset.execution is not AssetExecution.EXTERNAL
+
+
+def _check_siblings(assets: Sequence[AssetSnapshot], everything: Iterable[AssetSnapshot]) -> None:
+    """Assets of one op that cannot be made separately must be picked together."""
+    whole = {asset.op_name for asset in assets if not asset.can_subset and asset.op_name is not None}
+    picked = {asset.key for asset in assets}
+    left_out: dict[str, list[str]] = {}
+    for asset in everything:
+        if asset.op_name in whole and asset.key not in picked:
+            left_out.setdefault(str(asset.op_name), []).append(str(asset.key))
+    problems = []
+    for op, missing in left_out.items():
+        names = ", ".join(missing)
+        message = f"op {op!r} makes its assets together; add {names} (or define it with can_subset=True)"
+        problems.append(Problem(path="assets", message=message, expected=names))
+    if problems:
+        raise _refused(*problems)
+
+
+def _partition(
+    given: str | None, definitions: Sequence[Partitions], now: datetime, dynamic: DynamicKeys, problems: list[Problem]
+) -> PartitionKey:
+    if not definitions:
+        if given is not None:
+            problems.append(Problem(path="partition", message="it is not partitioned; leave `partition` out", value=given))
+        return UNPARTITIONED
+    described = "; and ".join(partitioning.describe(each) for each in definitions)
+    if given is None:
+        last = partitioning.last_key(definitions[0], now, dynamic)
+        newest = format_partition(last) if last else None
+        message = f"a partition is required ({described})" + (f"; the newest is {newest!r}" if newest else "; none exists yet")
+        problems.append(Problem(path="partition", message=message, expected=described, suggestion=newest))
+        return UNPARTITIONED
+    key = parse_partition(given, partitioning.dimensions(definitions[0]))
+    for definition in definitions:
+        if not partitioning.contains(definition, parse_partition(given, partitioning.dimensions(definition)), now, dynamic):
+            problems.append(_unknown_partition(given, definition, definitions, now, dynamic))
+            break
+    return key
+
+
+def _unknown_partition(
+    given: str, definition: Partitions, definitions: Sequence[Partitions], now: datetime, dynamic: DynamicKeys
+) -> Problem:
+    known = [format_partition(key) or "" for key in partitioning.keys(definition, now, dynamic)[-_NEAREST_AMONG:]]
+    close = nearest(given, known)
+    described = partitioning.describe(definition)
+    message = f"there is no partition {given!r} ({described})"
+    if len(definitions) > 1:
+        message += ", which some of these assets are partitioned by; launch assets of different partitions separately"
+    message += f"; did you mean {close!r}?" if close else ""
+    return Problem(path="partition", message=message, value=given, expected=described, suggestion=close)
+
+
+def _steps(given: Sequence[str] | None, target: Target, problems: list[Problem]) -> tuple[StepKey, ...]:
+    if given is None:
+        return ()
+    known = [node.handle for node in target.job.nodes] if target.job else []
+    known += [asset.op_name for asset in target.assets if asset.op_name]
+    problems += [_unknown(f"steps[{n}]", "step", step, known) for n, step in enumerate(given) if step not in known]
+    if not given:
+        problems.append(Problem(path="steps", message="the list is empty; leave it out for all steps", value=[]))
+    return tuple(StepKey(step) for step in dict.fromkeys(given))
+
+
+def _priority(body: LaunchBody, problems: list[Problem]) -> int:
+    if body.priority is not None or PRIORITY_TAG not in body.tags:
+        return body.priority or 0
+    text = body.tags[PRIORITY_TAG]
+    try:
+        return int(text)
+    except ValueError:
+        message = f"{text!r} is not a whole number"
+        problems.append(Problem(path=f"tags.{PRIORITY_TAG}", message=message, value=text, expected="a whole number"))
+        return 0
+
+
+_validators: dict[tuple[str, str | None, tuple[AssetKey, ...]], Draft202012Validator] = {}
+
+
+def _validator(digest: str, snapshot: LocationSnapshot, target: Target) -> Draft202012Validator:
+    keys = () if target.job else tuple(asset.key for asset in target.assets)
+    name = (digest, target.job.name if target.job else None, keys)
+    found = _validators.get(name)
+    if found is None:
+        schema = target.job.config_schema if target.job else schema_of_assets(snapshot, target.assets, target.checks)
+        if len(_validators) > 500:
+            _validators.clear()
+        found = _validators[name] = run_config.validator(schema)
+    return found
+
+
+def schema_of_assets(snapshot: LocationSnapshot, assets: Sequence[AssetSnapshot], checks: Sequence[AssetCheckKey]) -> JsonSchema:
+    """JSON Schema of the whole config of a run of picked assets."""
+    by_op: dict[str, JsonSchema | None] = {asset.op_name: asset.config_schema for asset in assets if asset.op_name}
+    for check in snapshot.checks:
+        if check.key in checks and check.op_name:
+            by_op.setdefault(check.op_name, check.config_schema)
+    resources = {resource.key: resource.config_schema for resource in snapshot.resources if resource.config_schema is not None}
+    closed = {"type": "object", "additionalProperties": False}
+    return {
+        **closed,
+        "properties": {
+            "ops": {**closed, "properties": {op: _with_config(f"op/{op}", schema) for op, schema in by_op.items()}},
+            "resources": {**closed, "properties": {key: _with_config(f"resource/{key}", schema) for key, schema in resources.items()}},
+            "execution": {"type": "object"},
+            "loggers": {"type": "object"},
+        },
+    }
+
+
+def _with_config(name: str, schema: JsonSchema | None) -> dict[str, JsonValue]:
+    """`{"config": ...}`. The `$id` makes references such as `#/$defs/Color` mean the definitions of this very schema."""
+    inner: dict[str, JsonValue] = {"$id": f"dagwright:{quote(name)}", **(schema or {"type": "object", "additionalProperties": False})}
+    return {"type": "object", "additionalProperties": False, "properties": {"config": inner}}
+
+
+def _not_text(config: Mapping[str, JsonValue]) -> list[Problem]:
+    """Postgres cannot keep a NUL character."""
+    if "\\u0000" not in json.dumps(config):
+        return []
+    return [Problem(path="config", message="it holds a NUL character (\\u0000), which cannot be stored; take it out")]
+
+
+def _unknown(path: str, kind: str, name: str, known: Iterable[str], *, where: str | None = None) -> Problem:
+    close = nearest(name, known)
+    message = f"there is no {kind} {name!r}" + (f" in {where}" if where else "") + (f"; did you mean {close!r}?" if close else "")
+    return Problem(path=path, message=message, value=name, expected=f"the name of a known {kind}", suggestion=close)
+
+
+def _ambiguous(what: str, places: Sequence[str]) -> Problem:
+    names = ", ".join(places)
+    return Problem(
+        path="location", message=f"{what} exists in several locations: {names}; say which by `location`", expected=f"one of {names}"
+    )
+
+
+def _refused(*problems: Problem) -> InvalidRequestError:
+    return InvalidRequestError(_TITLE, problems=problems)

@@ -1,0 +1,182 @@
+"""The composition root of the webserver."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from dagwright_shared.model.errors import SettingsError, UnavailableError
+from dagwright_shared.runtime import process
+from dagwright_shared.runtime import settings as runtime_settings
+from dagwright_shared.runtime.settings import Settings
+from dagwright_shared.store import engine as store_engine
+from dagwright_shared.store.listen import Listener
+from dagwright_webserver import edge, errors
+from dagwright_webserver.deps import Web
+from dagwright_webserver.live import TOPICS, Live
+from dagwright_webserver.reads.definitions import DefinitionsCache
+from dagwright_webserver.routes import assets, automation, deployment, jobs, runs, streams
+
+log = logging.getLogger("dagwright.webserver")
+
+_DESCRIPTION = """Everything that the dashboard shows and does.
+
+Lists answer `{"items": [...], "next_cursor": null | string}`; give `next_cursor` back as `cursor` for the next page.
+Every failure is `application/problem+json` (RFC 9457). Moments are ISO 8601 in UTC with microseconds.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application over one database.
+
+    Raises:
+        SettingsError: no database is configured, or its URL is none.
+    """
+    url = runtime_settings.require_database_url(settings)
+    engine = store_engine.create(url, name="webserver", pool_size=settings.database_pool_size)
+    live = Live(lambda heard: Listener(url, heard, TOPICS))
+    web = Web(
+        settings=settings,
+        version=_version(),
+        engine=engine,
+        reader=engine.execution_options(isolation_level="AUTOCOMMIT"),
+        definitions=DefinitionsCache(),
+        live=live,
+    )
+    # A connection for each thread that may want one, so that nobody waits for the pool inside the pool.
+    threads = settings.database_pool_size * 2
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = threads
+        live.start()
+        try:
+            yield
+        finally:
+            await anyio.to_thread.run_sync(live.stop)
+            engine.dispose()
+
+    app = FastAPI(
+        title="dagwright",
+        version=web.version,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.web = web
+    errors.install(app)
+    api = APIRouter(prefix="/api/v1")
+    for router in (streams.router, runs.router, assets.router, jobs.router, automation.schedules, automation.sensors, deployment.router):
+        api.include_router(router)
+    app.include_router(api)
+    app.include_router(deployment.health)
+    # The last one added is the outermost.
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(edge.Edge, allowed_hosts=settings.allowed_hosts)
+    return app
+
+
+def main() -> int:
+    """Serve until a signal asks to stop. Returns the exit code: 2 when the process cannot start as configured."""
+    try:
+        settings = runtime_settings.load()
+        process.configure_logging(settings.log_level, as_json=settings.log_json)
+        edge.check_binding(settings)
+        app = create_app(settings)
+        _verify(app)
+        listening = bind(settings)
+    except SettingsError as error:
+        print(f"dagwright webserver: {error.message}", file=sys.stderr)  # noqa: T201 - the user reads this
+        return 2
+    asyncio.run(serve(app, listening))
+    return 0
+
+
+async def serve(app: FastAPI, listening: socket.socket) -> None:
+    """Answer on a bound socket until a signal comes."""
+    host, port = listening.getsockname()[:2]
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,
+        proxy_headers=False,
+        lifespan="on",
+    )
+    log.info("serving", extra={"url": f"http://{host}:{port}"})
+    await _Server(config, app.state.web.live).serve(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends live streams first when it is asked to stop: browsers hold them open for as long as they can."""
+
+    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._live.close_streams()
+        await super().shutdown(sockets)
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A socket on the configured address.
+
+    Raises:
+        SettingsError: the address is taken, or is not one of this machine.
+    """
+    where = f"{settings.host}:{settings.port}"
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, number)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(1024)
+        except OSError:
+            listening.close()
+            raise
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise SettingsError(
+                f"port {settings.port} may not be bound by this user; choose one above 1023 by --port or DAGWRIGHT_PORT"
+            ) from None
+        if isinstance(error, socket.gaierror) or error.errno == 99:
+            raise SettingsError(
+                f"{settings.host!r} is not an address of this machine; choose another by --host or DAGWRIGHT_HOST"
+            ) from None
+        raise SettingsError(
+            f"port {settings.port} is in use ({where} cannot be bound: {error.strerror}); stop what uses it, or choose another by --port or DAGWRIGHT_PORT"
+        ) from None
+    listening.set_inheritable(True)
+    return listening
+
+
+def _verify(app: FastAPI) -> None:
+    """A wrong URL stops the start; a database that is merely away does not, for it may come up."""
+    try:
+        store_engine.verify(app.state.web.engine)
+    except UnavailableError as error:
+        log.warning("starting without the database", extra={"error": error.message})
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("dagwright")
+    except importlib.metadata.PackageNotFoundError:  # run from a tree that is not installed
+        return "0"

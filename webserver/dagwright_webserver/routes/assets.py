@@ -1,0 +1,152 @@
+"""Assets: the catalog, one asset, its history and partitions, and materializing it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy import Connection, select
+
+from dagwright_shared.model.errors import NotFoundError
+from dagwright_shared.model.keys import AssetKey
+from dagwright_shared.model.runs import NewRun
+from dagwright_shared.store import tables
+from dagwright_webserver.deps import Services, answer, utc_now
+from dagwright_webserver.reads import assets as asset_reads
+from dagwright_webserver.reads import lineage as lineage_reads
+from dagwright_webserver.reads.assets import AssetFilter, AssetListView, AssetStatus, AssetView, MaterializationListView
+from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
+from dagwright_webserver.reads.lineage import LineageView
+from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
+from dagwright_webserver.routes.runs import Client, IdempotencyKey, enqueue_once, prepare, trigger_of
+from dagwright_webserver.schemas import Cursor, LaunchBody, Launched, Limit, Name, RunOptions, Text, problems
+
+router = APIRouter(tags=["assets"])
+
+KeyPath = Annotated[str, Path(description="Key of the asset, its slashes included.", examples=["raw/flights"])]
+
+
+@router.get("/assets", summary="List assets", response_model=AssetListView, responses=problems(422, 503))
+def list_assets(
+    web: Services,
+    group: Name = None,
+    kind: Name = None,
+    location: Name = None,
+    prefix: Annotated[str | None, Query(max_length=1000, description="First components of the key.")] = None,
+    status: AssetStatus | None = None,
+    text: Text = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """The catalog, by key."""
+    wanted = AssetFilter(group=group, kind=kind, location=location, prefix=prefix, status=status, text=text)
+    return answer(web.read_defs(lambda conn, defs: asset_reads.list_assets(conn, defs, wanted, limit=limit, cursor=cursor)))
+
+
+@router.get("/lineage", summary="Get the lineage graph", response_model=LineageView, responses=problems(404, 422, 503))
+def get_lineage(
+    web: Services,
+    around: Annotated[str | None, Query(max_length=1000, description="Only what is near this asset.")] = None,
+    depth: Annotated[int, Query(ge=0, le=100, description="How many steps around it.")] = 1,
+    group: Name = None,
+) -> Response:
+    """Assets and dependencies between them."""
+
+    def read(conn: Connection, defs: Definitions) -> LineageView:
+        key = None
+        if around is not None:
+            key = parse_key(around, defs)
+            if key not in defs.children:
+                defs.asset(key)
+        return lineage_reads.read_lineage(conn, defs, around=key, depth=depth, group=group)
+
+    return answer(web.read_defs(read))
+
+
+@router.get(
+    "/assets/{key:path}/materializations",
+    summary="List the history of an asset",
+    response_model=MaterializationListView,
+    responses=problems(404, 422, 503),
+)
+def list_materializations(
+    key: KeyPath, web: Services, location: Name = None, partition: Name = None, limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """Materializations, observations and failures, newest first."""
+
+    def read(conn: Connection, defs: Definitions) -> MaterializationListView:
+        asset_id = find_id(conn, defs, key, location)
+        return asset_reads.list_materializations(conn, asset_id, partition=partition, limit=limit, cursor=cursor)
+
+    return answer(web.read_defs(read))
+
+
+@router.get(
+    "/assets/{key:path}/partitions",
+    summary="Get the partitions of an asset",
+    response_model=PartitionsView | None,
+    responses=problems(404, 503),
+)
+def get_partitions(key: KeyPath, web: Services, location: Name = None) -> Response:
+    """The status of all partitions as ranges; null when the asset is unpartitioned."""
+
+    def read(conn: Connection, defs: Definitions) -> PartitionsView | None:
+        place, asset = defs.asset(parse_key(key, defs), location)
+        if asset.partitions is None:
+            return None
+        asset_id = find_id(conn, defs, key, place)
+        return partitions_view(conn, asset_id, asset.partitions, now=utc_now(), dynamic=dynamic_keys(conn, [asset.partitions]))
+
+    return answer(web.read_defs(read))
+
+
+@router.post(
+    "/assets/{key:path}/materialize",
+    status_code=201,
+    summary="Materialize an asset",
+    response_model=Launched,
+    responses=problems(404, 422, 503),
+)
+def materialize(
+    key: KeyPath,
+    request: Request,
+    web: Services,
+    body: RunOptions | None = None,
+    idempotency_key: IdempotencyKey = None,
+    client: Client = None,
+) -> Response:
+    """Launch a run of this asset alone."""
+    options = body or RunOptions()
+
+    def make(conn: Connection, defs: Definitions) -> NewRun:
+        defs.asset(parse_key(key, defs))
+        wanted = LaunchBody(assets=[key], **options.model_dump())
+        return prepare(conn, defs, wanted, trigger_of(client))
+
+    return enqueue_once(web, request, idempotency_key, options.model_dump_json(), make)
+
+
+@router.get("/assets/{key:path}", summary="Get an asset", response_model=AssetView, responses=problems(404, 503))
+def get_asset(key: KeyPath, web: Services, location: Name = None) -> Response:
+    """One asset with its definition, state, plots, partitions, history and checks."""
+    view: Any = web.read_defs(lambda conn, defs: asset_reads.get_asset(conn, defs, parse_key(key, defs), now=utc_now(), location=location))
+    return answer(view)
+
+
+def parse_key(text: str, defs: Definitions) -> AssetKey:
+    """A key as a URL has it.
+
+    Raises:
+        NotFoundError: nothing can have such a key.
+    """
+    try:
+        return AssetKey.from_user_string(text)
+    except ValueError:
+        raise NotFoundError("asset", text, known=[str(key) for key in defs.assets]) from None
+
+
+def find_id(conn: Connection, defs: Definitions, text: str, location: str | None) -> int:
+    """The internal id of a defined asset, 0 when nothing was ever stored of it."""
+    place, asset = defs.asset(parse_key(text, defs), location)
+    a = tables.assets.c
+    return conn.execute(select(a.asset_id).where(a.key == str(asset.key), a.location == place)).scalar() or 0

@@ -1,0 +1,163 @@
+"""Locations, the instance as a whole, health and metrics."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Annotated, Any
+
+import sqlalchemy.exc
+from fastapi import APIRouter, Path, Response
+from sqlalchemy import Connection
+
+from dagwright_shared.model.errors import NotFoundError, UnavailableError, UserCodeError
+from dagwright_shared.model.snapshot import LocationState
+from dagwright_shared.store import listen
+from dagwright_shared.wire.client import LocationClient
+from dagwright_webserver import errors, metrics
+from dagwright_webserver.deps import JSON, Services, Web, answer
+from dagwright_webserver.reads import deployment as reads
+from dagwright_webserver.reads.definitions import Definitions
+from dagwright_webserver.reads.deployment import DeploymentView, LocationListView, LocationView
+from dagwright_webserver.schemas import Readiness, problems
+
+router = APIRouter()
+health = APIRouter(tags=["health"])
+
+log = logging.getLogger("dagwright.webserver")
+LocationPath = Annotated[str, Path(description="Name of the location.")]
+
+
+@router.get("/locations", tags=["locations"], summary="List locations", response_model=LocationListView, responses=problems(503))
+def list_locations(web: Services) -> Response:
+    """Code locations with their state and their code servers."""
+    return answer(LocationListView(items=web.read_defs(_locations), next_cursor=None))
+
+
+@router.get("/locations/{name}", tags=["locations"], summary="Get a location", response_model=LocationView, responses=problems(404, 503))
+def get_location(name: LocationPath, web: Services) -> Response:
+    """One code location."""
+    return answer(find_location(web, name))
+
+
+@router.post(
+    "/locations/{name}/reload", tags=["locations"], summary="Reload a location", response_model=LocationView, responses=problems(404, 503)
+)
+def reload_location(name: LocationPath, web: Services) -> Response:
+    """Have the code servers of a location load its code anew. The answer says whether it loaded; runs that go on are not disturbed."""
+    reload(web, name)
+    return answer(find_location(web, name))
+
+
+@router.get(
+    "/instance", tags=["instance"], summary="Get the state of the deployment", response_model=DeploymentView, responses=problems(503)
+)
+def get_instance(web: Services) -> Response:
+    """Locations, code servers, daemons, loops, the queue and the database."""
+    return answer(web.read_defs(lambda conn, defs: read_deployment(web, conn, defs)))
+
+
+def read_deployment(web: Web, conn: Connection, defs: Definitions) -> DeploymentView:
+    return reads.read_deployment(conn, defs, version=web.version, run_limit=web.settings.max_concurrent_runs)
+
+
+def _locations(conn: Connection, defs: Definitions) -> tuple[LocationView, ...]:
+    return reads.read_locations(conn, defs, now=reads.database_now(conn))
+
+
+def find_location(web: Web, name: str) -> LocationView:
+    """One location.
+
+    Raises:
+        NotFoundError: it has never registered.
+    """
+    found = web.read_defs(_locations)
+    for location in found:
+        if location.name == name:
+            return location
+    raise NotFoundError("location", name, known=[location.name for location in found])
+
+
+def reload(web: Web, name: str) -> None:
+    """Have each living code server of a location load its code anew.
+
+    Raises:
+        NotFoundError: there is no such location.
+        UnavailableError: none of its code servers answers.
+    """
+    servers = [server for server in find_location(web, name).servers if server.alive]
+    if not servers:
+        raise UnavailableError(f"No code server of location {name!r} is running; start it with `dagwright code-server`")
+    failures = []
+    for server in servers:
+        try:
+            with LocationClient(server.address) as client:
+                client.reload()
+        except UserCodeError:
+            pass  # the location's state says it
+        except UnavailableError as error:
+            failures.append(error)
+            log.warning("reload failed", extra={"location": name, "address": server.address, "error": error.message})
+    if len(failures) == len(servers):
+        raise failures[0]
+    web.write(lambda conn: listen.notify(conn, "locations"))
+
+
+@health.get("/healthz", summary="Whether this process lives", response_model=dict[str, str])
+async def healthz() -> Response:
+    """Always 200 while the webserver answers at all."""
+    return Response(b'{"status": "ok"}', media_type=JSON)
+
+
+@health.get(
+    "/readyz",
+    summary="Whether the deployment can take work",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "Not yet; the parts say what is missing."}},
+)
+def readyz(web: Services) -> Response:
+    """200 once the database answers and the first location has loaded."""
+    try:
+        parts = web.read_defs(_parts)
+        ready = parts["database"]["ok"] and parts["locations"]["ok"]
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        if not errors.is_away(error):
+            log.warning("readiness check failed", extra={"error": str(error).splitlines()[0]})
+        away = {"ok": False, "detail": "unknown while the database is away"}
+        parts = {"database": {"ok": False, "detail": _database_trouble(error)}, "locations": away, "daemon": away, "code_servers": away}
+        ready = False
+    body = json.dumps({"ready": ready, "parts": parts}).encode()
+    return Response(body, 200 if ready else 503, headers={} if ready else {"Retry-After": "1"}, media_type=JSON)
+
+
+def _database_trouble(error: sqlalchemy.exc.SQLAlchemyError) -> str:
+    if errors.is_away(error):
+        return "it does not answer"
+    return "it answers, and has no dagwright schema of this version; run `dagwright db upgrade`"
+
+
+def _parts(conn: Connection, defs: Definitions) -> dict[str, dict[str, Any]]:
+    now = reads.database_now(conn)
+    locations = reads.read_locations(conn, defs, now=now)
+    daemons = [daemon for daemon in reads.read_daemons(conn, now=now) if daemon.alive]
+    loaded = [location.name for location in locations if location.digest is not None]
+    broken = [location.name for location in locations if location.state is LocationState.ERROR]
+    servers = [server for location in locations for server in location.servers if server.alive]
+    told = f"loaded: {', '.join(loaded)}" if loaded else "none has loaded yet"
+    return {
+        "database": {"ok": True, "detail": "it answers"},
+        "locations": {"ok": bool(loaded), "detail": told + (f"; failing: {', '.join(broken)}" if broken else "")},
+        "daemon": {"ok": bool(daemons), "detail": f"{len(daemons)} running" if daemons else "none is running; runs stay queued"},
+        "code_servers": {"ok": bool(servers), "detail": f"{len(servers)} running" if servers else "none is running"},
+    }
+
+
+@health.get("/metrics", summary="Numbers for Prometheus", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def get_metrics(web: Services) -> Response:
+    """Prometheus' text format. While the database is away, the numbers of this process alone."""
+    body = metrics.of_process()
+    try:
+        body += web.read(metrics.of_store)
+    except sqlalchemy.exc.SQLAlchemyError:
+        body += b"# the database does not answer\n"
+    return Response(body, media_type=metrics.CONTENT_TYPE)

@@ -1,0 +1,342 @@
+"""Runs: launch, list, look at, follow, cancel, run again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection
+
+from dagwright_shared.decide import retries
+from dagwright_shared.model.errors import ConflictError, InvalidRequestError, NotFoundError, Problem, nearest
+from dagwright_shared.model.events import LogLevel, LogStream
+from dagwright_shared.model.keys import RunId, new_run_id
+from dagwright_shared.model.runs import NewRun, RetryStrategy, RunStatus, Trigger, TriggerKind
+from dagwright_shared.store import idempotency, listen
+from dagwright_shared.store import runs as store_runs
+from dagwright_webserver import launching
+from dagwright_webserver.deps import JSON, Services, Web, answer, utc_now
+from dagwright_webserver.reads import events as event_reads
+from dagwright_webserver.reads import runs as run_reads
+from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
+from dagwright_webserver.reads.runs import RunFilter, RunListView, RunView
+from dagwright_webserver.schemas import CancelAnswer, Cursor, LaunchBody, Launched, Limit, Name, ReexecuteBody, aware, parse_tags, problems
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+RunIdPath = Annotated[str, Path(description="Id of the run, a UUID.", examples=["019a0c2e-7b1c-7000-8000-3f2a9d1c4b5e"])]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="The same key and body give the same answer again, without a second run.",
+    ),
+]
+Client = Annotated[str | None, Header(alias="X-Dagwright-Client", include_in_schema=False)]
+
+_CLIENTS = {"cli": TriggerKind.CLI, "ui": TriggerKind.USER}
+_DOWNLOAD_CHUNK = 1024 * 1024
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Launch a run",
+    response_model=Launched,
+    responses=problems(422, 503),
+)
+def launch(body: LaunchBody, request: Request, web: Services, key: IdempotencyKey = None, client: Client = None) -> Response:
+    """Ask for a run of a job, or of assets picked freely. The answer comes once the run is durable in the queue."""
+
+    def make(conn: Connection, defs: Definitions) -> NewRun:
+        return prepare(conn, defs, body, trigger_of(client))
+
+    return enqueue_once(web, request, key, body.model_dump_json(), make)
+
+
+def prepare(conn: Connection, defs: Definitions, body: LaunchBody, trigger: Trigger) -> NewRun:
+    """The run that a request asks for.
+
+    Raises:
+        InvalidRequestError: it does not fit the definitions.
+    """
+    target = launching.find_target(body, defs)
+    dynamic = dynamic_keys(conn, launching.partitions_of(target))
+    return launching.new_run(body, target, defs, run_id=new_run_id(), trigger=trigger, now=utc_now(), dynamic=dynamic)
+
+
+def trigger_of(client: str | None) -> Trigger:
+    return Trigger(kind=_CLIENTS.get(client or "", TriggerKind.API))
+
+
+def enqueue_once(web: Web, request: Request, key: str | None, body: str, make: Any) -> Response:
+    """Make a run and put it into the queue in one transaction, once for each idempotency key."""
+    request_hash = hashlib.sha256(f"{request.method} {request.url.path}\n{body}".encode()).hexdigest()
+
+    def change(conn: Connection) -> tuple[int, dict[str, Any]]:
+        if key is not None:
+            earlier = idempotency.find(conn, key, request_hash)
+            if earlier is not None:
+                return earlier.status_code, dict(earlier.response)
+        run = make(conn, web.definitions.current(conn))
+        reply = {"run_id": run.run_id, "status": RunStatus.QUEUED.value, "url": page_url(request, run.run_id)}
+        store_runs.enqueue(conn, [run])
+        if key is not None:
+            idempotency.remember(conn, key, request_hash, 201, reply)
+        listen.notify(conn, "queue", f"runs:{run.run_id}")
+        return 201, reply
+
+    status, reply = web.write(change)
+    headers = {"Location": f"/api/v1/runs/{reply['run_id']}"}
+    return Response(json.dumps(reply).encode(), status, headers=headers, media_type=JSON)
+
+
+def page_url(request: Request, run_id: str) -> str:
+    """The page of a run, under the name by which the caller reached this server."""
+    return str(request.base_url.replace(path=f"/runs/{run_id}", query="", fragment=""))
+
+
+@router.get("", summary="List runs", response_model=RunListView, responses=problems(422, 503))
+def list_runs(
+    web: Services,
+    status: Annotated[list[RunStatus] | None, Query(description="Statuses; may be given again.")] = None,
+    job: Name = None,
+    asset: Annotated[str | None, Query(max_length=1000, description="Key of an asset that the run materializes.")] = None,
+    location: Name = None,
+    partition: Name = None,
+    trigger: Annotated[TriggerKind | None, Query(description="What asked for the run.")] = None,
+    trigger_name: Annotated[str | None, Query(max_length=1000, description="The schedule, sensor or user.")] = None,
+    tag: Annotated[list[str] | None, Query(description="`key=value`; may be given again, and all must hold.")] = None,
+    created_after: Annotated[datetime | None, Query(description="ISO 8601; UTC unless it says otherwise.")] = None,
+    created_before: Annotated[datetime | None, Query(description="ISO 8601; UTC unless it says otherwise.")] = None,
+    text: Annotated[str | None, Query(max_length=200, description="Start of the id, or a part of the job or an asset.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """The newest runs first."""
+    wanted = RunFilter(
+        statuses=tuple(status or ()),
+        job=job,
+        asset=asset,
+        location=location,
+        partition=partition,
+        trigger=trigger,
+        trigger_name=trigger_name,
+        tags=parse_tags(tag),
+        created_after=aware(created_after),
+        created_before=aware(created_before),
+        text=text,
+    )
+    return answer(web.read(lambda conn: run_reads.list_runs(conn, wanted, limit=limit, cursor=cursor)))
+
+
+@router.get("/{run_id}", summary="Get a run", response_model=RunView, responses=problems(404, 503))
+def get_run(run_id: RunIdPath, web: Services) -> Response:
+    """A run with its steps."""
+    return answer(web.read(lambda conn: run_reads.get_run(conn, run_id)))
+
+
+@router.get(
+    "/{run_id}/events", summary="List the events of a run", response_model=event_reads.EventListView, responses=problems(404, 422, 503)
+)
+def list_events(
+    run_id: RunIdPath,
+    web: Services,
+    after_seq: Annotated[int, Query(ge=0, lt=2**62, description="Only events with a higher number.")] = 0,
+    level: Annotated[str | None, Query(description="The least level: DEBUG, INFO, WARNING, ERROR or CRITICAL.")] = None,
+    type: Annotated[list[str] | None, Query(description="Types such as STEP_FAILED; may be given again.")] = None,
+    step: Annotated[str | None, Query(max_length=1000, description="Only events of this step.")] = None,
+    text: Annotated[str | None, Query(max_length=200, description="A part of the message.")] = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> Response:
+    """Events in the order of their numbers."""
+    wanted = event_reads.EventFilter(min_level=parse_level(level), types=parse_types(type), step_key=step, text=text)
+
+    def read(conn: Connection) -> event_reads.EventListView:
+        require_run(conn, run_id)
+        return event_reads.list_events(conn, run_id, wanted, after_seq=after_seq, limit=limit, cursor=cursor)
+
+    return answer(web.read(read))
+
+
+def parse_level(text: str | None) -> LogLevel:
+    """A level by its name.
+
+    Raises:
+        InvalidRequestError: there is no such level.
+    """
+    if text is None:
+        return LogLevel.DEBUG
+    try:
+        return LogLevel[text.upper()]
+    except KeyError:
+        known = ", ".join(level.name for level in LogLevel)
+        problem = Problem(
+            path="level", message=f"{text!r} is not a level; the levels are {known}", value=text, expected=known,
+            suggestion=nearest(text.upper(), [level.name for level in LogLevel]),
+        )  # fmt: skip
+        raise InvalidRequestError("The filter is not valid", problems=[problem]) from None
+
+
+def parse_types(given: list[str] | None) -> tuple[str, ...]:
+    """Event types by their names.
+
+    Raises:
+        InvalidRequestError: there is no such type.
+    """
+    wrong = [(number, name) for number, name in enumerate(given or ()) if name not in event_reads.KNOWN_TYPES]
+    if wrong:
+        found = []
+        for number, name in wrong:
+            close = nearest(name.upper(), event_reads.KNOWN_TYPES)
+            message = f"there is no event type {name!r}" + (f"; did you mean {close!r}?" if close else "")
+            found.append(Problem(path=f"type[{number}]", message=message, value=name, suggestion=close))
+        raise InvalidRequestError("The filter is not valid", problems=found)
+    return tuple(given or ())
+
+
+def require_run(conn: Connection, run_id: str) -> tuple[RunStatus, int]:
+    """Status and newest event of a run.
+
+    Raises:
+        NotFoundError: there is no such run.
+    """
+    state = run_reads.run_state(conn, run_id) if run_reads.is_run_id(run_id) else None
+    if state is None:
+        raise NotFoundError("run", run_id)
+    return state
+
+
+StepQuery = Annotated[str | None, Query(max_length=1000, description="Step key.")]
+StreamQuery = Annotated[LogStream, Query(description="stdout or stderr.")]
+AttemptQuery = Annotated[
+    int | None, Query(ge=1, lt=2**31, description="Number of the attempt; all of them, one after the other, when left out.")
+]
+OffsetQuery = Annotated[int, Query(ge=0, lt=2**62, description="Byte to start at: `next_offset` of the piece before.")]
+
+
+@router.get(
+    "/{run_id}/logs",
+    summary="Read captured output",
+    response_model=event_reads.LogView | event_reads.LogListView,
+    responses=problems(404, 422, 503),
+)
+def read_logs(
+    run_id: RunIdPath,
+    web: Services,
+    step: StepQuery = None,
+    stream: StreamQuery = LogStream.STDOUT,
+    attempt: AttemptQuery = None,
+    offset: OffsetQuery = 0,
+    limit: Annotated[int, Query(ge=1, le=4 * 1024 * 1024, description="Most bytes of one answer.")] = 256 * 1024,
+) -> Response:
+    """A piece of what a step wrote; without `step`, the list of what was captured."""
+
+    def read(conn: Connection) -> Any:
+        require_run(conn, run_id)
+        if step is None:
+            return event_reads.LogListView(items=event_reads.list_logs(conn, run_id), next_cursor=None)
+        return event_reads.read_log(conn, run_id, step, attempt, stream, offset=offset, limit=limit)
+
+    return answer(web.read(read))
+
+
+@router.get(
+    "/{run_id}/logs/raw",
+    summary="Download captured output",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}, "description": "The bytes as the step wrote them."}, **problems(404, 422, 503)},
+)
+def download_log(
+    run_id: RunIdPath,
+    web: Services,
+    step: Annotated[str, Query(max_length=1000, description="Step key.")],
+    stream: StreamQuery = LogStream.STDOUT,
+    attempt: AttemptQuery = None,
+) -> Response:
+    """All that a step wrote to one stream, as a file."""
+    web.read(lambda conn: require_run(conn, run_id))
+
+    def pieces() -> Iterator[bytes]:
+        offset = 0
+        while True:
+            at = offset
+            data = web.read(lambda conn: event_reads.read_log_bytes(conn, run_id, step, attempt, stream, offset=at, limit=_DOWNLOAD_CHUNK))[
+                0
+            ]
+            if not data:
+                return
+            yield data
+            offset += len(data)
+
+    safe = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "_" for letter in step)
+    headers = {"Content-Disposition": f'attachment; filename="{run_id[:8]}-{safe}-{stream}.txt"'}
+    return StreamingResponse(pieces(), headers=headers, media_type="text/plain; charset=utf-8")
+
+
+@router.post("/{run_id}/cancel", status_code=202, summary="Cancel a run", response_model=CancelAnswer, responses=problems(404, 409, 503))
+def cancel(run_id: RunIdPath, web: Services) -> Response:
+    """Ask a run to stop. One that waits is canceled at once; one that runs is stopped by its code server, with a grace time."""
+
+    def change(conn: Connection) -> Any:
+        state, _ = require_run(conn, run_id)
+        if state in (RunStatus.SUCCESS, RunStatus.FAILURE):
+            raise ConflictError(f"Run {run_id} is over ({state}); there is nothing to cancel")
+        found = store_runs.request_cancel(conn, RunId(run_id))
+        listen.notify(conn, "queue", f"runs:{run_id}")
+        return found
+
+    run = web.write(change)
+    return Response(json.dumps({"run_id": run.run_id, "status": run.status}).encode(), 202, media_type=JSON)
+
+
+@router.post(
+    "/{run_id}/re-execute", status_code=201, summary="Run a run again", response_model=Launched, responses=problems(404, 409, 422, 503)
+)
+def reexecute(
+    run_id: RunIdPath, request: Request, web: Services, body: ReexecuteBody | None = None, key: IdempotencyKey = None, client: Client = None
+) -> Response:
+    """A new run that does the work of an ended one again, with the definitions of now."""
+    strategy = body.strategy if body else RetryStrategy.FROM_FAILURE
+
+    def make(conn: Connection, defs: Definitions) -> NewRun:
+        return again(conn, defs, run_id, strategy, trigger_of(client))
+
+    return enqueue_once(web, request, key, strategy, make)
+
+
+def again(conn: Connection, defs: Definitions, run_id: str, strategy: RetryStrategy, trigger: Trigger) -> NewRun:
+    """The run that repeats another.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it is not over, or what it ran is no longer defined.
+    """
+    run = store_runs.get(conn, RunId(run_id)) if run_reads.is_run_id(run_id) else None
+    if run is None:
+        raise NotFoundError("run", run_id)
+    if not run.status.is_final:
+        raise ConflictError(f"Run {run_id} is {run.status}; it can be run again once it is over")
+    if run.status is RunStatus.SUCCESS and strategy is RetryStrategy.FROM_FAILURE:
+        raise ConflictError(f"Run {run_id} succeeded, so there is no failure to start from; use the strategy ALL_STEPS")
+    steps = store_runs.steps(conn, RunId(run_id))
+    made = retries.again(run, steps, strategy, run_id=new_run_id(), trigger=trigger)
+    snapshot = defs.locations.get(made.location)
+    if snapshot is None:
+        raise ConflictError(f"Location {made.location!r} has no definitions now, so run {run_id} cannot be run again")
+    if made.job_name is not None and all(job.name != made.job_name for job in snapshot.jobs):
+        raise ConflictError(f"Job {made.job_name!r} is no longer defined in {made.location}, so run {run_id} cannot be run again")
+    defined = {asset.key for asset in snapshot.assets}
+    gone = [str(key) for key in made.asset_keys if key not in defined]
+    if gone:
+        raise ConflictError(f"{', '.join(gone)} no longer defined in {made.location}, so run {run_id} cannot be run again")
+    return dataclasses.replace(made, digest=defs.digests[made.location])

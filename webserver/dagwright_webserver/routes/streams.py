@@ -1,0 +1,152 @@
+"""Server-Sent Events: a run as it goes, and what changes in lists."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from dagwright_shared.model.errors import InvalidRequestError, Problem, nearest
+from dagwright_shared.model.runs import RunStatus
+from dagwright_webserver import metrics
+from dagwright_webserver.deps import Services, Web, to_json
+from dagwright_webserver.live import TOPICS, Subscription
+from dagwright_webserver.reads import events as event_reads
+from dagwright_webserver.reads import runs as run_reads
+from dagwright_webserver.routes.runs import RunIdPath, require_run
+from dagwright_webserver.schemas import problems
+
+router = APIRouter(tags=["streams"])
+
+_KEEP_ALIVE_SECONDS = 15.0
+# Notifications are hints: a run that is watched is also looked at this often.
+_POLL_SECONDS = 2.0
+_PAGE = 500
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_STREAM_DOC: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": "Server-Sent Events."}}
+
+
+@router.get(
+    "/runs/{run_id}/stream",
+    summary="Follow a run",
+    response_class=StreamingResponse,
+    responses={**_STREAM_DOC, 204: {"description": "All has been told; do not reconnect."}, **problems(404, 422, 503)},
+)
+async def stream_run(
+    run_id: RunIdPath,
+    request: Request,
+    web: Services,
+    after_seq: Annotated[int, Query(ge=0, lt=2**62, description="Only events with a higher number.")] = 0,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", description="Number of the last event that was received.")] = None,
+) -> Response:
+    """Each event of the run as `event: event` with its number as id, and `event: run` whenever its status or steps change.
+
+    Reconnecting with `Last-Event-ID` goes on after that event: nothing is lost or told twice. `event: end` is the last one.
+    """
+    if last_event_id:
+        after_seq = max(after_seq, _seq(last_event_id))
+    status, last_seq = await run_in_threadpool(lambda: web.read(lambda conn: require_run(conn, run_id)))
+    if last_event_id and status.is_final and after_seq >= last_seq:
+        return Response(status_code=204)
+    return StreamingResponse(_follow(web, request, run_id, after_seq), headers=_HEADERS, media_type="text/event-stream")
+
+
+async def _follow(web: Web, request: Request, run_id: str, after_seq: int) -> AsyncIterator[bytes]:
+    with metrics.STREAMS.track_inprogress(), web.live.subscribe(frozenset({f"runs:{run_id}"})) as subscription:
+        yield b"retry: 1000\n\n"
+        sent = after_seq
+        told: tuple[RunStatus, int] | None = None
+        quiet_since = time.monotonic()
+        while not subscription.closed:
+            try:
+                # The state first: events committed after it was read are seen in the next round, never missed.
+                state, page, run = await run_in_threadpool(_look, web, run_id, sent, told)
+            except Exception:  # noqa: BLE001 - the database is away: the stream waits for it, as pages do
+                state, page, run = told, b"", None
+            for seq, data in page or ():
+                yield _message("event", data, seq)
+                sent = seq
+            if run is not None:
+                yield _message("run", run)
+                told = state
+            if page or run is not None:
+                quiet_since = time.monotonic()
+            if len(page) == _PAGE:
+                continue
+            if told is not None and told[0].is_final and sent >= told[1]:
+                yield _message("end", json.dumps({"run_id": run_id, "status": told[0]}).encode())
+                return
+            if time.monotonic() - quiet_since > _KEEP_ALIVE_SECONDS:
+                quiet_since = time.monotonic()
+                yield b": still here\n\n"
+            await subscription.wait(_POLL_SECONDS)
+
+
+Look = tuple[tuple[RunStatus, int], list[tuple[int, bytes]], bytes | None]
+
+
+def _look(web: Web, run_id: str, sent: int, told: tuple[RunStatus, int] | None) -> Look:
+    """The state, the events since, and the run itself if its state is news."""
+
+    def read(conn: Any) -> Look:
+        state = require_run(conn, run_id)
+        events = event_reads.list_events(conn, run_id, after_seq=sent, limit=_PAGE).items if state[1] > sent else ()
+        run = to_json(run_reads.get_run(conn, run_id)) if state != told else None
+        return state, [(event.seq, to_json(event)) for event in events], run
+
+    return web.read(read)
+
+
+@router.get("/stream", summary="Follow what changes", response_class=StreamingResponse, responses={**_STREAM_DOC, **problems(422, 503)})
+async def stream_changes(
+    web: Services,
+    topics: Annotated[str, Query(max_length=500, description=f"Comma-separated: {', '.join(TOPICS)}.")] = "runs",
+) -> Response:
+    """`event: change` with `{"topic", "ids"}` whenever something of a topic changed; `ids` is empty when it may be anything.
+
+    Changes within 30 ms are told as one. After a reconnect everything may have changed, so a page reads its list anew.
+    """
+    wanted = frozenset(part.strip() for part in topics.split(",") if part.strip())
+    unknown = sorted(wanted - set(TOPICS))
+    if unknown or not wanted:
+        name = unknown[0] if unknown else ""
+        message = f"{name!r} is not a topic; the topics are {', '.join(TOPICS)}"
+        problem = Problem(path="topics", message=message, value=topics, expected=", ".join(TOPICS), suggestion=nearest(name, TOPICS))
+        raise InvalidRequestError("The stream cannot be opened", problems=[problem])
+    return StreamingResponse(_changes(web, wanted), headers=_HEADERS, media_type="text/event-stream")
+
+
+async def _changes(web: Web, topics: frozenset[str]) -> AsyncIterator[bytes]:
+    with metrics.STREAMS.track_inprogress(), web.live.subscribe(topics) as subscription:
+        yield b"retry: 1000\n\n"
+        async for changed in _waits(subscription):
+            if not changed:
+                yield b": still here\n\n"
+            for topic, ids in changed.items():
+                yield _message("change", json.dumps({"topic": topic, "ids": sorted(ids)}).encode())
+
+
+async def _waits(subscription: Subscription) -> AsyncIterator[dict[str, set[str]]]:
+    while not subscription.closed:
+        changed = await subscription.wait(_KEEP_ALIVE_SECONDS)
+        if not subscription.closed:
+            yield changed
+        await asyncio.sleep(0)
+
+
+def _message(event: str, data: bytes, seq: int | None = None) -> bytes:
+    head = f"event: {event}\n" if seq is None else f"id: {seq}\nevent: {event}\n"
+    return head.encode() + b"data: " + data + b"\n\n"
+
+
+def _seq(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        return int(text)
+    problem = Problem(path="Last-Event-ID", message="it is the number of an event", value=text[:100], expected="a whole number")
+    raise InvalidRequestError("The stream cannot be opened", problems=[problem])

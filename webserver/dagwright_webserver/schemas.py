@@ -1,0 +1,227 @@
+"""What callers send, and the few answers that are not views."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from dagwright_shared.model.errors import InvalidRequestError, Problem
+from dagwright_shared.model.runs import RetryStrategy, RunStatus
+
+_MAX_PRIORITY = 2**31 - 1
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, so that a mistyped name cannot pass for a default."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, regex_engine="python-re")
+
+
+Tags: TypeAlias = dict[Annotated[str, Field(min_length=1, max_length=255)], Annotated[str, Field(max_length=4096)]]
+Config: TypeAlias = dict[str, Any]
+Priority: TypeAlias = Annotated[int, Field(strict=True, ge=-_MAX_PRIORITY, le=_MAX_PRIORITY)]
+
+
+class RunOptions(Body):
+    """How to run what was chosen."""
+
+    location: str | None = None
+    """The code location, where several define the same name."""
+    partition: str | None = None
+    """Partition key, such as `2013-01-01`; `|` between dimensions."""
+    config: Config | None = None
+    """Run config, checked against the config schema; left out: the defaults of the definitions."""
+    tags: Tags = Field(default_factory=dict)
+    """Free labels."""
+    priority: Priority | None = None
+    """Higher starts first; 0 when left out."""
+
+
+class LaunchBody(RunOptions):
+    """What to run: a job, or assets picked freely."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"job": "flights_of_a_day", "partition": "2013-01-01", "tags": {"team": "ops"}},
+                {"assets": ["raw/flights", "carriers"]},
+            ]
+        }
+    )
+
+    job: str | None = None
+    """Name of a job."""
+    assets: list[str] | None = Field(default=None, max_length=10_000)
+    """Asset keys; beside `job`, the part of its assets that is wanted."""
+    steps: list[str] | None = Field(default=None, max_length=10_000)
+    """Only these steps."""
+
+
+class ReexecuteBody(Body):
+    """How to run a run again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"strategy": "FROM_FAILURE"}]})
+
+    strategy: RetryStrategy = RetryStrategy.FROM_FAILURE
+    """FROM_FAILURE keeps what succeeded; ALL_STEPS starts over."""
+
+
+class Launched(BaseModel):
+    """A run that was made."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "run_id": "019a0c2e-7b1c-7000-8000-3f2a9d1c4b5e",
+                    "status": "QUEUED",
+                    "url": "http://127.0.0.1:3004/runs/019a0c2e-7b1c-7000-8000-3f2a9d1c4b5e",
+                }
+            ]
+        },
+    )
+
+    run_id: str
+    """UUID."""
+    status: RunStatus
+    """QUEUED."""
+    url: str
+    """Its page."""
+
+
+class CancelAnswer(BaseModel):
+    """A run that was asked to stop."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    run_id: str
+    """UUID."""
+    status: RunStatus
+    """CANCELED at once when it was queued, else CANCELING until its worker has stopped."""
+
+
+class ProblemItem(BaseModel):
+    """One thing wrong, at one place in the request."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    path: str
+    """Where, dotted, such as `config.ops.load.config.limit`."""
+    message: str
+    """What is wrong, and how to mend it."""
+    value: Any = None
+    """What was given there."""
+    expected: str | None = None
+    """What would have fit."""
+    suggestion: str | None = None
+    """The nearest name that would have been right."""
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457 problem details."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:dagwright:problem:invalid-request",
+                    "title": "Unprocessable Content",
+                    "status": 422,
+                    "detail": "The run cannot be launched: job: there is no job 'flihgts'; did you mean 'flights'?",
+                    "instance": "/api/v1/runs",
+                    "problems": [
+                        {
+                            "path": "job",
+                            "message": "there is no job 'flihgts'; did you mean 'flights'?",
+                            "value": "flihgts",
+                            "expected": None,
+                            "suggestion": "flights",
+                        }
+                    ],
+                }
+            ]
+        },
+    )
+
+    type: str
+    """A URN for each kind of problem; it does not change."""
+    title: str
+    """The phrase of the status."""
+    status: int
+    """The status again."""
+    detail: str
+    """What is wrong with this very request, and what to do."""
+    instance: str
+    """The path that was asked."""
+    problems: list[ProblemItem] = Field(default_factory=list)
+    """Each thing that is wrong, where there are several or they have places."""
+
+
+class Part(BaseModel):
+    """One part of the deployment, as `/readyz` sees it."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    ok: bool
+    """Whether it is well."""
+    detail: str
+    """What there is, or what is missing."""
+
+
+class Readiness(BaseModel):
+    """Whether the deployment can take work."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    ready: bool
+    """The database answers and the first location has loaded."""
+    parts: dict[str, Part]
+    """database, locations, daemon and code_servers."""
+
+
+Limit: TypeAlias = Annotated[int, Query(ge=1, le=1000, description="Most items of one page.")]
+Cursor: TypeAlias = Annotated[str | None, Query(max_length=2000, description="`next_cursor` of the page before.")]
+Text: TypeAlias = Annotated[str | None, Query(max_length=200, description="A part of the name.")]
+Name: TypeAlias = Annotated[str | None, Query(max_length=1000)]
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """A moment of a query string; without a time zone it is taken as UTC."""
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def parse_tags(pairs: list[str] | None) -> dict[str, str]:
+    """`key=value` pairs of a query string.
+
+    Raises:
+        InvalidRequestError: one has no `=`.
+    """
+    tags = {}
+    for number, pair in enumerate(pairs or ()):
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            problem = Problem(path=f"tag[{number}]", message="a tag filter is written key=value", value=pair, expected="key=value")
+            raise InvalidRequestError("The filter is not valid", problems=[problem])
+        tags[key] = value
+    return tags
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemDocument, "description": text, "content": {"application/problem+json": {}}}
+    for status, text in {
+        404: "There is no such thing.",
+        409: "The thing is in a state that does not allow this.",
+        422: "The request is not valid; `problems` says where.",
+        503: "The database or a code server does not answer; `Retry-After` says when to try again.",
+    }.items()
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem answers that a route documents."""
+    return {status: PROBLEMS[status] for status in statuses}
