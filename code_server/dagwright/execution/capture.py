@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TextIO
 
 from dagwright_shared.model.events import LogChunk, LogStream
 from dagwright_shared.model.keys import StepKey
@@ -72,17 +73,20 @@ class Capture:
         """Send this process's output to the files for good: for a process that exists for the step alone."""
         for (target, _), tail in zip(_STREAMS, self._tails, strict=True):
             os.dup2(tail.fd, target)
+        sys.stdout, sys.stderr = _on_descriptor(sys.stdout, 1), _on_descriptor(sys.stderr, 2)
 
     @contextmanager
     def redirected(self) -> Iterator[None]:
         """Send this process's output to the files while the block runs."""
         flush_output()
         saved = [os.dup(target) for target, _ in _STREAMS]
+        streams = sys.stdout, sys.stderr
         try:
             self.take_over()
             yield
         finally:
             flush_output()
+            sys.stdout, sys.stderr = streams
             for (target, _), original in zip(_STREAMS, saved, strict=True):
                 os.dup2(original, target)
                 os.close(original)
@@ -127,6 +131,14 @@ class LiveCapture:
         if capture is not None:
             for chunk in capture.poll():
                 self._take(chunk)
+
+
+def _on_descriptor(stream: TextIO, target: int) -> TextIO:
+    """The stream itself where it writes to the descriptor, else (a test runner or a notebook has replaced it) one that does."""
+    with suppress(Exception):
+        if stream.fileno() == target:
+            return stream
+    return open(target, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
 
 
 def flush_output() -> None:

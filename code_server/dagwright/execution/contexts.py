@@ -8,16 +8,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from dagwright.authoring.partitions import TimeWindow
 from dagwright.authoring.results import AssetMaterialization, AssetObservation
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.logs import EventLogger
-from dagwright.execution.partition_view import multi_key
+from dagwright.execution.partition_view import multi_key, window
 from dagwright.planning.steps import FromAsset, PlannedOutput, Step, flat
-from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, Payload
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, parse_partition
 from dagwright_shared.model.metadata import JsonMetadataValue, Metadata, json_safe, normalize_metadata
-from dagwright_shared.model.partitions import MultiPartitions, Partitions, TimeWindow, TimeWindowPartitions
+from dagwright_shared.model.partitions import MultiPartitions, Partitions, TimeWindowPartitions
 
 _current: ContextVar[OpExecutionContext | None] = ContextVar("dagwright_context", default=None)
 
@@ -203,10 +203,10 @@ class OpExecutionContext:
         if isinstance(definition, MultiPartitions):
             for part, (_, axis) in zip(key, definition.dimensions, strict=True):
                 if isinstance(axis, TimeWindowPartitions):
-                    return parts.time_window(axis, part)
+                    return window(axis, part)
         if not isinstance(definition, TimeWindowPartitions) or not key:
             raise ValueError("partition_time_window needs a run with a partition of a time-based definition")
-        return parts.time_window(definition, key[0])
+        return window(definition, key[0])
 
     # ---- events and metadata
 
@@ -367,9 +367,7 @@ class AssetExecutionContext(OpExecutionContext):
         if not isinstance(source.partitions, TimeWindowPartitions):
             raise ValueError(f"the input {input_name!r} has no partitions of time")
         span = self.asset_partition_key_range_for_input(input_name)
-        return TimeWindow(
-            start=parts.time_window(source.partitions, span.start).start, end=parts.time_window(source.partitions, span.end).end
-        )
+        return window(source.partitions, span.start, span.end)
 
     def _output(self, name: str) -> PlannedOutput:
         output = self._step.output(name)

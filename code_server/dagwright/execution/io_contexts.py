@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dagwright.authoring.partitions import TimeWindow
 from dagwright.execution.identity import RunInfo
-from dagwright.execution.partition_view import multi_key
-from dagwright_shared.model import partitions as parts
-from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey, format_partition
+from dagwright.execution.partition_view import multi_key, window
+from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
-from dagwright_shared.model.partitions import Partitions, TimeWindow, TimeWindowPartitions
+from dagwright_shared.model.partitions import Partitions, TimeWindowPartitions
 
 
 @dataclass(kw_only=True)
@@ -100,8 +100,7 @@ class _Port:
         """From the start of the first to the end of the last partition; only for time partitions."""
         if not isinstance(self.partitions, TimeWindowPartitions) or not self.keys:
             raise ValueError(f"the asset {self.asset_key_or_none} has no partitions of time here")
-        windows = [parts.time_window(self.partitions, key[0]) for key in self.keys]
-        return TimeWindow(start=windows[0].start, end=windows[-1].end)
+        return window(self.partitions, self.keys[0][0], self.keys[-1][0])
 
     @property
     def dagster_type(self) -> Any:
@@ -173,6 +172,3 @@ class InputContext(_Port):
             raise ValueError(f"the input {self.name!r} has neither an asset key nor an upstream output")
         return self.upstream_output.get_identifier()
 
-
-def partition_text(key: PartitionKey) -> str:
-    return format_partition(key) or ""

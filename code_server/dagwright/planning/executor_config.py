@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dagwright.authoring.config import problems_of
+from dagwright.authoring.executors import ExecutorDefinition, multiprocess_executor
 from dagwright_shared.model.errors import InvalidRequestError, Problem, nearest
-from dagwright_shared.model.metadata import JsonValue
 
 IN_PROCESS = "in_process"
 MULTIPROCESS = "multiprocess"
@@ -38,34 +37,8 @@ class MultiprocessConfig(BaseModel):
 _CONFIGS: Mapping[str, type[BaseModel]] = {IN_PROCESS: InProcessConfig, MULTIPROCESS: MultiprocessConfig}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutorDefinition:
-    """A way to run steps, with its config; give it to a job or to `Definitions(executor=...)`.
-
-    Example:
-        >>> multiprocess_executor.configured({"max_concurrent": 4}).config
-        {'max_concurrent': 4}
-    """
-
-    name: str
-    description: str | None = None
-    config: Mapping[str, JsonValue] = field(default_factory=dict)
-
-    def configured(self, config: Mapping[str, Any], name: str | None = None) -> ExecutorDefinition:
-        """The same executor with config filled in; what a run gives overrides it."""
-        return replace(self, config={**self.config, **config}, name=self.name if name is None else self.name)
-
-    @property
-    def config_schema(self) -> dict[str, Any]:
-        """JSON Schema of what `execution.config` takes."""
-        if self.name == EITHER:
-            return {"type": "object", "properties": {key: model.model_json_schema() for key, model in _CONFIGS.items()}}
-        return _CONFIGS[self.name].model_json_schema()
-
-
-in_process_executor = ExecutorDefinition(name=IN_PROCESS, description="Steps one after another, in the process of the run.")
-multiprocess_executor = ExecutorDefinition(name=MULTIPROCESS, description="Each step in a forked process, several at once.")
-multi_or_in_process_executor = ExecutorDefinition(name=EITHER, description="multiprocess, unless the run's config says in_process.")
+DEFAULT = ExecutorDefinition(EITHER)
+"""multiprocess, unless the run's config says in_process."""
 
 
 def resolve(definition: ExecutorDefinition | None, given: Any, path: str = "config.execution") -> tuple[ExecutorDefinition, BaseModel]:
@@ -78,7 +51,7 @@ def resolve(definition: ExecutorDefinition | None, given: Any, path: str = "conf
     Raises:
         InvalidRequestError: the config does not fit.
     """
-    chosen = definition or multi_or_in_process_executor
+    chosen = definition or DEFAULT
     config = given.get("config", {}) if isinstance(given, Mapping) else {}
     if given is not None and (not isinstance(given, Mapping) or not isinstance(config, Mapping | None)):
         raise _refuse(Problem(path=path, message="this is not an object", value=given, expected="object"))
@@ -90,7 +63,7 @@ def resolve(definition: ExecutorDefinition | None, given: Any, path: str = "conf
             raise _refuse(Problem(path=path, message=f"name one executor, not {len(names)}", expected=f"{IN_PROCESS} or {MULTIPROCESS}"))
         if names:
             inner = values[names[0]] or {}
-            return resolve(ExecutorDefinition(name=names[0]), {"config": inner.get("config", inner)}, f"{path}.{names[0]}".removesuffix(".config"))
+            return resolve(ExecutorDefinition(names[0]), {"config": inner.get("config", inner)}, f"{path}.{names[0]}".removesuffix(".config"))
         chosen = multiprocess_executor
     model = _CONFIGS.get(chosen.name)
     if model is None:

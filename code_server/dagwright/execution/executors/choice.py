@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from dagwright.execution.executors import Executor
 from dagwright.execution.executors.in_process import InProcessExecutor
 from dagwright.execution.executors.multiprocess import MultiprocessExecutor
-from dagwright.planning.executor_config import ExecutorDefinition, IN_PROCESS, MULTIPROCESS, MultiprocessConfig, resolve
+from dagwright.authoring.executors import ExecutorDefinition
+from dagwright.planning.executor_config import IN_PROCESS, MultiprocessConfig, resolve
 from dagwright.planning.steps import ExecutionPlan
 
 

@@ -1,0 +1,207 @@
+"""From a graph of ops and graphs to a flat list of steps with dotted keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagwright.authoring.composition import Edge, Flow, GraphInput, NodeOutput, Origin
+from dagwright.authoring.graphs import GraphDefinition, retry_policy_of
+from dagwright.authoring.ops import In, OpDefinition, Out
+from dagwright.authoring.policies import RetryPolicy
+from dagwright.planning.config import ConfigReader
+from dagwright.planning.state import Need
+from dagwright.planning.steps import FromAsset, FromMany, FromOutput, FromValue, PlannedInput, PlannedOutput, Source, Step, flat
+from dagwright_shared.model.errors import InvalidRequestError, Problem
+from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey, StepKey
+from dagwright_shared.model.partitions import Partitions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What all steps of a graph have in common."""
+
+    retry_policy: RetryPolicy | None = None
+    partition: PartitionKey = UNPARTITIONED
+    partitions: Partitions | None = None
+    kind: str = "op"
+    assets: Any = None
+    asset_source: Any = None
+    """Makes the source of an `In(asset_key=...)`."""
+
+
+@dataclass(slots=True)
+class Flat:
+    """Steps so far, and which of them makes each output of the graph."""
+
+    steps: list[Step] = field(default_factory=list)
+    outputs: dict[str, FromOutput] = field(default_factory=dict)
+
+
+def flatten(
+    graph: GraphDefinition,
+    *,
+    config: ConfigReader,
+    defaults: Defaults,
+    prefix: str = "",
+    given: Mapping[str, Source] | None = None,
+    order: tuple[Need, ...] = (),
+) -> Flat:
+    """The steps of a graph, those of nested graphs included, upstream before downstream.
+
+    Args:
+        config: the part of the run config that is about this graph's nodes.
+        prefix: the dotted path of the graph, with a dot at its end.
+        given: where the graph's inputs come from.
+        order: what must have happened before any step of the graph.
+    """
+    result = Flat()
+    made: dict[str, Mapping[str, FromOutput]] = {}
+    for name, node in graph.nodes.items():
+        handle = f"{prefix}{name}"
+        sources: dict[str, Source] = {}
+        after: dict[Need, None] = dict.fromkeys(order)
+        for key, wanted in node.definition.ins.items():
+            edge = graph.dependencies.get(name, {}).get(key)
+            source = _source(edge, made, given or {}, handle, key) if edge is not None else None
+            if wanted.is_nothing and source is not None:
+                after.update((Need(step=one.step, output=one.output), None) for one in _outputs_of(source))
+            elif source is not None:
+                sources[key] = source
+        own = config.node(name)
+        if isinstance(node.definition, GraphDefinition):
+            inner = flatten(
+                node.definition, config=own, defaults=defaults, prefix=f"{handle}.", given=sources, order=tuple(after)
+            )
+            result.steps += inner.steps
+            made[name] = inner.outputs
+        else:
+            step = op_step(
+                node.definition,
+                StepKey(handle),
+                sources,
+                own,
+                defaults,
+                after=tuple(after),
+                tags=node.tags,
+                retry=retry_policy_of(node, defaults.retry_policy),
+            )
+            result.steps.append(step)
+            made[name] = {o.name: FromOutput(step=step.key, output=o.name, io_manager_key=o.io_manager_key) for o in step.outputs}
+    config.done(graph.nodes)
+    for key, origin in graph.outputs.items():
+        result.outputs[key] = made[origin.node][origin.output]
+    return result
+
+
+def op_step(
+    op: OpDefinition,
+    key: StepKey,
+    sources: Mapping[str, Source],
+    config: ConfigReader,
+    defaults: Defaults,
+    *,
+    after: tuple[Need, ...] = (),
+    tags: Mapping[str, str] | None = None,
+    retry: RetryPolicy | None = None,
+) -> Step:
+    """One step of an op whose connected inputs are known; the rest comes from config or by default."""
+    inputs = []
+    for name, wanted in op.ins.items():
+        if wanted.is_nothing:
+            continue
+        source = sources.get(name) or _unconnected(op, key, name, wanted, config, defaults)
+        if source is not None:
+            inputs.append(
+                PlannedInput(
+                    name=name,
+                    source=source,
+                    io_manager_key=wanted.input_manager_key,
+                    annotation=wanted.dagster_type,
+                    metadata=wanted.metadata,
+                )
+            )
+    raw, parsed = config.of_op(op)
+    return Step(
+        key=key,
+        op=op,
+        kind=defaults.kind,
+        inputs=tuple(inputs),
+        outputs=tuple(output(name, out) for name, out in op.outs.items()),
+        after=after,
+        config=parsed,
+        raw_config=raw,
+        retry_policy=retry.to_model() if retry is not None else None,
+        tags={**op.tags, **(tags or {})},
+        partitions=defaults.partitions,
+        partition=defaults.partition,
+        assets=defaults.assets,
+    )
+
+
+def output(name: str, out: Out, **more: Any) -> PlannedOutput:
+    """An output as declared, and what its asset adds."""
+    values = {
+        "name": name,
+        "io_manager_key": out.io_manager_key,
+        "required": out.is_required,
+        "dynamic": out.is_dynamic,
+        "annotation": out.dagster_type,
+        "nothing": out.is_nothing,
+        "metadata": out.metadata,
+        "code_version": out.code_version,
+    }
+    return PlannedOutput(**{**values, **more})
+
+
+def _unconnected(op: OpDefinition, key: StepKey, name: str, wanted: In, config: ConfigReader, defaults: Defaults) -> Source | None:
+    found, value = config.input(name)
+    if found:
+        return FromValue(value=value, where="config")
+    if wanted.asset_key is not None and defaults.asset_source is not None:
+        source: FromAsset = defaults.asset_source(wanted.asset_key)
+        return source
+    if wanted.has_default:
+        return FromValue(value=wanted.default_value)
+    config.problem(
+        f"inputs.{name}", f"the input {name!r} of {op.name!r} has no value: nothing is connected to it", expected='{"value": ...}'
+    )
+    return None
+
+
+def _source(edge: Edge, made: Mapping[str, Mapping[str, FromOutput]], given: Mapping[str, Source], handle: str, key: str) -> Source | None:
+    found: list[FromOutput | FromAsset | FromValue] = []
+    for origin in edge.sources:
+        source = _origin(origin, made, given, handle, key)
+        if source is not None:
+            if not edge.fan_in:
+                return source
+            found += flat(source)
+    return FromMany(sources=tuple(found)) if edge.fan_in else None
+
+
+def _origin(
+    origin: Origin, made: Mapping[str, Mapping[str, FromOutput]], given: Mapping[str, Source], handle: str, key: str
+) -> Source | None:
+    match origin:
+        case GraphInput(name=name):
+            return given.get(name)
+        case NodeOutput(flow=Flow.DIRECT):
+            return made[origin.node][origin.output]
+        case _:
+            raise InvalidRequestError(
+                f"step {handle!r} maps over or collects a dynamic output, which this version cannot run yet; "
+                "loop inside one op, or connect a list",
+                problems=[Problem(path=f"steps.{handle}.{key}", message="dynamic outputs are not supported by this version")],
+            )
+
+
+def _outputs_of(source: Source) -> list[FromOutput]:
+    found = []
+    for one in flat(source):
+        if isinstance(one, FromOutput):
+            found.append(one)
+        elif isinstance(one, FromAsset) and one.made_here is not None:
+            found.append(one.made_here)
+    return found

@@ -1,0 +1,246 @@
+"""Decide what a run will do: from definitions and a request to a plan, or to all that is wrong with the request."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from dagwright.authoring.jobs import JobDefinition
+from dagwright.planning import assets as asset_steps
+from dagwright.planning import config as run_config
+from dagwright.planning import executor_config
+from dagwright.planning.flatten import Defaults, flatten
+from dagwright.planning.steps import (
+    ExecutionPlan,
+    FromAsset,
+    FromMany,
+    FromOutput,
+    PlannedInput,
+    Source,
+    Step,
+    flat,
+    planned,
+)
+from dagwright_shared.model import partitions as parts
+from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem, nearest
+from dagwright_shared.model.events import PlannedStep
+from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, RunId, StepKey, format_partition
+from dagwright_shared.model.metadata import JsonValue
+from dagwright_shared.model.partitions import DynamicKeys, DynamicPartitions, MultiPartitions, Partitions
+
+if TYPE_CHECKING:
+    from dagwright.authoring.definitions import Definitions, ResolvedDefinitions
+
+_SHOWN = 10
+
+
+def plan_run(
+    definitions: Definitions | ResolvedDefinitions,
+    *,
+    job_name: str | None = None,
+    asset_keys: Sequence[AssetKey] = (),
+    check_keys: Sequence[AssetCheckKey] = (),
+    step_keys: Collection[StepKey] = (),
+    partition: PartitionKey = UNPARTITIONED,
+    config: Mapping[str, JsonValue] | None = None,
+    inherited: Mapping[StepKey, RunId] | None = None,
+    dynamic: DynamicKeys | None = None,
+    now: datetime | None = None,
+) -> ExecutionPlan:
+    """The plan of a run.
+
+    Args:
+        definitions: of the location.
+        job_name: the job; None for assets and checks picked freely.
+        asset_keys: the assets to make; with a job of assets, which of them (none: all).
+        check_keys: checks to evaluate besides those of the picked assets.
+        step_keys: only these steps; empty means all.
+        partition: of the run; `()` for none.
+        config: the run config, which is laid over the job's own.
+        inherited: steps that an earlier run has done, whose stored outputs stand in for them.
+        dynamic: keys of dynamic partitions definitions; None where they are not known here, and then not checked.
+        now: which time partitions exist; by default the clock's.
+
+    Raises:
+        InvalidRequestError: the request does not fit; its problems say where, what was expected, and the nearest name.
+        NotFoundError: there is no such job.
+    """
+    resolved: ResolvedDefinitions = definitions.resolve() if hasattr(definitions, "resolve") else definitions  # type: ignore[assignment]
+    job: JobDefinition | None = None
+    if job_name is not None:
+        job = resolved.jobs_by_name.get(job_name)
+        if job is None:
+            raise NotFoundError("job", job_name, known=resolved.jobs_by_name)
+    given = merged(job.config if job is not None else {}, config or {})
+    resources = {**resolved.resources, **(job.resource_defs if job is not None else {})}
+    problems: list[Problem] = []
+    reader = run_config.root(given, problems)
+    run_config.check_resources(given.get("resources"), resources, problems)
+    moment = now or datetime.now(UTC)
+    if job is not None and job.graph is not None:
+        if asset_keys or check_keys:
+            problems.append(
+                Problem(path="assets", message=f"job {job.name!r} is a job of ops: assets cannot be picked in it", value=[str(k) for k in asset_keys])
+            )
+        partitions = job.partitions_def.to_model() if job.partitions_def is not None else None
+        _check_partition(partition, partitions, f"job {job.name!r}", moment, dynamic, problems)
+        source = asset_steps.loader(resolved)
+        defaults = Defaults(
+            retry_policy=job.op_retry_policy, partition=partition, partitions=partitions, asset_source=source
+        )
+        steps = flatten(job.graph, config=reader, defaults=defaults).steps
+    else:
+        picked = asset_steps.pick(resolved, job, asset_keys, check_keys, problems)
+        partitions = asset_steps.partitions_of(resolved, job, picked, problems)
+        if not problems or picked.assets or picked.checks:
+            _check_partition(partition, partitions, "what is to be made", moment, dynamic, problems)
+        steps = asset_steps.steps(resolved, job, picked, partition, partitions, reader)
+    kept = _restrict(tuple(steps), step_keys, inherited or {}, problems)
+    executor = (job.executor_def if job is not None else None) or resolved.executor
+    try:
+        executor_config.resolve(executor, given.get("execution"))
+    except InvalidRequestError as error:
+        problems += error.problems
+    _check_resources_exist(kept, resources, problems)
+    if problems:
+        raise InvalidRequestError(_summary(problems), problems=problems)
+    return ExecutionPlan(
+        job_name=job_name,
+        steps=kept,
+        partition=partition,
+        partitions=partitions,
+        config=given,
+        resources=resources,
+        executor=executor,
+        inherited=dict(inherited or {}),
+        tags=job.all_run_tags if job is not None else {},
+    )
+
+
+def planned_steps(plan: ExecutionPlan) -> tuple[PlannedStep, ...]:
+    """The steps as the launch form and the run's page show them."""
+    return planned(plan.steps)
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """A run config laid over another: objects are merged, anything else is replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+def _summary(problems: Sequence[Problem]) -> str:
+    first = f"{problems[0].path}: {problems[0].message}"
+    return first if len(problems) == 1 else f"{first} (and {len(problems) - 1} more)"
+
+
+def _check_partition(
+    partition: PartitionKey,
+    definition: Partitions | None,
+    what: str,
+    now: datetime,
+    dynamic: DynamicKeys | None,
+    problems: list[Problem],
+) -> None:
+    text = format_partition(partition)
+    if definition is None:
+        if partition:
+            problems.append(
+                Problem(path="partition", message=f"{what} is not partitioned, so it takes no partition", value=text, expected="none")
+            )
+        return
+    last = parts.last_key(definition, now, dynamic or {})
+    example = f"such as {format_partition(last)}" if last else "but there are none yet"
+    if not partition:
+        problems.append(Problem(path="partition", message=f"{what} is partitioned ({parts.describe(definition)}): name a partition", expected=example))
+        return
+    if dynamic is None and _is_dynamic(definition):
+        return  # which keys exist is known to the store only; the request was checked there
+    if not parts.contains(definition, partition, now, dynamic or {}):
+        known = ["|".join(key) for key in parts.keys(definition, now, dynamic or {})] if parts.count(definition, now, dynamic or {}) < 5000 else []
+        close = nearest(text or "", known)
+        problems.append(
+            Problem(
+                path="partition",
+                message=f"there is no partition {text!r} of {what} ({parts.describe(definition)})"
+                + (f"; did you mean {close!r}?" if close else ""),
+                value=text,
+                expected=f"a key {example}",
+                suggestion=close,
+            )
+        )
+
+
+def _is_dynamic(definition: Partitions) -> bool:
+    if isinstance(definition, MultiPartitions):
+        return any(isinstance(axis, DynamicPartitions) for _, axis in definition.dimensions)
+    return isinstance(definition, DynamicPartitions)
+
+
+def _check_resources_exist(steps: Sequence[Step], resources: Mapping[str, Any], problems: list[Problem]) -> None:
+    missing: dict[str, str] = {}
+    for step in steps:
+        for key in step.resource_keys:
+            if key not in resources and key != "io_manager":
+                missing.setdefault(key, step.key)
+    for key, step_key in missing.items():
+        close = nearest(key, resources)
+        problems.append(
+            Problem(
+                path=f"resources.{key}",
+                message=f"step {step_key!r} needs the resource {key!r}, which is not defined" + (f"; did you mean {close!r}?" if close else ""),
+                expected=f"one of {', '.join(sorted(resources)) or 'none'}",
+                suggestion=close,
+            )
+        )
+
+
+def _restrict(
+    steps: tuple[Step, ...], step_keys: Collection[StepKey], inherited: Mapping[StepKey, RunId], problems: list[Problem]
+) -> tuple[Step, ...]:
+    """Keep the wanted steps, and have what they need of the others come from the runs that did those."""
+    known = [step.key for step in steps]
+    for key in step_keys:
+        if key not in known:
+            close = nearest(key, known)
+            message = f"the run has no step {key!r}" + (f"; did you mean {close!r}?" if close else "")
+            expected = f"one of {', '.join(known[:_SHOWN])}" + (" ..." if len(known) > _SHOWN else "")
+            problems.append(Problem(path="step_keys", message=message, value=key, suggestion=close, expected=expected))
+    kept = {key for key in known if (not step_keys or key in step_keys) and key not in inherited}
+    if len(kept) == len(known):
+        return steps
+    return tuple(_on_earlier(step, kept, inherited, problems) for step in steps if step.key in kept)
+
+
+def _on_earlier(step: Step, kept: set[StepKey], inherited: Mapping[StepKey, RunId], problems: list[Problem]) -> Step:
+    def single(source: Any, name: str) -> Any:
+        if isinstance(source, FromAsset) and source.made_here is not None and source.made_here.step not in kept:
+            return replace(source, made_here=None)
+        if isinstance(source, FromOutput) and source.step not in kept:
+            if source.step not in inherited:
+                problems.append(
+                    Problem(
+                        path="step_keys",
+                        message=f"step {step.key!r} needs the output {source.output!r} of step {source.step!r}, which is neither in the run nor "
+                        "inherited from an earlier one",
+                        value=step.key,
+                        expected=f"also {source.step}",
+                    )
+                )
+            return replace(source, run_id=inherited.get(source.step))
+        return source
+
+    def whole(planned_input: PlannedInput) -> PlannedInput:
+        source: Source = planned_input.source
+        name = planned_input.name
+        if isinstance(source, FromMany):
+            return replace(planned_input, source=FromMany(sources=tuple(single(one, name) for one in flat(source))))
+        return replace(planned_input, source=single(source, name))
+
+    return replace(step, inputs=tuple(whole(one) for one in step.inputs))
