@@ -1,0 +1,218 @@
+"""Schedules and sensors at run time: switches and ticks.
+
+Invariant: (instigator, scheduled time) is unique, so that any number of daemons take each tick once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, text, tuple_
+
+from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json, error_to_json
+from dagwright_shared.model.keys import LocationName, RunId
+from dagwright_shared.model.ticks import Instigator, InstigatorKind, Tick, TickStatus
+from dagwright_shared.store import cursors, json_rows, listen, run_list, tables
+from dagwright_shared.store.cursors import Page
+
+_instigators, _ticks = tables.instigators, tables.ticks
+
+
+def list(  # noqa: A001 - read as `instigators.list`
+    conn: Connection, *, kind: InstigatorKind | None = None, location: str | None = None, defined: bool = True
+) -> tuple[Instigator, ...]:
+    """Schedules and sensors, by location and name; those that no current snapshot has only on request."""
+    query = select(_instigators).order_by(_instigators.c.location, _instigators.c.name)
+    if defined:
+        query = query.where(_instigators.c.defined)
+    if kind is not None:
+        query = query.where(_instigators.c.kind == str(kind))
+    if location is not None:
+        query = query.where(_instigators.c.location == location)
+    return tuple(_instigator(row) for row in conn.execute(query))
+
+
+def get(conn: Connection, kind: InstigatorKind, name: str, *, location: str | None = None) -> Instigator:
+    """The schedule or sensor of a name.
+
+    Raises:
+        NotFoundError: there is none; the message has the nearest name.
+    """
+    known = list(conn, kind=kind, location=location)
+    for found in known:
+        if found.name == name:
+            return found
+    raise NotFoundError(str(kind), name, known=[one.name for one in known], where=location)
+
+
+def by_id(conn: Connection, instigator_id: int) -> Instigator | None:
+    row = conn.execute(select(_instigators).where(_instigators.c.instigator_id == instigator_id)).one_or_none()
+    return None if row is None else _instigator(row)
+
+
+def set_switch(conn: Connection, instigator_id: int, *, on: bool | None) -> Instigator:
+    """Turn a schedule or sensor on or off; None goes back to the default of its definition.
+
+    Raises:
+        NotFoundError: no such schedule or sensor.
+    """
+    row = conn.execute(_SWITCH, {"instigator_id": instigator_id, "switch": on}).one_or_none()
+    if row is None:
+        raise NotFoundError("schedule or sensor", str(instigator_id))
+    listen.notify(conn, "instigators")
+    return _instigator(row)
+
+
+def set_cursor(conn: Connection, instigator_id: int, cursor: str | None) -> None:
+    """Rewind, or reset, what a sensor remembers."""
+    conn.execute(text("UPDATE instigators SET cursor = :cursor WHERE instigator_id = :id"), {"id": instigator_id, "cursor": cursor})
+    listen.notify(conn, "instigators")
+
+
+def start_tick(conn: Connection, instigator_id: int, scheduled_for: datetime) -> int | None:
+    """Take a tick. None: someone else has it already."""
+    tick_id = conn.execute(_START, {"instigator_id": instigator_id, "scheduled_for": scheduled_for}).scalar()
+    if tick_id is None:
+        return None
+    listen.notify(conn, "instigators")
+    return int(tick_id)
+
+
+def restart_tick(conn: Connection, tick_id: int) -> int | None:
+    """Count one more attempt of a tick that is still open and return its number; None when it has been finished."""
+    attempt = conn.execute(_RESTART, {"tick_id": tick_id}).scalar()
+    return None if attempt is None else int(attempt)
+
+
+def finish_tick(
+    conn: Connection,
+    tick_id: int,
+    status: TickStatus,
+    *,
+    skip_reason: str | None = None,
+    error: ErrorInfo | None = None,
+    cursor: str | None = None,
+    logs: Collection[str] = (),
+) -> bool:
+    """End a tick, in the transaction that enqueues its runs. False: it was ended before; the caller must roll back.
+
+    Args:
+        conn: a connection in a transaction.
+        tick_id: what `start_tick` returned.
+        status: any but STARTED.
+        skip_reason: why it asked for no runs.
+        error: what user code raised.
+        cursor: a sensor's new cursor; None keeps the old one.
+        logs: lines of the evaluation.
+    """
+    arguments = {
+        "tick_id": tick_id,
+        "status": str(status),
+        "skip_reason": None if skip_reason is None else json_rows.clean(skip_reason),
+        "error": json_rows.dumps(error_to_json(error)) if error else None,
+        "cursor": cursor,
+        "logs": json_rows.dumps([*logs]),
+    }
+    instigator_id = conn.execute(_FINISH, arguments).scalar()
+    if instigator_id is None:
+        return False
+    if cursor is not None:
+        set_cursor(conn, instigator_id, cursor)
+    listen.notify(conn, "instigators")
+    return True
+
+
+def open_ticks(conn: Connection, *, older_than_seconds: float = 0.0) -> tuple[Tick, ...]:
+    """Ticks that were taken and not finished, oldest first: those of a daemon that died are to be evaluated again."""
+    return tuple(_tick(row) for row in conn.execute(_OPEN, {"seconds": older_than_seconds}))
+
+
+def ticks(
+    conn: Connection,
+    *,
+    instigator_id: int | None = None,
+    status: Collection[TickStatus] = (),
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[Tick]:
+    """Ticks of one schedule or sensor, or of all, newest first.
+
+    Raises:
+        InvalidRequestError: a cursor of another list.
+    """
+    query = select(_ticks).order_by(_ticks.c.scheduled_for.desc(), _ticks.c.tick_id.desc()).limit(limit + 1)
+    if instigator_id is not None:
+        query = query.where(_ticks.c.instigator_id == instigator_id)
+    if status:
+        query = query.where(_ticks.c.status.in_([str(one) for one in status]))
+    if cursor:
+        scheduled_for, tick_id = cursors.decode(cursor, (datetime, int))
+        key: Any = tuple_(_ticks.c.scheduled_for, _ticks.c.tick_id)
+        query = query.where(key < tuple_(scheduled_for, tick_id))
+    rows = conn.execute(query).all()
+    runs = run_list.of_ticks(conn, [row.tick_id for row in rows]) if rows else {}
+    found = [_tick(row, runs[row.tick_id]) for row in rows]
+    return cursors.page(found, limit, lambda tick: (tick.scheduled_for, tick.tick_id))
+
+
+def _instigator(row: Any) -> Instigator:
+    return Instigator(
+        instigator_id=row.instigator_id,
+        location=LocationName(row.location),
+        kind=InstigatorKind(row.kind),
+        name=row.name,
+        running=row.default_running if row.switch is None else row.switch,
+        switched=row.switch is not None,
+        cursor=row.cursor,
+        running_since=row.running_since,
+        last_tick_at=row.last_tick_at,
+    )
+
+
+def _tick(row: Any, run_ids: tuple[RunId, ...] = ()) -> Tick:
+    return Tick(
+        tick_id=row.tick_id,
+        instigator_id=row.instigator_id,
+        scheduled_for=row.scheduled_for,
+        status=TickStatus(row.status),
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        run_ids=run_ids,
+        skip_reason=row.skip_reason,
+        error=error_from_json(row.error) if row.error else None,
+        cursor=row.cursor,
+        attempt=row.attempt,
+        logs=tuple(row.logs),
+    )
+
+
+_SWITCH = text("""
+UPDATE instigators SET switch = CAST(:switch AS boolean), running_since = CASE
+    WHEN NOT coalesce(CAST(:switch AS boolean), default_running) THEN NULL
+    WHEN coalesce(switch, default_running) THEN running_since
+    ELSE clock_timestamp() END
+WHERE instigator_id = :instigator_id RETURNING *
+""")
+_START = text("""
+WITH taken AS (
+    INSERT INTO ticks (instigator_id, scheduled_for) VALUES (:instigator_id, :scheduled_for)
+    ON CONFLICT (instigator_id, scheduled_for) DO NOTHING RETURNING tick_id, instigator_id, scheduled_for
+), noted AS (
+    UPDATE instigators SET last_tick_at = greatest(last_tick_at, taken.scheduled_for)
+    FROM taken WHERE instigators.instigator_id = taken.instigator_id
+)
+SELECT tick_id FROM taken
+""")
+_RESTART = text("""
+UPDATE ticks SET attempt = attempt + 1, started_at = clock_timestamp() WHERE tick_id = :tick_id AND status = 'STARTED' RETURNING attempt
+""")
+_FINISH = text("""
+UPDATE ticks SET status = :status, ended_at = clock_timestamp(), skip_reason = :skip_reason, error = CAST(:error AS jsonb),
+    cursor = :cursor, logs = CAST(:logs AS jsonb)
+WHERE tick_id = :tick_id AND status = 'STARTED' RETURNING instigator_id
+""")
+_OPEN = text("""
+SELECT * FROM ticks WHERE status = 'STARTED' AND started_at <= clock_timestamp() - make_interval(secs => :seconds) ORDER BY tick_id
+""")
