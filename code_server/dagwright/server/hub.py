@@ -22,6 +22,7 @@ from dagwright_shared.model.errors import UnavailableError
 from dagwright_shared.model.events import EventBatch
 from dagwright_shared.model.keys import RunId
 from dagwright_shared.store import events
+from dagwright_shared.store.asset_ids import AssetIds
 
 log = logging.getLogger("dagwright.hub")
 
@@ -45,8 +46,9 @@ class _Waiting:
 class Hub:
     """One committing thread over one queue. `submit` may be called from any thread."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, *, server_id: str) -> None:
+        self._engine, self._server_id = engine, server_id
+        self._assets = AssetIds()
         self._queue: deque[_Waiting] = deque()
         self._wake = threading.Condition()
         self._stopping = False
@@ -127,7 +129,8 @@ class Hub:
 
     def _append(self, group: Sequence[_Waiting]) -> dict[RunId, int | None]:
         with self._engine.begin() as conn:
-            return events.append(conn, [waiting.batch for waiting in group])
+            batches = [waiting.batch for waiting in group]
+            return events.append(conn, batches, assets=self._assets, server_id=self._server_id)
 
     def _isolate(self, group: Sequence[_Waiting], error: Exception) -> None:
         """One batch of the group cannot be stored: find it, and store the rest."""

@@ -106,6 +106,12 @@ class Location:
             outdated.close()
         return self.status
 
+    def settled(self, timeout: float) -> LocationStatus:
+        """The status once no load is under way, or what it is when the time is up."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._loading is None or self._closed, timeout)
+            return self.status
+
     def open(self, deadline: float) -> tuple[socket.socket, int]:
         """A channel to a fresh fork that has reported, and its pid.
 

@@ -46,26 +46,24 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     bind = f"{config.code_server_host}:{config.code_server_port}"
     server_id = uuid.uuid4().hex[:12]
     engine = store_engine.create(settings.require_database_url(config), name="code-server", pool_size=config.database_pool_size)
-    hub = Hub(engine)
+    address = config.code_server_address or bind
+    hub = Hub(engine, server_id=server_id)
+    upkeep = Upkeep(engine, server_id=server_id, address=address, lease_seconds=config.lease_seconds)
+    workers = Workers(hub, cancel_grace=config.cancel_grace_seconds, lost=upkeep.lost)
     environment = os.environ | {"DAGWRIGHT_HOME": str(config.home.resolve())}
     environment.pop("DAGWRIGHT_DATABASE_URL", None)  # workers have no business with the database
-    # A late-bound reference: the workers need the location for nothing, the location tells them of exits.
-    workers: Workers
     location = Location(
         LocationName(options.location or _default_name(options)),
         server_id=server_id,
         arguments=_child_arguments(options),
         environment=environment,
-        exited=lambda pid, status: workers.exited(pid, status),
+        exited=workers.exited,
     )
-    address = config.code_server_address or bind
-    upkeep = Upkeep(engine, location, server_id=server_id, address=address, lease_seconds=config.lease_seconds)
-    workers = Workers(hub, cancel_grace=config.cancel_grace_seconds, lost=upkeep.lost)
     server = serve(Service(location, workers, hub), bind)
     hub.start()
     workers.start()
     location.start()
-    upkeep.start(workers)
+    upkeep.start(workers, location)
     log.info("serving", extra={"address": address, "location": location.status.location})
     stop.wait()
     log.info("stopping")

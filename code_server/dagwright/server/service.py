@@ -26,6 +26,7 @@ log = logging.getLogger("dagwright.service")
 
 _LAUNCH_SECONDS = 20.0
 _REPORT_SECONDS = 30.0
+_RELOAD_SECONDS = 30.0
 
 
 class Service:
@@ -46,7 +47,9 @@ class Service:
         return self._location.watch(stop)
 
     def reload(self) -> LocationStatus:
-        return self._location.reload()
+        """Load the code again; answers with how that went, or after half a minute with what is known by then."""
+        self._location.reload()
+        return self._location.settled(_RELOAD_SECONDS)
 
     def ask(self, method: Ask, request: bytes, timeout: float) -> bytes:
         """Have a fork of the template answer; it is killed when it does not do so in time.

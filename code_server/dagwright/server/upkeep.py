@@ -21,15 +21,14 @@ _HEARTBEAT_SECONDS = 5.0
 class Upkeep:
     """Registers the server, follows the location's status, renews leases and gives up those of lost workers."""
 
-    def __init__(self, engine: Engine, location: Location, *, server_id: str, address: str, lease_seconds: float) -> None:
-        self._engine, self._location = engine, location
-        self._server_id, self._address, self._lease_seconds = server_id, address, lease_seconds
+    def __init__(self, engine: Engine, *, server_id: str, address: str, lease_seconds: float) -> None:
+        self._engine, self._server_id, self._address, self._lease_seconds = engine, server_id, address, lease_seconds
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def start(self, workers: Workers) -> None:
+    def start(self, workers: Workers, location: Location) -> None:
         self._threads = [
-            threading.Thread(target=self._register, name="registration", daemon=True),
+            threading.Thread(target=self._register, args=(location,), name="registration", daemon=True),
             threading.Thread(target=self._renew, args=(workers,), name="leases", daemon=True),
         ]
         for thread in self._threads:
@@ -60,11 +59,11 @@ class Upkeep:
             else:
                 return
 
-    def _register(self) -> None:
+    def _register(self, location: Location) -> None:
         """One row for this server: rewritten when the status changes, touched every few seconds otherwise."""
         told, touched = None, 0.0
         while not self._stop.is_set():
-            status = self._location.status
+            status = location.status
             try:
                 if status is not told:
                     with self._engine.begin() as conn:
@@ -80,7 +79,7 @@ class Upkeep:
                 told = None
                 self._stop.wait(1.0)
                 continue
-            self._location.wait_for_change(status, _HEARTBEAT_SECONDS, self._stop)
+            location.wait_for_change(status, _HEARTBEAT_SECONDS, self._stop)
 
     def _renew(self, workers: Workers) -> None:
         while not self._stop.wait(self._lease_seconds / 3):

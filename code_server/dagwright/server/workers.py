@@ -192,6 +192,9 @@ class Workers:
             kill_session(worker.pid)
         elif result is None:
             self.fence(worker)
+        elif batch.events and result < batch.events[-1].seq:
+            worker.trouble = f"its events have a gap after number {result}"
+            kill_session(worker.pid)
         else:
             if any(isinstance(event.payload, RunSucceeded | RunFailed | RunCanceled) for event in batch.events):
                 worker.finished = True
