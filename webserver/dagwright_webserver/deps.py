@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from starlette.requests import HTTPConnection
 
 from dagwright_shared.runtime.settings import Settings
+from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_webserver.live import Live
 from dagwright_webserver.reads.definitions import Definitions, DefinitionsCache
 
@@ -32,6 +33,8 @@ class Web:
     """The same pool, each statement its own transaction: a read needs no BEGIN and no ROLLBACK."""
     definitions: DefinitionsCache
     live: Live
+    asset_ids: AssetIds
+    """A memo: ids of assets never change."""
 
     def read(self, question: Callable[[Connection], T]) -> T:
         """Answer a question that changes nothing."""

@@ -173,8 +173,7 @@ def _from_http(request: Request, error: Exception) -> Response:
     if error.status_code == 404 and detail == "Not Found":
         detail = f"There is nothing at {path}; /openapi.json lists what there is."
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("allow") or (error.headers or {}).get("Allow")
-        detail = f"{request.method} is not possible at {path}" + (f"; it takes {allowed}." if allowed else ".")
+        detail = f"{request.method} is not possible at {path}; /openapi.json lists what is."
     if error.status_code == 400 and detail == "There was an error parsing the body":
         detail = "The body cannot be read as JSON in UTF-8."
     kind = _HTTP_KINDS.get(error.status_code, "http")

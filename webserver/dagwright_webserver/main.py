@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import anyio.to_thread
 import uvicorn
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from dagwright_shared.model.errors import SettingsError, UnavailableError
@@ -20,6 +20,7 @@ from dagwright_shared.runtime import process
 from dagwright_shared.runtime import settings as runtime_settings
 from dagwright_shared.runtime.settings import Settings
 from dagwright_shared.store import engine as store_engine
+from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_shared.store.listen import Listener
 from dagwright_webserver import edge, errors
 from dagwright_webserver.deps import Web
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         reader=engine.execution_options(isolation_level="AUTOCOMMIT"),
         definitions=DefinitionsCache(),
         live=live,
+        asset_ids=AssetIds(),
     )
     # A connection for each thread that may want one, so that nobody waits for the pool inside the pool.
     threads = settings.database_pool_size * 2
@@ -76,10 +78,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.web = web
     errors.install(app)
-    api = APIRouter(prefix="/api/v1")
     for router in (streams.router, runs.router, assets.router, jobs.router, automation.schedules, automation.sensors, deployment.router):
-        api.include_router(router)
-    app.include_router(api)
+        app.include_router(router, prefix="/api/v1")
     app.include_router(deployment.health)
     # The last one added is the outermost.
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, case, func, literal_column, or_, select
 
 from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
-from dagwright_shared.model.metadata import JsonValue, metadata_to_json
+from dagwright_shared.model.metadata import metadata_to_json
 from dagwright_shared.model.partitions import describe
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, CheckSnapshot
 from dagwright_shared.store import tables
@@ -123,7 +123,7 @@ class MaterializationView:
     """Partition key; null when unpartitioned."""
     message: str
     """What happened, in words."""
-    metadata: Mapping[str, JsonValue]
+    metadata: Mapping[str, Any]
     """What user code attached: label to `{"type", "raw_value"}`."""
     data_version: str | None
     """Version of the data that was made."""
@@ -193,7 +193,7 @@ class CheckView:
     """Partition key of the newest result."""
     result: str | None
     """What the result says, in words."""
-    metadata: Mapping[str, JsonValue]
+    metadata: Mapping[str, Any]
     """What user code attached to the result."""
 
 
@@ -243,11 +243,11 @@ class AssetView:
     """Concurrency pool of its op."""
     max_retries: int
     """How often its op is tried again after a failure."""
-    config_schema: Mapping[str, JsonValue] | None
+    config_schema: Mapping[str, Any] | None
     """JSON Schema of its op's config; null when it takes none."""
     source: str | None
     """File and line of its definition."""
-    metadata: Mapping[str, JsonValue]
+    metadata: Mapping[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
     upstream: tuple[AssetLink, ...]
     """What it depends on."""

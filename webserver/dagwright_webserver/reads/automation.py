@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from dagwright_shared.model import cron
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
-from dagwright_shared.model.metadata import JsonValue, metadata_to_json
+from dagwright_shared.model.metadata import metadata_to_json
 from dagwright_shared.model.snapshot import ScheduleSnapshot, SensorSnapshot, TriggerTarget
 from dagwright_shared.model.ticks import InstigatorKind, TickStatus
 from dagwright_shared.store import tables
@@ -114,7 +114,7 @@ class ScheduleView:
     """The newest 30 ticks, oldest of them first."""
     tags: Mapping[str, str]
     """Labels that its runs get."""
-    metadata: Mapping[str, JsonValue]
+    metadata: Mapping[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
     source: str | None
     """File and line of its definition."""
@@ -150,7 +150,7 @@ class SensorView:
     """When it is asked next; null while it is off."""
     recent_ticks: tuple[TickView, ...]
     """The newest 30 ticks, oldest of them first."""
-    metadata: Mapping[str, JsonValue]
+    metadata: Mapping[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
     source: str | None
     """File and line of its definition."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from dagwright_shared.model.errors import NotFoundError
+from dagwright_shared.model.errors import DagwrightError, NotFoundError
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, Digest, LocationName
 from dagwright_shared.model.partitions import DynamicKeys, DynamicPartitions, MultiPartitions, Partitions
 from dagwright_shared.model.snapshot import (
@@ -21,6 +22,8 @@ from dagwright_shared.model.snapshot import (
 )
 from dagwright_shared.store import locations, tables
 from dagwright_shared.wire.snapshot import decode_snapshot
+
+log = logging.getLogger("dagwright.webserver")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,33 +79,44 @@ class DefinitionsCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._snapshots: dict[Digest, LocationSnapshot] = {}
+        self._snapshots: dict[Digest, LocationSnapshot | None] = {}
+        self._digests: dict[LocationName, Digest] = {}
         self._current = index({}, {})
 
     def current(self, conn: Connection) -> Definitions:
         """The definitions as the store has them now. One small query unless something has been reloaded."""
-        c = tables.locations.c
-        rows = conn.execute(select(c.location, c.digest).where(c.digest.is_not(None)).order_by(c.location)).all()
+        rows = conn.execute(_DIGESTS).all()
         digests = {LocationName(row.location): Digest(row.digest) for row in rows}
-        if digests == self._current.digests:
+        if digests == self._digests:
             return self._current
         with self._lock:
-            if digests != self._current.digests:
+            if digests != self._digests:
                 decoded = {digest: self._decode(conn, digest) for digest in digests.values()}
-                self._current = index(digests, {name: decoded[digest] for name, digest in digests.items()})
-                self._snapshots = decoded
+                snapshots = {name: snapshot for name, digest in digests.items() if (snapshot := decoded[digest]) is not None}
+                self._current = index({name: digests[name] for name in snapshots}, snapshots)
+                self._snapshots, self._digests = decoded, digests
             return self._current
 
     def snapshot(self, conn: Connection, digest: Digest) -> LocationSnapshot | None:
         """The definitions that a run was asked against, also when they are no longer current."""
-        found = self._snapshots.get(digest)
-        if found is None:
-            exists = conn.execute(select(tables.snapshots.c.digest).where(tables.snapshots.c.digest == digest)).one_or_none()
-            found = self._decode(conn, digest) if exists else None
-        return found
+        return self._decode(conn, digest)
 
-    def _decode(self, conn: Connection, digest: Digest) -> LocationSnapshot:
-        return self._snapshots.get(digest) or decode_snapshot(locations.payload(conn, digest))
+    def _decode(self, conn: Connection, digest: Digest) -> LocationSnapshot | None:
+        if digest in self._snapshots:
+            return self._snapshots[digest]
+        try:
+            return decode_snapshot(locations.payload(conn, digest))
+        except DagwrightError as error:
+            # One location that cannot be read, such as one of a newer version, must not take the others off the pages.
+            log.warning("a snapshot cannot be read", extra={"digest": digest, "error": error.message})
+            return None
+
+
+_DIGESTS = (
+    select(tables.locations.c.location, tables.locations.c.digest)
+    .where(tables.locations.c.digest.is_not(None))
+    .order_by(tables.locations.c.location)
+)
 
 
 def index(digests: Mapping[LocationName, Digest], snapshots: Mapping[LocationName, LocationSnapshot]) -> Definitions:

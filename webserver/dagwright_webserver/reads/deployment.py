@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text
 
 from dagwright_shared.model.errors import ErrorInfo, error_from_json
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.snapshot import LocationState
 from dagwright_shared.store import tables
 from dagwright_webserver.reads.definitions import Definitions
@@ -100,7 +99,7 @@ class LoopView:
     """When the lead ends unless it is renewed."""
     held: bool
     """Whether somebody leads it now."""
-    report: Mapping[str, JsonValue]
+    report: Mapping[str, Any]
     """What the leading daemon says of its last round."""
 
 
@@ -122,7 +121,7 @@ class DaemonView:
     """How long ago that is."""
     alive: bool
     """Whether that is recent."""
-    loops: Mapping[str, JsonValue]
+    loops: Mapping[str, Any]
     """What it says of each of its loops."""
 
 

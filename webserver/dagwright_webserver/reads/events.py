@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from dagwright_shared.model.events import EVENT_TYPES, LogLevel, LogStream
 from dagwright_shared.model.keys import format_partition
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.view import Moment, view
@@ -38,7 +37,7 @@ class EventView:
     """Name of the check that it is about."""
     partition: str | None
     """Partition key; null when unpartitioned."""
-    data: Mapping[str, JsonValue]
+    data: Mapping[str, Any]
     """The rest of the event; its fields depend on the type."""
 
 

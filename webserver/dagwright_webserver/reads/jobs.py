@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Text, cast, func, select, true
 
 from dagwright_shared.model import partitions
 from dagwright_shared.model.keys import LocationName
-from dagwright_shared.model.metadata import JsonValue, metadata_to_json
+from dagwright_shared.model.metadata import metadata_to_json
 from dagwright_shared.model.snapshot import JobSnapshot
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
@@ -145,15 +146,15 @@ class JobView:
     """How many partitions exist; 0 when unpartitioned."""
     newest_partitions: tuple[str, ...]
     """The newest 100 partition keys, newest first."""
-    config_schema: Mapping[str, JsonValue]
+    config_schema: Mapping[str, Any]
     """JSON Schema of the whole run config."""
-    default_config: Mapping[str, JsonValue]
+    default_config: Mapping[str, Any]
     """What is used where a run gives no config."""
     tags: Mapping[str, str]
     """Labels of the definition."""
     run_tags: Mapping[str, str]
     """Labels that its runs get."""
-    metadata: Mapping[str, JsonValue]
+    metadata: Mapping[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
     executor: str
     """in_process or multiprocess."""

@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, and
 
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
 from dagwright_shared.model.keys import format_partition
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.runs import ACTIVE, FINAL, RunStatus, StepStatus
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
@@ -161,7 +160,7 @@ class RunView:
     """The steps that were asked for; empty means all."""
     partition: str | None
     """Partition key; null when unpartitioned."""
-    config: Mapping[str, JsonValue]
+    config: Mapping[str, Any]
     """Run config, as it was given."""
     tags: Mapping[str, str]
     """Free labels."""

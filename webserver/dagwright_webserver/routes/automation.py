@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from dagwright_shared.store import instigators
 from fastapi import APIRouter, Path, Response
+from sqlalchemy import Connection
 
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.model.ticks import InstigatorKind, TickStatus
@@ -94,12 +96,17 @@ def list_sensor_ticks(
 
 
 def switch(web: Web, kind: InstigatorKind, name: str, location: str | None, *, on: bool) -> None:
-    """Turn a schedule or sensor on or off."""
-    web.write(lambda conn: _switch(web, conn, kind, name, location, on=on))
+    """Turn a schedule or sensor on or off.
 
+    Raises:
+        NotFoundError: there is none of this name.
+    """
 
-def _switch(web, conn, kind, name, location, *, on):  # type: ignore[no-untyped-def]
-    raise NotImplementedError
+    def change(conn: Connection) -> None:
+        place = find_place(web.definitions.current(conn), kind, name, location)
+        instigators.set_switch(conn, instigators.get(conn, kind, name, location=place).instigator_id, on=on)
+
+    web.write(change)
 
 
 def find_place(defs: Definitions, kind: InstigatorKind, name: str, location: str | None) -> str:

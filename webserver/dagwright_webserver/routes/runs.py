@@ -17,7 +17,7 @@ from dagwright_shared.decide import retries
 from dagwright_shared.model.errors import ConflictError, InvalidRequestError, NotFoundError, Problem, nearest
 from dagwright_shared.model.events import LogLevel, LogStream
 from dagwright_shared.model.keys import RunId, new_run_id
-from dagwright_shared.model.runs import NewRun, RetryStrategy, RunStatus, Trigger, TriggerKind
+from dagwright_shared.model.runs import NewRun, RetryStrategy, Run, RunStatus, Trigger, TriggerKind
 from dagwright_shared.store import idempotency, listen
 from dagwright_shared.store import runs as store_runs
 from dagwright_webserver import launching
@@ -83,20 +83,28 @@ def enqueue_once(web: Web, request: Request, key: str | None, body: str, make: A
 
     def change(conn: Connection) -> tuple[int, dict[str, Any]]:
         if key is not None:
-            earlier = idempotency.find(conn, key, request_hash)
+            earlier = _earlier(conn, key, request_hash)
             if earlier is not None:
                 return earlier.status_code, dict(earlier.response)
         run = make(conn, web.definitions.current(conn))
         reply = {"run_id": run.run_id, "status": RunStatus.QUEUED.value, "url": page_url(request, run.run_id)}
-        store_runs.enqueue(conn, [run])
+        store_runs.enqueue(conn, [run], assets=web.asset_ids)
         if key is not None:
-            idempotency.remember(conn, key, request_hash, 201, reply)
-        listen.notify(conn, "queue", f"runs:{run.run_id}")
+            idempotency.remember(conn, key, request_hash, status_code=201, response=reply)
+        listen.notify(conn, f"runs:{run.run_id}")
         return 201, reply
 
     status, reply = web.write(change)
     headers = {"Location": f"/api/v1/runs/{reply['run_id']}"}
     return Response(json.dumps(reply).encode(), status, headers=headers, media_type=JSON)
+
+
+def _earlier(conn: Connection, key: str, request_hash: str) -> idempotency.Remembered | None:
+    try:
+        return idempotency.find(conn, key, request_hash)
+    except ConflictError as error:
+        problem = Problem(path="Idempotency-Key", message=error.message, value=key)
+        raise InvalidRequestError("The request is not valid", problems=[problem]) from None
 
 
 def page_url(request: Request, run_id: str) -> str:
@@ -287,12 +295,9 @@ def download_log(
 def cancel(run_id: RunIdPath, web: Services) -> Response:
     """Ask a run to stop. One that waits is canceled at once; one that runs is stopped by its code server, with a grace time."""
 
-    def change(conn: Connection) -> Any:
-        state, _ = require_run(conn, run_id)
-        if state in (RunStatus.SUCCESS, RunStatus.FAILURE):
-            raise ConflictError(f"Run {run_id} is over ({state}); there is nothing to cancel")
-        found = store_runs.request_cancel(conn, RunId(run_id))
-        listen.notify(conn, "queue", f"runs:{run_id}")
+    def change(conn: Connection) -> Run:
+        found = store_runs.request_cancel(conn, run_id)
+        listen.notify(conn, f"runs:{run_id}")
         return found
 
     run = web.write(change)
@@ -321,7 +326,7 @@ def again(conn: Connection, defs: Definitions, run_id: str, strategy: RetryStrat
         NotFoundError: there is no such run.
         ConflictError: it is not over, or what it ran is no longer defined.
     """
-    run = store_runs.get(conn, RunId(run_id)) if run_reads.is_run_id(run_id) else None
+    run = store_runs.get(conn, run_id)
     if run is None:
         raise NotFoundError("run", run_id)
     if not run.status.is_final:

@@ -1,0 +1,385 @@
+"""The dashboard: each page is one read function and one template, and each part of it refreshes by the same template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import Connection
+from starlette.types import Scope
+
+from dagwright_shared.model.keys import AssetKey, format_partition
+from dagwright_shared.model.runs import RunStatus
+from dagwright_shared.model.ticks import TickStatus
+from dagwright_webserver import drawings, launching, lineage, render
+from dagwright_webserver.deps import Services, Web, utc_now
+from dagwright_webserver.reads import assets as asset_reads
+from dagwright_webserver.reads import automation as automation_reads
+from dagwright_webserver.reads import deployment as deployment_reads
+from dagwright_webserver.reads import events as event_reads
+from dagwright_webserver.reads import jobs as job_reads
+from dagwright_webserver.reads import lineage as lineage_reads
+from dagwright_webserver.reads import overview as overview_reads
+from dagwright_webserver.reads import partition_status
+from dagwright_webserver.reads import runs as run_reads
+from dagwright_webserver.reads.assets import AssetFilter, AssetStatus, AssetView, PlotView
+from dagwright_webserver.reads.definitions import Definitions
+from dagwright_webserver.reads.events import EventFilter, EventView, LogFile, LogView
+from dagwright_webserver.reads.jobs import JobView
+from dagwright_webserver.reads.runs import RunFilter, RunView
+from dagwright_webserver.routes.assets import parse_key
+from dagwright_webserver.routes.deployment import read_deployment
+from dagwright_webserver.routes.runs import parse_level, parse_types
+from dagwright_webserver.schemas import parse_tags
+
+html = APIRouter(include_in_schema=False)
+
+Word = Annotated[str | None, Query(max_length=1000)]
+_TIMELINE_HOURS = 12
+_EVENTS = 400
+
+
+class _Static(StaticFiles):
+    """Addresses carry a digest of the content, so browsers may keep the files for ever."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        scope: Scope = args[2] if len(args) > 2 else kwargs["scope"]
+        lasting = b"v=" in scope.get("query_string", b"")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
+        return response
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages and the files that they load."""
+    app.mount("/static", _Static(directory=render.STATIC), name="static")
+    app.include_router(html)
+
+
+@html.get("/favicon.ico")
+def favicon() -> Response:
+    return RedirectResponse(render.static("logo.svg"), 308)
+
+
+# ------------------------------------------------------------------------------------------------ overview, runs
+
+
+@html.get("/")
+def overview(request: Request, web: Services, hours: Annotated[int, Query(ge=1, le=720)] = _TIMELINE_HOURS) -> Response:
+    limit = web.settings.max_concurrent_runs
+    view = web.read_defs(lambda conn, defs: overview_reads.read_overview(conn, defs, run_limit=limit, hours=hours))
+    return render.page(
+        request, "overview.html", view=view, hours=hours, timeline=drawings.timeline(view), health=drawings.health(view.asset_counts)
+    )
+
+
+@html.get("/runs")
+def runs(
+    request: Request,
+    web: Services,
+    status: Word = None,
+    job: Word = None,
+    asset: Word = None,
+    tag: Word = None,
+    trigger: Word = None,
+    text: Word = None,
+    cursor: Word = None,
+) -> Response:
+    statuses = _statuses(status)
+    rest = RunFilter(
+        job=job or None,
+        asset=asset or None,
+        trigger=trigger or None,
+        text=text or None,
+        tags=parse_tags([tag]) if tag else {},
+    )
+    wanted = RunFilter(statuses=statuses, job=rest.job, asset=rest.asset, trigger=rest.trigger, text=rest.text, tags=rest.tags)
+
+    def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
+        return {
+            "view": run_reads.list_runs(conn, wanted, limit=50, cursor=cursor or None),
+            "counts": run_reads.count_by_status(conn, rest),
+            "jobs": list(defs.jobs),
+            "assets": [str(key) for key in list(defs.assets)[:2000]],
+        }
+
+    filtered = bool(statuses or rest != RunFilter())
+    return render.page(request, "runs.html", statuses=[str(each) for each in statuses], filtered=filtered, **web.read_defs(read))
+
+
+def _statuses(given: str | None) -> tuple[RunStatus, ...]:
+    known = {str(status): status for status in RunStatus}
+    return tuple(known[part] for part in (given or "").upper().split(",") if part in known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage:
+    """What the page of a run shows beside the run."""
+
+    view: RunView
+    gantt: drawings.Gantt
+    events: tuple[EventView, ...]
+    logs: tuple[LogFile, ...]
+    log: LogView | None
+    daemon_alive: bool
+
+
+@html.get("/runs/{run_id}")
+def run(
+    request: Request,
+    web: Services,
+    run_id: str,
+    level: Word = None,
+    type: Word = None,  # noqa: A002 - the name in the address
+    step: Word = None,
+    text: Word = None,
+    log: Word = None,
+    before: Annotated[int | None, Query(ge=1, lt=2**62)] = None,
+) -> Response:
+    wanted = EventFilter(
+        min_level=parse_level(level or None), types=parse_types([type]) if type else (), step_key=step or None, text=text or None
+    )
+    shown = web.read(lambda conn: _run_page(conn, run_id, wanted, before, log))
+    first = shown.events[0].seq if shown.events else 1
+    return render.page(
+        request,
+        "run.html",
+        view=shown.view,
+        gantt=shown.gantt,
+        events=shown.events,
+        logs=shown.logs,
+        log=shown.log,
+        log_url=_log_url(run_id, shown.log),
+        daemon_alive=shown.daemon_alive,
+        wanted=wanted,
+        filtered=wanted != EventFilter(),
+        event_types=event_reads.KNOWN_TYPES,
+        first_seq=first,
+        last_seq=shown.events[-1].seq if shown.events else (before or 1) - 1,
+        earlier=first > 1 and len(shown.events) == _EVENTS,
+    )
+
+
+def _run_page(conn: Connection, run_id: str, wanted: EventFilter, before: int | None, log: str | None) -> RunPage:
+    view = run_reads.get_run(conn, run_id)
+    attempts = event_reads.list_events(conn, run_id, EventFilter(types=("STEP_STARTED", "STEP_RETRYING")), limit=2000).items
+    logs = tuple(event_reads.list_logs(conn, run_id))
+    now = deployment_reads.database_now(conn)
+    waits = view.status is RunStatus.QUEUED
+    return RunPage(
+        view=view,
+        # Without a retry there is nothing that the steps themselves do not say.
+        gantt=drawings.gantt(view, attempts if any(each.type == "STEP_RETRYING" for each in attempts) else (), now),
+        events=event_reads.newest_events(conn, run_id, wanted, limit=_EVENTS, before_seq=before),
+        logs=logs,
+        log=_picked_log(conn, run_id, logs, log),
+        daemon_alive=not waits or any(daemon.alive for daemon in deployment_reads.read_daemons(conn, now=now)),
+    )
+
+
+def _picked_log(conn: Connection, run_id: str, logs: tuple[LogFile, ...], wanted: str | None) -> LogView | None:
+    """The stream that the address names, or else the first one that has anything."""
+    if not logs:
+        return None
+    by_name = {f"{each.step_key}:{each.attempt}:{each.stream}": each for each in logs}
+    picked = by_name.get(wanted or "") or next((each for each in logs if each.size), logs[0])
+    return event_reads.read_log(conn, run_id, picked.step_key, picked.attempt, picked.stream)
+
+
+def _log_url(run_id: str, log: LogView | None) -> str:
+    if log is None:
+        return ""
+    return f"/api/v1/runs/{run_id}/logs/raw?" + urlencode({"step": log.step_key, "stream": log.stream, "attempt": log.attempt or 1})
+
+
+# ---------------------------------------------------------------------------------------------------------- jobs
+
+
+@html.get("/jobs")
+def jobs(request: Request, web: Services, text: Word = None, location: Word = None, cursor: Word = None) -> Response:
+    view = web.read_defs(
+        lambda conn, defs: job_reads.list_jobs(conn, defs, text=text or None, location=location or None, cursor=cursor or None)
+    )
+    return render.page(request, "jobs.html", view=view)
+
+
+@html.get("/jobs/{name}")
+def job(request: Request, web: Services, name: str, location: Word = None) -> Response:
+    def read(conn: Connection, defs: Definitions) -> tuple[JobView, Mapping[str, AssetStatus]]:
+        view = job_reads.get_job(conn, defs, name, now=utc_now(), location=location or None)
+        return view, _asset_statuses(conn, defs, view.assets)
+
+    view, statuses = web.read_defs(read)
+    body: dict[str, Any] = {"job": view.name, **({"location": view.location} if view.other_locations else {})}
+    launch = _launch(
+        f"Launch {view.name}", body, view.config_schema, view.default_config, list(view.newest_partitions), view.partition_count
+    )
+    return render.page(
+        request, "job.html", view=view, graph=lineage.job_graph(view, statuses), launch=launch, curl_body=_curl_body(body, launch)
+    )
+
+
+def _asset_statuses(conn: Connection, defs: Definitions, keys: tuple[str, ...]) -> Mapping[str, AssetStatus]:
+    if not keys:
+        return {}
+    wanted = [AssetKey.from_user_string(key) for key in keys]
+    states = asset_reads.read_states(conn, wanted)
+    found = {}
+    for key in wanted:
+        if key in defs.assets:
+            place, asset = defs.asset(key)
+            found[str(key)] = asset_reads.status_of(asset, states.get((place, str(key)), asset_reads.UNKNOWN))
+    return found
+
+
+def _launch(
+    title: str, body: Mapping[str, Any], schema: Mapping[str, Any], defaults: Mapping[str, Any], newest: list[str], count: int
+) -> dict[str, Any]:
+    """What the launch dialog needs; `data` goes to its script."""
+    return {
+        "title": title,
+        "partitions": newest,
+        "partition_count": count,
+        "data": {"target": dict(body), "schema": dict(schema), "defaults": dict(defaults)},
+    }
+
+
+def _curl_body(body: Mapping[str, Any], launch: Mapping[str, Any]) -> str:
+    partition = {"partition": launch["partitions"][0]} if launch["partitions"] else {}
+    return json.dumps({**body, **partition})
+
+
+# -------------------------------------------------------------------------------------------------------- assets
+
+
+@html.get("/assets")
+def assets(
+    request: Request,
+    web: Services,
+    text: Word = None,
+    group: Word = None,
+    kind: Word = None,
+    status: Word = None,
+    location: Word = None,
+    prefix: Word = None,
+    cursor: Word = None,
+) -> Response:
+    state = AssetStatus(status) if status in list(AssetStatus) else None
+    wanted = AssetFilter(
+        text=text or None, group=group or None, kind=kind or None, status=state, location=location or None, prefix=prefix or None
+    )
+    view = web.read_defs(lambda conn, defs: asset_reads.list_assets(conn, defs, wanted, cursor=cursor or None))
+    return render.page(request, "assets.html", view=view, filtered=wanted != AssetFilter())
+
+
+@html.get("/lineage")
+def lineage_page(
+    request: Request, web: Services, group: Word = None, asset: Word = None, depth: Annotated[int, Query(ge=1, le=100)] = 2
+) -> Response:
+    def read(conn: Connection, defs: Definitions) -> lineage_reads.LineageView:
+        around = parse_key(asset, defs) if asset else None
+        if around is not None and around not in defs.children:
+            defs.asset(around)
+        return lineage_reads.read_lineage(conn, defs, around=around, depth=depth, group=group or None)
+
+    view = web.read_defs(read)
+    too_many = len(view.nodes) > lineage.MAX_DRAWN
+    graph = {} if too_many else lineage.asset_graph(view, focus=asset)
+    return render.page(
+        request, "lineage.html", view=view, graph=graph, too_many=too_many, depth=depth, upstream=lineage.upstream_of(view)
+    )
+
+
+@html.get("/assets/{key:path}")
+def asset(
+    request: Request, web: Services, key: str, tab: Word = None, partition: Word = None, location: Word = None, cursor: Word = None
+) -> Response:
+    shown = web.read_defs(lambda conn, defs: _asset_page(conn, defs, key, tab or "overview", partition or None, location or None, cursor or None))
+    return render.page(request, "asset.html", **shown)
+
+
+def _asset_page(
+    conn: Connection, defs: Definitions, text: str, tab: str, partition: str | None, location: str | None, cursor: str | None
+) -> dict[str, Any]:
+    view = asset_reads.get_asset(conn, defs, parse_key(text, defs), now=utc_now(), location=location)
+    place, definition = defs.asset(AssetKey.from_user_string(view.key), view.location)
+    tabs = _tabs(view)
+    chosen = tab if tab in [each[0] for each in tabs] else "overview"
+    asset_id = asset_reads.read_states(conn, [definition.key]).get((place, view.key), asset_reads.UNKNOWN).asset_id
+    history, more = view.history, None
+    if chosen == "history" or partition:
+        listed = asset_reads.list_materializations(conn, asset_id, partition=partition, cursor=cursor)
+        history, more = listed.items, listed.next_cursor
+    cells: tuple[drawings.Cell, ...] = ()
+    if chosen == "partitions" and view.partitions:
+        statuses = {format_partition(each) or "": status for each, status in partition_status.read_statuses(conn, asset_id).items()}
+        cells = drawings.cells(view.partitions.newest, statuses)
+    checks = tuple(check.key for at, check in defs.checks.get(definition.key, ()) if at == place)
+    body: dict[str, Any] = {"assets": [view.key, *([] if view.can_subset else view.step_siblings)]}
+    newest = list(view.partitions.newest) if view.partitions else []
+    together = [definition, *(each for each in defs.locations[place].assets if str(each.key) in body["assets"][1:])]
+    schema = launching.schema_of_assets(defs.locations[place], together, checks)
+    launch = _launch(f"Materialize {view.key}", body, schema, {}, newest, view.partitions.total if view.partitions else 0)
+    parts = view.key.split("/")
+    return {
+        "view": view,
+        "tab": chosen,
+        "tabs": tabs,
+        "partition": partition,
+        "history": history,
+        "history_cursor": more,
+        "cells": cells,
+        "strip": drawings.strip(view.partitions) if view.partitions else (),
+        "graph": lineage.neighbours(view.key, view.summary.status, view.upstream, view.downstream),
+        "launch": launch,
+        "curl_body": _curl_body(body, launch),
+        "prefixes": [(part, "/".join(parts[: n + 1])) for n, part in enumerate(parts[:-1])],
+        "plot_data": plot_data,
+    }
+
+
+def _tabs(view: AssetView) -> list[tuple[str, str, int | None]]:
+    tabs: list[tuple[str, str, int | None]] = [("overview", "Overview", None)]
+    if view.partitions:
+        tabs.append(("partitions", "Partitions", view.partitions.total))
+    return [*tabs, ("plots", "Plots", len(view.plots)), ("checks", "Checks", len(view.checks)), ("history", "History", None)]
+
+
+def plot_data(plot: PlotView) -> dict[str, Any]:
+    """A plot as the chart script takes it."""
+    return {
+        "label": plot.label,
+        "over": plot.over,
+        "values": [point.value for point in plot.points],
+        "times": [point.time.timestamp() for point in plot.points],
+        "partitions": [point.partition for point in plot.points],
+    }
+
+
+# ---------------------------------------------------------------------------------------- automation, deployment
+
+
+@html.get("/automation")
+def automation(request: Request, web: Services, name: Word = None, status: Word = None, cursor: Word = None) -> Response:
+    state = TickStatus(status) if status in list(TickStatus) else None
+
+    def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
+        ticks = automation_reads.list_ticks(conn, name=name or None, status=state, limit=30, cursor=cursor or None)
+        return {"view": automation_reads.read_automation(conn, defs, now=deployment_reads.database_now(conn)), "ticks": ticks}
+
+    return render.page(request, "automation.html", name=name, tick_status=str(state) if state else None, **web.read_defs(read))
+
+
+@html.get("/deployment")
+def deployment(request: Request, web: Services) -> Response:
+    return render.page(request, "deployment.html", view=_deployment(web))
+
+
+def _deployment(web: Web) -> deployment_reads.DeploymentView:
+    return web.read_defs(lambda conn, defs: read_deployment(web, conn, defs))
