@@ -178,6 +178,8 @@ class Run:
     error: ErrorInfo | None
     status_reason: str | None
     """Why it waits, was requeued or failed, in words, where there is something to say."""
+    launch_attempts: int = 0
+    """How often it was claimed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

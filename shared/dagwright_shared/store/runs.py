@@ -99,9 +99,23 @@ def count_active_by_location(conn: Connection) -> dict[LocationName, int]:
     return {LocationName(location): count for location, count in conn.execute(query).tuples()}
 
 
-def requeue(conn: Connection, run_id: RunId, epoch: int, *, not_before: datetime | None, reason: str) -> bool:
-    """Put a claimed run back: it could not be launched, or its worker was lost. False: a newer attempt owns it, or it has ended."""
-    changed = conn.execute(_REQUEUE, {"run_id": run_id, "epoch": epoch, "not_before": not_before, "reason": json_rows.clean(reason)}).rowcount
+def requeue(
+    conn: Connection,
+    run_id: RunId,
+    epoch: int,
+    *,
+    not_before: datetime | None,
+    reason: str,
+    statuses: Collection[RunStatus] = sources(RunStatus.QUEUED),
+) -> bool:
+    """Put a claimed run back: it could not be launched, or its worker was lost. False: a newer attempt owns it, or it has ended.
+
+    Args:
+        statuses: only from these; a launch that did not answer may have led to a worker all the same.
+    """
+    allowed = _names(sources(RunStatus.QUEUED).intersection(statuses))
+    arguments = {"run_id": run_id, "epoch": epoch, "not_before": not_before, "reason": json_rows.clean(reason), "statuses": allowed}
+    changed = conn.execute(_REQUEUE, arguments).rowcount
     if changed:
         conn.execute(_REOPEN_STEPS, {"run_id": run_id})
         listen.notify(conn, "queue", f"runs:{run_id}")
@@ -175,7 +189,7 @@ def end_lease(conn: Connection, run_id: RunId, epoch: int, *, reason: str) -> bo
 
 
 def lapsed(conn: Connection) -> list[Run]:
-    """Active runs that nobody vouches for any more."""
+    """Active runs that nobody vouches for any more, locked against their workers until the transaction ends."""
     return [from_row(row) for row in conn.execute(_LAPSED)]
 
 
@@ -258,6 +272,7 @@ def from_row(row: Any) -> Run:
         ended_at=row.ended_at,
         error=error_from_json(row.error) if row.error else None,
         status_reason=row.status_reason,
+        launch_attempts=row.launch_attempts,
     )
 
 
@@ -360,10 +375,10 @@ RETURNING runs.*
 
 _CLAIM = text(_claim_statement(""))
 _CLAIM_OF = text(_claim_statement("AND location = ANY(CAST(:locations AS text[]))"))
-_REQUEUE = text(f"""
+_REQUEUE = text("""
 UPDATE runs SET status = 'QUEUED', not_before = :not_before, status_reason = :reason, lease_expires_at = NULL, server_id = NULL,
     started_at = NULL, xid = pg_current_xact_id()
-WHERE run_id = :run_id AND epoch = :epoch AND status IN ({_quoted(sources(RunStatus.QUEUED))})
+WHERE run_id = :run_id AND epoch = :epoch AND status = ANY(:statuses)
 """)
 _REOPEN_STEPS = text("UPDATE steps SET status = 'PENDING', started_at = NULL WHERE run_id = :run_id AND status IN ('STARTED', 'RETRYING')")
 _FENCE = text("""
@@ -375,7 +390,9 @@ SELECT a.key FROM run_assets ra JOIN assets a ON a.asset_id = ra.asset_id
 WHERE ra.run_id = :run_id AND NOT EXISTS (SELECT FROM asset_partitions ap WHERE ap.asset_id = ra.asset_id AND ap.run_id = ra.run_id)
 ORDER BY a.key
 """)
-_OPEN_STEP_KEYS = text("SELECT step_key FROM steps WHERE run_id = :run_id AND status IN ('STARTED', 'RETRYING', 'FAILURE') ORDER BY ordinal")
+_OPEN_STEP_KEYS = text(
+    "SELECT step_key FROM steps WHERE run_id = :run_id AND status IN ('STARTED', 'RETRYING', 'FAILURE') ORDER BY ordinal"
+)
 _LOCK_RUN = text("SELECT run_id, status, epoch FROM runs WHERE run_id = :run_id FOR UPDATE")
 _CANCELING = text(f"""
 UPDATE runs SET status = 'CANCELING', status_reason = :reason, xid = pg_current_xact_id()
@@ -391,6 +408,8 @@ _END_LEASE = text(f"""
 UPDATE runs SET lease_expires_at = clock_timestamp(), status_reason = :reason
 WHERE run_id = :run_id AND epoch = :epoch AND status IN ({_quoted(ACTIVE)})
 """)
-_LAPSED = text(f"SELECT * FROM runs WHERE status IN ({_quoted(ACTIVE)}) AND lease_expires_at <= clock_timestamp() ORDER BY run_id")
+_LAPSED = text(f"""
+SELECT * FROM runs WHERE status IN ({_quoted(ACTIVE)}) AND lease_expires_at <= clock_timestamp() ORDER BY run_id FOR UPDATE SKIP LOCKED
+""")
 _RETRYABLE = text("SELECT * FROM runs WHERE status = 'FAILURE' AND NOT retried ORDER BY run_id LIMIT :limit")
 _MARK_RETRIED = text("UPDATE runs SET retried = true WHERE run_id = :run_id AND NOT retried")
