@@ -1,0 +1,1 @@
+"""The loops of the daemon, a module for each; they do not know each other."""

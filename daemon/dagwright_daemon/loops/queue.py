@@ -1,0 +1,177 @@
+"""The queue: claims as many queued runs as there is room for, has them launched concurrently, and passes on cancels."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+
+from sqlalchemy import Engine
+
+from dagwright_daemon.loop import Loop, Outcome, Turn
+from dagwright_daemon.outage import Outage
+from dagwright_daemon.pool import Pool
+from dagwright_daemon.servers import CodeServers, Server
+from dagwright_shared.decide import queue as decide
+from dagwright_shared.model.errors import UnavailableError, error_info
+from dagwright_shared.model.keys import LocationName, RunId
+from dagwright_shared.model.runs import Run, RunStatus
+from dagwright_shared.store import runs
+
+log = logging.getLogger("dagwright_daemon.queue")
+
+_BATCH = 200
+_LAUNCHES_AT_ONCE = 16
+"""For each code server, so that one that hangs holds up its own runs alone."""
+_CANCEL_AGAIN_SECONDS = 5.0
+_STORE_TRIES = 20
+_UNSTARTED = frozenset({RunStatus.STARTING})
+
+
+class Queue:
+    """The only place where runs are launched."""
+
+    def __init__(self, engine: Engine, servers: CodeServers, *, limit: int, launch_timeout: float, log_limit_bytes: int) -> None:
+        """
+        Args:
+            limit: how many runs may be active at once, over all locations.
+            launch_timeout: seconds that a claimed run has until its worker reports.
+        """
+        self._engine, self._servers = engine, servers
+        self._limit, self._launch_timeout, self._log_limit = limit, launch_timeout, log_limit_bytes
+        self._pools: dict[str, Pool] = {}
+        self._lock = threading.Lock()
+        self._launching: set[tuple[RunId, int]] = set()
+        self._canceled: dict[tuple[RunId, int], float] = {}
+        self._later: frozenset[datetime] = frozenset()
+
+    def loop(self) -> Loop:
+        return Loop(name="queue", interval=2.0, topics=frozenset({"queue", "locations"}), tick=self.tick, release=self.release)
+
+    def tick(self, turn: Turn) -> Outcome:
+        """Claim, hand out, and see to what is being canceled."""
+        servers = self._servers.current()
+        with self._engine.begin() as conn:
+            room = decide.room(limit=self._limit, active=runs.count_active(conn)) if servers else 0
+            wanted = min(room, _BATCH)
+            claimed = runs.claim(conn, limit=wanted, lease_seconds=self._launch_timeout, locations=list(servers)) if wanted else []
+            canceling = runs.canceling(conn)
+        for run in decide.order(claimed):
+            self._hand_out(run, servers[run.location])
+        canceled = self._cancel(canceling, servers)
+        facts: dict[str, object] = {"claimed": len(claimed)} if claimed else {}
+        with self._lock:
+            self._later = frozenset(moment for moment in self._later if moment > turn.now)
+        return Outcome(done=len(claimed) + canceled, more=len(claimed) == _BATCH, wake_at=self._later, facts=facts)
+
+    def release(self) -> None:
+        """Launches in hand go on: their runs are claimed. Those that have not begun are found by recovery."""
+        pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            pool.close()
+
+    def _hand_out(self, run: Run, server: Server) -> None:
+        with self._lock:
+            self._launching.add((run.run_id, run.epoch))
+        until = time.monotonic() + self._launch_timeout
+        self._pool(f"launch {server.address}").submit(partial(self._launch, run, server, until))
+
+    def _pool(self, name: str) -> Pool:
+        pool = self._pools.get(name)
+        if pool is None:
+            pool = self._pools[name] = Pool(name, _LAUNCHES_AT_ONCE)
+        return pool
+
+    def _launch(self, run: Run, server: Server, until: float) -> None:
+        """In a thread of the server's pool."""
+        try:
+            if time.monotonic() >= until:
+                return  # its lease has lapsed meanwhile: it is recovery's
+            self._servers.at(server.address).launch_run(runs.launch_spec(run, self._log_limit))
+        except UnavailableError as error:
+            self._put_back(run, server, error)
+        except Exception as error:  # noqa: BLE001 - whatever the answer was, the run is not started
+            self._give_up(run, error)
+        finally:
+            with self._lock:
+                self._launching.discard((run.run_id, run.epoch))
+
+    def _put_back(self, run: Run, server: Server, error: UnavailableError) -> None:
+        delay = decide.launch_delay(run.launch_attempts)
+        seconds = delay.total_seconds()
+        reason = (
+            f"Code server {server.address} of location {run.location!r} did not take the run ({error.message}); again in {seconds:g} s."
+        )
+        facts = {"action": "requeue", "run": run.run_id, "location": run.location, "attempt": run.launch_attempts, "retry_in": seconds}
+        log.warning("launch failed", extra={**facts, "error": error.message})
+        self._servers.forget()
+        not_before = datetime.now(UTC) + delay
+        with self._lock:
+            self._later |= {not_before}
+
+        def store() -> None:
+            with self._engine.begin() as conn:
+                runs.requeue(conn, run.run_id, run.epoch, not_before=not_before, reason=reason, statuses=_UNSTARTED)
+
+        _insist(store)
+
+    def _give_up(self, run: Run, error: Exception) -> None:
+        facts = {"action": "refused", "run": run.run_id, "location": run.location, "error": str(error)}
+        log.warning("code server refused a run", extra=facts)
+        info = error_info(error)
+
+        def store() -> None:
+            with self._engine.begin() as conn:
+                runs.fail(conn, run.run_id, run.epoch, error=info, reason=f"The code server refused to start the run: {info}")
+
+        _insist(store)
+
+    def _cancel(self, canceling: list[Run], servers: Mapping[LocationName, Server]) -> int:
+        now = time.monotonic()
+        wanted = {(run.run_id, run.epoch) for run in canceling}
+        self._canceled = {key: at for key, at in self._canceled.items() if key in wanted}
+        asked = 0
+        for run in canceling:
+            key, server = (run.run_id, run.epoch), servers.get(run.location)
+            if server is None or now - self._canceled.get(key, float("-inf")) < _CANCEL_AGAIN_SECONDS:
+                continue
+            with self._lock:
+                if key in self._launching:
+                    continue  # a launch in hand would come after the cancel; the next tick asks
+            self._canceled[key] = now
+            asked += 1
+            self._pool(f"cancel {server.address}").submit(partial(self._ask_to_stop, run, server))
+        return asked
+
+    def _ask_to_stop(self, run: Run, server: Server) -> None:
+        """In a thread of the server's pool. A run of which its own server knows nothing is over."""
+        facts = {"action": "cancel", "run": run.run_id}
+        try:
+            found = self._servers.at(server.address).cancel_run(run.run_id, run.epoch)
+        except UnavailableError as error:
+            log.warning("cancel did not reach the code server", extra={**facts, "error": error.message})
+            return
+        if found or run.server_id not in (None, server.server_id):
+            return
+
+        def store() -> None:
+            with self._engine.begin() as conn:
+                runs.cancel_lost(conn, run.run_id, run.epoch)
+
+        _insist(store)
+
+
+def _insist(store: Callable[[], None]) -> None:
+    """Write what became of a launch, also when the database is just restarting; after that recovery finds the run."""
+    for attempt in range(_STORE_TRIES):
+        try:
+            store()
+        except Exception as error:
+            if not Outage.is_one(error) or attempt == _STORE_TRIES - 1:
+                raise
+            time.sleep(min(1.0, 0.1 * 2**attempt))
+        else:
+            return

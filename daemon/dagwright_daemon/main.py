@@ -1,0 +1,81 @@
+"""The composition root of the daemon."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Engine
+
+from dagwright_daemon.definitions import Catalog
+from dagwright_daemon.loop import Loop
+from dagwright_daemon.loops.housekeeping import Housekeeping
+from dagwright_daemon.loops.locations import Locations
+from dagwright_daemon.loops.queue import Queue
+from dagwright_daemon.loops.recovery import Recovery
+from dagwright_daemon.loops.schedules import Schedules
+from dagwright_daemon.loops.sensors import Sensors
+from dagwright_daemon.outage import Outage
+from dagwright_daemon.runner import Runner, identity
+from dagwright_daemon.servers import CodeServers
+from dagwright_shared.decide.retries import RetryDefaults
+from dagwright_shared.model.errors import SettingsError
+from dagwright_shared.runtime import process, settings
+from dagwright_shared.runtime.settings import Settings
+from dagwright_shared.store import engine as store_engine
+from dagwright_shared.wire.client import LocationClient, Timeouts
+
+log = logging.getLogger("dagwright_daemon")
+
+
+def main() -> int:
+    """Run the daemon until SIGTERM or SIGINT; the exit status."""
+    try:
+        config = settings.load()
+        process.configure_logging(config.log_level, as_json=config.log_json)
+        url = settings.require_database_url(config)
+        engine = store_engine.create(url, name="daemon", pool_size=config.database_pool_size)
+    except SettingsError as error:
+        print(f"dagwright daemon: {error.message}", file=sys.stderr)  # noqa: T201 - the user reads this
+        return 2
+    stop = process.stop_on_signals()
+    servers = CodeServers(engine, connect(config))
+    runner = Runner(engine, url, identity(), lambda outage, trusts: loops(config, engine, servers, outage, trusts))
+    runner.start()
+    stop.wait()
+    ended = runner.stop()
+    servers.close()
+    engine.dispose()
+    if not ended:
+        # A tick hangs in a call: its thread must not hold up the exit. The leases are released.
+        logging.shutdown()
+        os._exit(0)
+    return 0
+
+
+def connect(config: Settings) -> Callable[[str], LocationClient]:
+    """How code servers are dialed."""
+    timeouts = Timeouts(launch=config.launch_timeout_seconds, ask=config.evaluation_timeout_seconds)
+    return lambda address: LocationClient(address, timeouts=timeouts)
+
+
+def loops(config: Settings, engine: Engine, servers: CodeServers, outage: Outage, trusts_lapses: Callable[[float], bool]) -> Sequence[Loop]:
+    """The list of loops: adding one is a line here."""
+    catalog, timeout = Catalog(), config.evaluation_timeout_seconds
+    retries = RetryDefaults(max_retries=config.run_max_retries, delay_seconds=config.run_retry_delay_seconds)
+    return (
+        Locations(engine, servers, addresses=config.code_servers, outage=outage.failed).loop(),
+        Queue(
+            engine,
+            servers,
+            limit=config.max_concurrent_runs,
+            launch_timeout=config.launch_timeout_seconds,
+            log_limit_bytes=config.log_limit_bytes,
+        ).loop(),
+        Schedules(engine, servers, catalog, timeout=timeout).loop(),
+        Sensors(engine, servers, catalog, timeout=timeout).loop(),
+        Recovery(engine, trusts_lapses=trusts_lapses, lease_seconds=config.lease_seconds, retries=retries).loop(),
+        Housekeeping(engine).loop(),
+    )
