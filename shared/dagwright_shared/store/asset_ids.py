@@ -24,7 +24,7 @@ class AssetIds:
         return {pair: self._known.get(pair) or fresh[pair] for pair in pairs}
 
     def _look_up(self, conn: Connection, missing: list[tuple[LocationName, str]]) -> dict[tuple[LocationName, str], int]:
-        arguments = {"locations": [location for location, _ in missing], "keys": [key for _, key in missing]}
+        arguments: dict[str, object] = {"locations": [location for location, _ in missing], "keys": [key for _, key in missing]}
         found = self._select(conn, arguments)
         if len(found) < len(missing):
             # An asset that is in no snapshot: `defined` says so, until a snapshot has it.
@@ -32,7 +32,7 @@ class AssetIds:
             found |= self._select(conn, arguments)
         return found
 
-    def _select(self, conn: Connection, arguments: dict[str, list[str]]) -> dict[tuple[LocationName, str], int]:
+    def _select(self, conn: Connection, arguments: dict[str, object]) -> dict[tuple[LocationName, str], int]:
         found = {}
         for location, key, asset_id, ours in conn.execute(_SELECT, arguments):
             found[(location, key)] = asset_id

@@ -64,7 +64,7 @@ def ids(conn: Connection, *, location: str | None = None, defined: bool | None =
         query = query.where(table.c.location == location)
     if defined is not None:
         query = query.where(table.c.defined == defined)
-    return {(LocationName(place), key): asset_id for place, key, asset_id in conn.execute(query).tuples()}
+    return {(LocationName(place), key): asset_id for place, key, asset_id in conn.execute(query)}
 
 
 def ids_of(conn: Connection, key: str) -> list[int]:
@@ -117,7 +117,7 @@ def changed_since(conn: Connection, since: int, until: int) -> list[PartitionRow
 def active_runs(conn: Connection, asset_ids: Sequence[int]) -> dict[int, list[RunId]]:
     """Queued and active runs that will materialize each asset, newest first."""
     found: dict[int, list[RunId]] = {asset_id: [] for asset_id in asset_ids}
-    for asset_id, run_id in conn.execute(_ACTIVE, {"ids": list(asset_ids)}).tuples():
+    for asset_id, run_id in conn.execute(_ACTIVE, {"ids": list(asset_ids)}):
         found[asset_id].append(RunId(str(run_id)))
     return found
 

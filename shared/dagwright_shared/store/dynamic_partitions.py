@@ -35,7 +35,7 @@ def keys(conn: Connection, name: str) -> list[str]:
 def every(conn: Connection) -> dict[str, tuple[str, ...]]:
     """All names with their keys, as `model.partitions` takes them."""
     found: dict[str, list[str]] = {}
-    for name, key in conn.execute(select(_table.c.name, _table.c.key).order_by(_table.c.name, _table.c.ordinal)).tuples():
+    for name, key in conn.execute(select(_table.c.name, _table.c.key).order_by(_table.c.name, _table.c.ordinal)):
         found.setdefault(name, []).append(key)
     return {name: tuple(known) for name, known in found.items()}
 

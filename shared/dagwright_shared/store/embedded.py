@@ -2,7 +2,7 @@
 
 Files under home: `lock` (held while a process owns the cluster), `postgres/data`, `postgres/socket`, `postgres/log`.
 Postgres refuses to run as root. Started by root, it runs as the `postgres` account, or `nobody`; where that account
-cannot reach home (/root, say), `postgres` in home is a link to a directory under /var/lib/dagwright.
+cannot reach home (/root, say), `postgres` in home is a link to a directory of its own elsewhere (`embedded_account`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +46,8 @@ _OPTIONS = {
     "log_line_prefix": "%m [%p] %a ",
 }
 _logger = logging.getLogger(__name__)
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Postmasters that this process started; they outlive it when it dies, so nothing but their exit takes them out."""
 
 
 class AlreadyRunningError(ConflictError):
@@ -160,7 +161,7 @@ def running_pid(home: Path) -> int | None:
     if pid is None or not _alive(pid):
         return None
     try:
-        return pid if Path(os.readlink(f"/proc/{pid}/cwd")) == data else None
+        return pid if Path(f"/proc/{pid}/cwd").readlink() == data else None
     except FileNotFoundError:
         if Path("/proc/self").exists():
             return None
@@ -242,6 +243,7 @@ def _launch(root: Path, socket: Path, binaries: Path, account: Account, options:
                 start_new_session=True,
                 **account.subprocess_arguments(),
             )
+        _children[process.pid] = process
         if _await_ready(root, socket, process):
             return
         said = log.read_bytes()[written:].decode(errors="replace").strip()
@@ -284,8 +286,13 @@ def _recorded_pid(data: Path) -> int | None:
 
 
 def _alive(pid: int) -> bool:
-    with _reaping(pid):
-        pass
+    child = _children.get(pid)
+    if child is not None:
+        # A child that has ended stays a zombie, which `kill` takes for alive, until it is waited for.
+        if child.poll() is None:
+            return True
+        del _children[pid]
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -293,14 +300,6 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-@contextmanager
-def _reaping(pid: int) -> Iterator[None]:
-    # A postmaster that this process started stays a zombie until it is waited for.
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-    yield
 
 
 def _await_exit(pid: int, timeout: float) -> bool:

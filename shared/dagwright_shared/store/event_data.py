@@ -48,7 +48,8 @@ def _run(payload: e.RunStarted | e.RunSucceeded | e.RunFailed | e.RunCanceled) -
     match payload:
         case e.RunStarted():
             count = len(payload.steps)
-            message = f"Run started: {count} step{'' if count == 1 else 's'}, {payload.executor} executor, process {payload.pid} on {payload.host}"
+            where = f"{payload.executor} executor, process {payload.pid} on {payload.host}"
+            message = f"Run started: {count} step{'' if count == 1 else 's'}, {where}"
             steps = [_planned(step) for step in payload.steps]
             return Columns(message, data={"pid": payload.pid, "host": payload.host, "executor": payload.executor, "steps": steps})
         case e.RunSucceeded():
@@ -60,7 +61,9 @@ def _run(payload: e.RunStarted | e.RunSucceeded | e.RunFailed | e.RunCanceled) -
             data = {"failed_steps": list(payload.failed_steps), "reason": payload.reason, **_error(payload.error)}
             return Columns(f"Run failed: {because}" if because else "Run failed", _ERROR, data=data)
         case e.RunCanceled():
-            return Columns(f"Run canceled: {payload.reason}" if payload.reason else "Run canceled", _WARNING, data={"reason": payload.reason})
+            return Columns(
+                f"Run canceled: {payload.reason}" if payload.reason else "Run canceled", _WARNING, data={"reason": payload.reason}
+            )
         case _:
             assert_never(payload)
 
@@ -89,19 +92,23 @@ def _asset(payload: e.AssetMaterialized | e.AssetObserved | e.AssetFailed | e.Ch
             message = f"{payload.asset_key} was not materialized" + (f": {payload.reason}" if payload.reason else "")
             return Columns(message, _ERROR, payload.asset_key, partition=payload.partition, data={"reason": payload.reason})
         case e.CheckEvaluated():
-            bad = _ERROR if payload.severity is e.Severity.ERROR else _WARNING
-            data = {
-                "passed": payload.passed,
-                "severity": str(payload.severity),
-                "blocking": payload.blocking,
-                "description": payload.description,
-                "metadata": metadata_to_json(payload.metadata),
-            }
-            key = payload.check_key
-            message = f"Check {key.name} of {key.asset_key} {'passed' if payload.passed else 'failed'}"
-            return Columns(message, _INFO if payload.passed else bad, key.asset_key, key.name, payload.partition, data)
+            return _check(payload)
         case _:
             assert_never(payload)
+
+
+def _check(payload: e.CheckEvaluated) -> Columns:
+    bad = _ERROR if payload.severity is e.Severity.ERROR else _WARNING
+    data = {
+        "passed": payload.passed,
+        "severity": str(payload.severity),
+        "blocking": payload.blocking,
+        "description": payload.description,
+        "metadata": metadata_to_json(payload.metadata),
+    }
+    key = payload.check_key
+    message = f"Check {key.name} of {key.asset_key} {'passed' if payload.passed else 'failed'}"
+    return Columns(message, _INFO if payload.passed else bad, key.asset_key, key.name, payload.partition, data)
 
 
 _StepLike = (
@@ -120,7 +127,9 @@ _StepLike = (
 def _step(payload: _StepLike) -> Columns:
     match payload:
         case e.StepStarted():
-            return Columns(f"Attempt {payload.attempt} started in process {payload.pid}", data={"attempt": payload.attempt, "pid": payload.pid})
+            return Columns(
+                f"Attempt {payload.attempt} started in process {payload.pid}", data={"attempt": payload.attempt, "pid": payload.pid}
+            )
         case e.StepSucceeded():
             return Columns("Step succeeded", data={"attempt": payload.attempt, **_usage(payload.usage)})
         case e.StepFailed():
@@ -139,12 +148,19 @@ def _step(payload: _StepLike) -> Columns:
                 data={**data, "metadata": metadata_to_json(payload.metadata)},
             )
         case e.OutputStored():
-            data = {"output_name": payload.output_name, "io_manager_key": payload.io_manager_key, "mapping_key": payload.mapping_key or None}
+            data = {
+                "output_name": payload.output_name,
+                "io_manager_key": payload.io_manager_key,
+                "mapping_key": payload.mapping_key or None,
+            }
             return Columns(
-                f"Stored output {payload.output_name} by {payload.io_manager_key}", data={**data, "metadata": metadata_to_json(payload.metadata)}
+                f"Stored output {payload.output_name} by {payload.io_manager_key}",
+                data={**data, "metadata": metadata_to_json(payload.metadata)},
             )
         case e.EngineMessage():
-            return Columns(payload.message, int(payload.level), data={"metadata": metadata_to_json(payload.metadata), **_error(payload.error)})
+            return Columns(
+                payload.message, int(payload.level), data={"metadata": metadata_to_json(payload.metadata), **_error(payload.error)}
+            )
         case _:
             assert_never(payload)
 

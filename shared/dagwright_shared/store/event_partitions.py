@@ -18,7 +18,9 @@ def ensure(conn: Connection, now: datetime | None = None) -> list[str]:
     moment = now or conn.execute(text("SELECT clock_timestamp()")).scalar_one()
     monday = _monday(moment)
     wanted = {name_of(week): week for week in (monday + timedelta(weeks=ahead) for ahead in range(_AHEAD + 1))}
-    found = conn.execute(text("SELECT n FROM unnest(CAST(:names AS text[])) AS n WHERE to_regclass(n) IS NOT NULL"), {"names": list(wanted)})
+    found = conn.execute(
+        text("SELECT n FROM unnest(CAST(:names AS text[])) AS n WHERE to_regclass(n) IS NOT NULL"), {"names": list(wanted)}
+    )
     for name in found.scalars():
         del wanted[name]
     if wanted:
@@ -48,7 +50,9 @@ def _make(conn: Connection, name: str, start: datetime) -> bool:
     bounds = {"start": start, "end": start + timedelta(weeks=1)}
     conn.execute(text(f"CREATE TABLE {name} (LIKE events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
     conn.execute(
-        text(f"WITH moved AS (DELETE FROM {DEFAULT} WHERE time >= :start AND time < :end RETURNING *) INSERT INTO {name} SELECT * FROM moved"),
+        text(
+            f"WITH moved AS (DELETE FROM {DEFAULT} WHERE time >= :start AND time < :end RETURNING *) INSERT INTO {name} SELECT * FROM moved"
+        ),
         bounds,
     )
     conn.exec_driver_sql(

@@ -171,10 +171,9 @@ def _write_chunks(conn: Connection, accepted: Sequence[Accepted]) -> None:
     if not rows:
         return
     # Bytes have no place in JSON, so these go as literals.
-    driver = conn.connection.dbapi_connection
-    assert driver is not None
-    with driver.cursor() as cursor:
-        execute_values(cursor, _CHUNKS, rows, page_size=len(rows))
+    cursor = conn.connection.cursor()
+    execute_values(cursor, _CHUNKS, rows, page_size=len(rows))
+    cursor.close()
 
 
 def _events(accepted: Iterable[Accepted]) -> Iterable[tuple[Accepted, e.RunEvent]]:
@@ -195,7 +194,18 @@ ON CONFLICT (run_id, step_key) DO UPDATE SET
     cpu_seconds = NULL, peak_memory_bytes = NULL, error = NULL
 """)
 
-_STEP_COLUMNS = ("run_id", "step_key", "ordinal", "status", "attempt", "started_at", "ended_at", "cpu_seconds", "peak_memory_bytes", "error")
+_STEP_COLUMNS = (
+    "run_id",
+    "step_key",
+    "ordinal",
+    "status",
+    "attempt",
+    "started_at",
+    "ended_at",
+    "cpu_seconds",
+    "peak_memory_bytes",
+    "error",
+)
 # Steps of a dynamic mapping are not in the plan: their first event makes them.
 _STEP = text(f"""
 INSERT INTO steps ({_list(_STEP_COLUMNS)})

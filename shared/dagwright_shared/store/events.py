@@ -70,7 +70,8 @@ def append(
         statuses: which statuses count as active; the store's own writers pass more.
 
     Returns:
-        For each run the last committed `seq`, or None when a newer attempt owns it, or it has ended: nothing was written, the worker must stop.
+        For each run the last committed `seq`, or None when a newer attempt owns it, or it has ended: then nothing was
+        written, and the worker must stop.
     """
     merged = _merge(batches)
     if not merged:
@@ -117,7 +118,9 @@ def tail(conn: Connection, run_id: RunId, *, before_seq: int | None = None, limi
     return [_row(row) for row in rows][::-1]
 
 
-def of_asset(conn: Connection, asset_ids: Sequence[int], *, types: Collection[str], before: datetime | None = None, limit: int = 50) -> list[EventRow]:
+def of_asset(
+    conn: Connection, asset_ids: Sequence[int], *, types: Collection[str], before: datetime | None = None, limit: int = 50
+) -> list[EventRow]:
     """The newest events of one asset, over all runs; newest first."""
     parameters = {"ids": list(asset_ids), "types": list(types), "before": before, "limit": limit}
     return [_row(row) for row in conn.execute(_OF_ASSET if before is None else _OF_ASSET_BEFORE, parameters)]

@@ -20,7 +20,7 @@ from dagwright_shared.store.cursors import Page
 _instigators, _ticks = tables.instigators, tables.ticks
 
 
-def list(  # noqa: A001 - read as `instigators.list`
+def list(
     conn: Connection, *, kind: InstigatorKind | None = None, location: str | None = None, defined: bool = True
 ) -> tuple[Instigator, ...]:
     """Schedules and sensors, by location and name; those that no current snapshot has only on request."""

@@ -38,7 +38,8 @@ def acquire(conn: Connection, names: Collection[str], holder: str, seconds: floa
 
     A term is raised at each change of holder, so an effect that carries it can be told from one of an earlier leader.
     """
-    return {name: term for name, term in conn.execute(_ACQUIRE, {"names": sorted(set(names)), "holder": holder, "seconds": seconds}).tuples()}
+    rows = conn.execute(_ACQUIRE, {"names": sorted(set(names)), "holder": holder, "seconds": seconds})
+    return {row.name: row.term for row in rows}
 
 
 def release(conn: Connection, names: Collection[str], holder: str) -> None:
@@ -109,5 +110,6 @@ ON CONFLICT (daemon_id) DO UPDATE SET heartbeat_at = clock_timestamp(), loops = 
 """)
 _REMOVE_LOST = text("DELETE FROM daemons WHERE heartbeat_at < clock_timestamp() - make_interval(secs => :seconds) RETURNING daemon_id")
 _DAEMONS = text("""
-SELECT *, CAST(extract(epoch FROM clock_timestamp() - heartbeat_at) AS double precision) AS heartbeat_age FROM daemons ORDER BY started_at, daemon_id
+SELECT *, CAST(extract(epoch FROM clock_timestamp() - heartbeat_at) AS double precision) AS heartbeat_age
+FROM daemons ORDER BY started_at, daemon_id
 """)

@@ -87,7 +87,7 @@ class Listener:
             except psycopg2.Error as error:
                 reason = str(error).strip() or type(error).__name__
                 _logger.warning("listener lost its connection", extra={"action": "listen", "error": reason, "retry_in": delay})
-                self._stopping.wait(delay * random.uniform(0.8, 1.2))  # noqa: S311 - only spreads reconnects
+                self._stopping.wait(delay * random.uniform(0.8, 1.2))
                 delay = min(delay * 2, _LAST_DELAY)
             finally:
                 if connection is not None:
@@ -111,7 +111,7 @@ class Listener:
 
     def _hear(self, connection: PgConnection) -> None:
         while not self._stopping.is_set():
-            ready, _, _ = select.select([connection, self._wake_reader], [], [], _CHECK_SECONDS)
+            ready, _, _ = select.select([connection.fileno(), self._wake_reader], [], [], _CHECK_SECONDS)
             if not ready:
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT 1")

@@ -194,7 +194,9 @@ _DEFINE_ASSETS = text("""
 INSERT INTO assets (location, key) SELECT :location, k FROM unnest(CAST(:keys AS text[])) AS k
 ON CONFLICT (key, location) DO UPDATE SET defined = true WHERE NOT assets.defined
 """)
-_UNDEFINE_ASSETS = text("UPDATE assets SET defined = false WHERE location = :location AND defined AND NOT (key = ANY(CAST(:keys AS text[])))")
+_UNDEFINE_ASSETS = text(
+    "UPDATE assets SET defined = false WHERE location = :location AND defined AND NOT (key = ANY(CAST(:keys AS text[])))"
+)
 _RUNS_NOW = "coalesce(instigators.switch, EXCLUDED.default_running)"
 _RAN_BEFORE = "(instigators.defined AND coalesce(instigators.switch, instigators.default_running))"
 # Ticks count from the moment at which a schedule began to run: by a switch, by its definition, or by coming back.

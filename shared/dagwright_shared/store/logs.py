@@ -26,10 +26,17 @@ def read(
     conn: Connection, run_id: RunId, step_key: StepKey, attempt: int, stream: LogStream, *, offset: int = 0, limit: int = 1_000_000
 ) -> bytes:
     """At most `limit` bytes from a byte offset on; empty when there is nothing (yet)."""
-    parameters = {"run_id": run_id, "step_key": step_key, "attempt": attempt, "stream": str(stream), "offset": offset, "end": offset + limit}
+    parameters = {
+        "run_id": run_id,
+        "step_key": step_key,
+        "attempt": attempt,
+        "stream": str(stream),
+        "offset": offset,
+        "end": offset + limit,
+    }
     parts = []
     position = offset
-    for start, data in conn.execute(_READ, parameters).tuples():
+    for start, data in conn.execute(_READ, parameters):
         chunk = bytes(data)
         # Chunks of one writer touch; a hole would be output still on its way.
         if start > position:

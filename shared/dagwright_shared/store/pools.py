@@ -26,7 +26,7 @@ def remove(conn: Connection, name: str) -> bool:
     return bool(conn.execute(text("DELETE FROM pools WHERE name = :name"), {"name": name}).rowcount)
 
 
-def list(conn: Connection) -> tuple[PoolRow, ...]:  # noqa: A001 - read as `pools.list`
+def list(conn: Connection) -> tuple[PoolRow, ...]:
     """All pools, by name."""
     return tuple(PoolRow(name=row.name, slots=row.slots, used=row.used) for row in conn.execute(_LIST))
 

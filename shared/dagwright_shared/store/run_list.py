@@ -6,7 +6,6 @@ import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
 
@@ -77,19 +76,18 @@ def list_page(  # noqa: PLR0913 - each is a filter of its own, given by name
 
 def counts_by_status(conn: Connection, *, since: datetime | None = None) -> dict[RunStatus, int]:
     """How many runs are in each status; finished ones only from `since` on, so that a long history costs nothing."""
-    condition = _runs.c.status.in_(["QUEUED", "STARTING", "STARTED", "CANCELING"])
+    query = select(_runs.c.status, func.count()).group_by(_runs.c.status)
     if since is not None:
-        condition = or_(condition, _runs.c.created_at >= since)
-    query = select(_runs.c.status, func.count()).where(condition if since is not None else True).group_by(_runs.c.status)
-    found: dict[str, int] = {status: count for status, count in conn.execute(query).tuples()}
-    return {status: found.get(str(status), 0) for status in RunStatus}
+        query = query.where(or_(_runs.c.status.in_(["QUEUED", "STARTING", "STARTED", "CANCELING"]), _runs.c.created_at >= since))
+    found = {RunStatus(status): count for status, count in conn.execute(query)}
+    return {status: found.get(status, 0) for status in RunStatus}
 
 
 def of_ticks(conn: Connection, tick_ids: Sequence[int]) -> dict[int, tuple[RunId, ...]]:
     """The runs that each tick asked for."""
     made: dict[int, list[RunId]] = {tick_id: [] for tick_id in tick_ids}
     query = select(_runs.c.tick_id, _runs.c.run_id).where(_runs.c.tick_id.in_(list(tick_ids))).order_by(_runs.c.run_id)
-    for tick_id, run_id in conn.execute(query).tuples():
+    for tick_id, run_id in conn.execute(query):
         made[tick_id].append(RunId(str(run_id)))
     return {tick_id: tuple(ids) for tick_id, ids in made.items()}
 
@@ -115,5 +113,4 @@ def _after(cursor: str) -> ColumnElement[bool]:
     created_at, run_id = cursors.decode(cursor, (datetime, str))
     if not runs.is_run_id(run_id):
         cursors.decode("", (datetime, str))
-    key: Any = tuple_(_runs.c.created_at, _runs.c.run_id)
-    return key < tuple_(created_at, run_id)
+    return tuple_(_runs.c.created_at, _runs.c.run_id) < tuple_(created_at, run_id)

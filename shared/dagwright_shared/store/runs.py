@@ -96,7 +96,7 @@ def count_active(conn: Connection) -> int:
 
 def count_active_by_location(conn: Connection) -> dict[LocationName, int]:
     query = select(_runs.c.location, func.count()).where(_runs.c.status.in_(_names(ACTIVE))).group_by(_runs.c.location)
-    return {LocationName(location): count for location, count in conn.execute(query).tuples()}
+    return {LocationName(location): count for location, count in conn.execute(query)}
 
 
 def requeue(
