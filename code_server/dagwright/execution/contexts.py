@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Self
 
-from dagwright.authoring.partitions import TimeWindow
+from dagwright.authoring.partitions import PartitionKeyRange, TimeWindow
 from dagwright.authoring.results import AssetMaterialization, AssetObservation
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.logs import EventLogger
@@ -20,13 +20,6 @@ from dagwright_shared.model.metadata import JsonMetadataValue, Metadata, json_sa
 from dagwright_shared.model.partitions import MultiPartitions, Partitions, TimeWindowPartitions
 
 _current: ContextVar[OpExecutionContext | None] = ContextVar("dagwright_context", default=None)
-
-
-class PartitionKeyRange(NamedTuple):
-    """First and last key, both included."""
-
-    start: str
-    end: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +41,8 @@ class Surroundings:
     added_to_assets: dict[AssetKey, dict[str, Any]] = field(default_factory=dict)
     built: bool = False
     """Made by hand, outside of a run."""
+    close: Callable[[], None] | None = None
+    """Tears down what was set up for a context that was made by hand."""
 
 
 class OpExecutionContext:
@@ -73,6 +68,13 @@ class OpExecutionContext:
         if context is None:
             raise RuntimeError(f"{cls.__name__}.get() works only while a step runs")
         return context
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._s.close is not None:
+            self._s.close()
 
     # ---- the run
 

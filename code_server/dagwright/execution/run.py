@@ -11,7 +11,7 @@ from dagwright.execution.executors import Executor
 from dagwright.execution.executors.choice import choose
 from dagwright.execution.ports import NO_HISTORY, EventSink, History
 from dagwright.execution.progress import Progress
-from dagwright.execution.scope import RunHistory, RunScope
+from dagwright.execution.scope import Kept, RunHistory, RunScope
 from dagwright.planning.state import Phase
 from dagwright.planning.steps import ExecutionPlan, planned
 from dagwright_shared.model.errors import error_info
@@ -30,6 +30,7 @@ def execute(
     executor: Executor | None = None,
     captures: bool = True,
     instance: Any = None,
+    kept: Kept | None = None,
 ) -> RunStatus:
     """Execute a plan and tell the sink all that happens; returns the final status.
 
@@ -43,10 +44,18 @@ def execute(
         executor: in place of the plan's own.
         captures: whether to catch what steps print.
         instance: what `context.instance` gives to user code.
+        kept: filled with values and exceptions by an executor that runs in this process.
     """
     del definitions  # the plan holds what is needed; the argument keeps the definitions alive for it
     scope = RunScope(
-        plan=plan, spec=spec, sink=sink, cancellation=cancellation, history=RunHistory(history), captures=captures, instance=instance
+        plan=plan,
+        spec=spec,
+        sink=sink,
+        cancellation=cancellation,
+        history=RunHistory(history),
+        captures=captures,
+        instance=instance,
+        kept=kept,
     )
     runner = executor or choose(plan)
     sink.emit(RunStarted(pid=os.getpid(), host=socket.gethostname(), executor=runner.name, steps=planned(plan.steps)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.ports import EventSink, History, KnownVersion, MemoryHistory
@@ -30,6 +31,17 @@ class RunHistory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What an in-process run keeps for whoever started it: values and exceptions themselves, not as data."""
+
+    outputs: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """By step and output."""
+    assets: dict[AssetKey, Any] = field(default_factory=dict)
+    errors: dict[str, BaseException] = field(default_factory=dict)
+    """By step; of its last attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunScope:
     """The run, its plan and its ties to the process that it runs in."""
 
@@ -40,8 +52,9 @@ class RunScope:
     history: RunHistory
     captures: bool = True
     """Whether output is captured; `materialize` in a test leaves it to the test runner."""
-    instance: object = field(default=None)
+    instance: Any = None
     """What `context.instance` gives user code, where the process has something to give."""
+    kept: Kept | None = None
 
     def in_child(self, cancellation: Cancellation) -> RunScope:
         """The same run, seen from a step's process."""

@@ -90,19 +90,25 @@ def attempt(environment: Environment, step: Step, number: int, emit: Emit) -> Ou
         pipeline.run()
     except RunInterrupted:
         return StepStopped()
-    except RetryRequested as error:
+    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of user code fail the step, not us
+        if environment.scope.kept is not None:
+            environment.scope.kept.errors[step.key] = error
+        return _broke(error, frozenset(pipeline.seen))
+    return StepDone(outputs=frozenset(pipeline.seen))
+
+
+def _broke(error: BaseException, outputs: frozenset[str]) -> StepBroke:
+    if isinstance(error, RetryRequested):
         return StepBroke(
             error=error_info(error.__cause__ or error),
             requested_retries=error.max_retries,
             requested_delay=error.seconds_to_wait,
-            outputs=frozenset(pipeline.seen),
+            outputs=outputs,
         )
-    except Failure as error:
+    if isinstance(error, Failure):
         info = _with_metadata(error_info(error), error.metadata)
-        return StepBroke(error=info, allow_retries=error.allow_retries, outputs=frozenset(pipeline.seen))
-    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of user code fail the step, not us
-        return StepBroke(error=error_info(error, hint=_hint(error)), outputs=frozenset(pipeline.seen))
-    return StepDone(outputs=frozenset(pipeline.seen))
+        return StepBroke(error=info, allow_retries=error.allow_retries, outputs=outputs)
+    return StepBroke(error=error_info(error, hint=_hint(error)), outputs=outputs)
 
 
 class _Pipeline:
@@ -157,8 +163,9 @@ class _Pipeline:
             config=step.config,
             resources=resources,
             instance=scope.instance,
-            partition=step.partition,
-            partitions=step.partitions,
+            # The run's, also for an asset without partitions that runs along with partitioned ones.
+            partition=scope.plan.partition,
+            partitions=scope.plan.partitions,
         )
         kinds: Mapping[str, type[OpExecutionContext]] = {"asset": AssetExecutionContext, "check": AssetCheckExecutionContext}
         return kinds.get(step.kind, OpExecutionContext)(surroundings)
@@ -194,6 +201,11 @@ class _Pipeline:
     def _output(self, output: PlannedOutput, value: Any, metadata: Mapping[str, Any], version: Any, tags: Mapping[str, str]) -> None:
         added = self._context.surroundings.added.get(output.name, {})
         own: dict[str, Any] = {**metadata, **added}
+        kept = self._scope.kept
+        if kept is not None and value is not NO_VALUE:
+            kept.outputs[self._step.key, output.name] = value
+            if output.asset_key is not None:
+                kept.assets[output.asset_key] = value
         if not output.nothing and value is not NO_VALUE:
             from_manager = self._values.store(output, value, mapping_key=None, metadata=own)
             own.update(from_manager)

@@ -48,6 +48,7 @@ def plan_run(
     inherited: Mapping[StepKey, RunId] | None = None,
     dynamic: DynamicKeys | None = None,
     now: datetime | None = None,
+    extra_resources: Mapping[str, Any] | None = None,
 ) -> ExecutionPlan:
     """The plan of a run.
 
@@ -62,6 +63,7 @@ def plan_run(
         inherited: steps that an earlier run has done, whose stored outputs stand in for them.
         dynamic: keys of dynamic partitions definitions; None where they are not known here, and then not checked.
         now: which time partitions exist; by default the clock's.
+        extra_resources: laid over those of the definitions and of the job.
 
     Raises:
         InvalidRequestError: the request does not fit; its problems say where, what was expected, and the nearest name.
@@ -74,7 +76,7 @@ def plan_run(
         if job is None:
             raise NotFoundError("job", job_name, known=resolved.jobs_by_name)
     given = merged(job.config if job is not None else {}, config or {})
-    resources = {**resolved.resources, **(job.resource_defs if job is not None else {})}
+    resources = {**resolved.resources, **(job.resource_defs if job is not None else {}), **(extra_resources or {})}
     problems: list[Problem] = []
     reader = run_config.root(given, problems)
     run_config.check_resources(given.get("resources"), resources, problems)

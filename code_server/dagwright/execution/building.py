@@ -1,0 +1,300 @@
+"""Contexts made by hand, and calling definitions directly: what unit tests of user code need."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from dagwright.authoring import invocation, naming
+from dagwright.authoring.config import config_dict
+from dagwright.authoring.ops import OpDefinition
+from dagwright.authoring.partitions import MultiPartitionKey, PartitionsDefinition
+from dagwright.authoring.resources import Scoped, opened
+from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext, Surroundings
+from dagwright.execution.identity import RunInfo
+from dagwright.execution.io_contexts import InputContext, OutputContext
+from dagwright.planning import assets as asset_steps
+from dagwright_shared.model import partitions as parts
+from dagwright_shared.model.errors import DagwrightError
+from dagwright_shared.model.events import EngineMessage, LogMessage, Payload
+from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey
+from dagwright_shared.model.metadata import normalize_metadata
+
+log = logging.getLogger("dagwright.built")
+
+C = TypeVar("C", bound=OpExecutionContext)
+
+
+class InvocationError(DagwrightError, TypeError):
+    """An op, asset or check was called directly with arguments that do not fit."""
+
+
+def build_op_context(
+    resources: Mapping[str, Any] | None = None,
+    op_config: Any = None,
+    resources_config: Mapping[str, Any] | None = None,
+    instance: Any = None,
+    config: Any = None,
+    partition_key: str | None = None,
+    mapping_key: str | None = None,
+    run_tags: Mapping[str, str] | None = None,
+) -> OpExecutionContext:
+    """A context for calling an op directly.
+
+    Args:
+        resources: by key; ConfigurableResources are set up, and torn down when the context is closed or forgotten.
+        op_config: what `context.op_config` gives; parsed when the op declares config.
+        resources_config: `{key: {"config": ...}}`.
+        partition_key: of the run.
+        run_tags: what `context.run.tags` gives.
+
+    Example:
+        >>> build_op_context(partition_key="2013-01-01").partition_key
+        '2013-01-01'
+    """
+    del mapping_key
+    return _build(
+        OpExecutionContext,
+        resources=resources,
+        op_config=op_config if op_config is not None else config,
+        resources_config=resources_config,
+        instance=instance,
+        partition_key=partition_key,
+        run_tags=run_tags,
+    )
+
+
+def build_asset_context(
+    resources: Mapping[str, Any] | None = None,
+    resources_config: Mapping[str, Any] | None = None,
+    asset_config: Any = None,
+    instance: Any = None,
+    partition_key: str | None = None,
+    partition_key_range: Any = None,
+    run_tags: Mapping[str, str] | None = None,
+) -> AssetExecutionContext:
+    """A context for calling an asset directly; the arguments are those of `build_op_context`.
+
+    Example:
+        >>> build_asset_context(partition_key="2013-01-01").has_partition_key
+        True
+    """
+    if partition_key_range is not None:
+        if partition_key_range[0] != partition_key_range[1]:
+            raise InvocationError("build_asset_context: a run has one partition; give partition_key=")
+        partition_key = partition_key_range[0]
+    return _build(
+        AssetExecutionContext,
+        resources=resources,
+        op_config=asset_config,
+        resources_config=resources_config,
+        instance=instance,
+        partition_key=partition_key,
+        run_tags=run_tags,
+    )
+
+
+def build_asset_check_context(
+    resources: Mapping[str, Any] | None = None,
+    resources_config: Mapping[str, Any] | None = None,
+    asset_config: Any = None,
+    instance: Any = None,
+) -> AssetCheckExecutionContext:
+    """A context for calling a check directly."""
+    return _build(
+        AssetCheckExecutionContext, resources=resources, op_config=asset_config, resources_config=resources_config, instance=instance
+    )
+
+
+def build_input_context(
+    name: str | None = None,
+    config: Any = None,
+    definition_metadata: Mapping[str, Any] | None = None,
+    upstream_output: OutputContext | None = None,
+    dagster_type: Any = None,
+    resource_config: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
+    op_def: Any = None,
+    step_context: Any = None,
+    asset_key: Any = None,
+    partition_key: str | None = None,
+    asset_partition_key_range: Any = None,
+    asset_partitions_def: PartitionsDefinition | None = None,
+    instance: Any = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> InputContext:
+    """A context for calling `load_input` directly."""
+    del instance
+    keys, definition = _partition(partition_key, asset_partitions_def)
+    if asset_partition_key_range is not None and asset_partitions_def is not None:
+        names = list(asset_partitions_def.get_partition_keys())
+        first, last = names.index(asset_partition_key_range[0]), names.index(asset_partition_key_range[1])
+        keys = tuple(asset_partitions_def.parse_key(one) for one in names[first : last + 1])
+    return InputContext(
+        name=name or "input",
+        config=config,
+        definition_metadata=normalize_metadata(definition_metadata or metadata),
+        upstream_output=upstream_output,
+        annotation=dagster_type,
+        resource_config=resource_config,
+        resources=Scoped(resources or {}),
+        op_def=op_def,
+        step_context=step_context,
+        asset_key_or_none=None if asset_key is None else naming.asset_key(asset_key, "build_input_context"),
+        partitions=definition,
+        keys=keys,
+        step_partition=keys[0] if keys else UNPARTITIONED,
+        step_partitions=definition,
+    )
+
+
+def build_output_context(
+    step_key: str | None = None,
+    name: str | None = None,
+    definition_metadata: Mapping[str, Any] | None = None,
+    run_id: str | None = None,
+    mapping_key: str | None = None,
+    config: Any = None,
+    dagster_type: Any = None,
+    version: str | None = None,
+    resource_config: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
+    op_def: Any = None,
+    asset_key: Any = None,
+    partition_key: str | None = None,
+    asset_partitions_def: PartitionsDefinition | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    output_metadata: Mapping[str, Any] | None = None,
+) -> OutputContext:
+    """A context for calling `handle_output` directly."""
+    keys, definition = _partition(partition_key, asset_partitions_def)
+    return OutputContext(
+        step_key=step_key or "step",
+        name=name or "result",
+        definition_metadata=normalize_metadata(definition_metadata or metadata),
+        run=RunInfo(run_id=run_id) if run_id is not None else None,
+        mapping_key=mapping_key,
+        config=config,
+        annotation=dagster_type,
+        version=version,
+        resource_config=resource_config,
+        resources=Scoped(resources or {}),
+        op_def=op_def,
+        asset_key_or_none=None if asset_key is None else naming.asset_key(asset_key, "build_output_context"),
+        partitions=definition,
+        keys=keys,
+        step_partition=keys[0] if keys else UNPARTITIONED,
+        step_partitions=definition,
+        output_metadata=dict(output_metadata or {}),
+    )
+
+
+def invoke(definition: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Call the function of an op, asset or check, filling in config and resources from the context.
+
+    Gives what the function gives: a generator stays one, and a coroutine is to be awaited.
+    """
+    op = definition if isinstance(definition, OpDefinition) else getattr(definition, "op", None)
+    if not isinstance(op, OpDefinition):
+        return definition.fn(*args, **kwargs)
+    rest, named = list(args), dict(kwargs)
+    context = _context(op, rest, named)
+    if context is not None:
+        context.bind(asset_steps.skeleton(definition))
+    names = [name for name in inspect.signature(op.fn).parameters if name != op.context_param]
+    if len(rest) > len(names):
+        raise InvocationError(f"{op.name!r} takes {len(names)} arguments besides the context ({', '.join(names)}), but {len(rest)} were given")
+    named.update(zip(names, rest, strict=False))
+    _fill_in(op, context, named)
+    return op.fn(context, **named) if op.context_param is not None else op.fn(**named)
+
+
+def _context(op: OpDefinition, rest: list[Any], named: dict[str, Any]) -> OpExecutionContext | None:
+    if op.context_param is None:
+        if rest and isinstance(rest[0], OpExecutionContext):
+            return rest.pop(0)  # it takes none, but config and resources may come from it
+        found = named.pop("context", None) if "context" not in op.ins else None
+        return found if isinstance(found, OpExecutionContext) else None
+    if op.context_param in named:
+        context = named.pop(op.context_param)
+    elif rest:
+        context = rest.pop(0)
+    else:
+        raise InvocationError(
+            f"{op.name!r} takes a context as its first argument; give one made by build_op_context() or build_asset_context()"
+        )
+    if context is not None and not isinstance(context, OpExecutionContext):
+        raise InvocationError(
+            f"the first argument of {op.name!r} is its context, but a {type(context).__name__} was given; "
+            "give one made by build_op_context() or build_asset_context()"
+        )
+    return context
+
+
+def _fill_in(op: OpDefinition, context: OpExecutionContext | None, named: dict[str, Any]) -> None:
+    for name, key in op.resource_params.items():
+        if name not in named:
+            if context is None or key not in context.resources:
+                raise InvocationError(f"{op.name!r} needs the resource {key!r}; pass it as {name}=..., or in the context's resources")
+            named[name] = context.resources[key]
+    given = context.op_config if context is not None else None
+    if op.config_type is not None:
+        if op.config_param is not None and op.config_param in named:
+            value = named[op.config_param]
+            if isinstance(value, Mapping):
+                named[op.config_param] = op.config_type.parse(dict(value), op.config_param)
+        else:
+            if not isinstance(given, BaseModel):
+                given = op.config_type.parse(op.config_type.empty if given is None else given, "config")
+            if op.config_param is not None:
+                named[op.config_param] = given
+            if context is not None:
+                context.surroundings.config = given
+
+
+def _build(kind: type[C], *, resources: Any, op_config: Any, resources_config: Any, instance: Any, **more: Any) -> C:
+    partition_key = more.get("partition_key")
+    stack = contextlib.ExitStack()
+    definitions = dict(resources or {})
+    values = stack.enter_context(opened(definitions, set(definitions), config=config_dict(resources_config)))
+    partition: PartitionKey = UNPARTITIONED
+    if isinstance(partition_key, MultiPartitionKey):
+        partition = tuple(partition_key.keys_by_dimension.values())
+    elif partition_key is not None:
+        partition = (partition_key,)
+    context = kind(
+        Surroundings(
+            run=RunInfo(run_id="00000000-0000-7000-8000-000000000000", tags=dict(more.get("run_tags") or {}), partition=partition),
+            emit=_to_logging,
+            config=op_config,
+            resources=Scoped(values),
+            instance=instance,
+            partition=partition,
+            built=True,
+        )
+    )
+    context.surroundings.close = stack.close
+    weakref.finalize(context, stack.close)
+    return context
+
+
+def _to_logging(payload: Payload) -> None:
+    if isinstance(payload, LogMessage | EngineMessage):
+        log.log(payload.level, "%s", payload.message)
+
+
+def _partition(key: str | None, definition: PartitionsDefinition | None) -> tuple[tuple[PartitionKey, ...], parts.Partitions | None]:
+    if key is None:
+        return (), definition.to_model() if definition is not None else None
+    if definition is None:
+        return ((key,),), None
+    return (definition.parse_key(key),), definition.to_model()
+
+
+invocation.install(invoke)

@@ -1,0 +1,357 @@
+"""Running assets and jobs in a test or a script: in this process, without a deployment."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dagwright.authoring import naming
+from dagwright.authoring.assets import AssetsDefinition
+from dagwright.authoring.config import RunConfig, config_dict
+from dagwright.authoring.definitions import Definitions, ResolvedDefinitions
+from dagwright.authoring.jobs import JobDefinition
+from dagwright.authoring.results import AssetMaterialization
+from dagwright.authoring.selections import AssetSelection
+from dagwright.authoring.specs import AssetSpec
+from dagwright.execution.cancellation import Cancellation
+from dagwright.execution.executors.in_process import InProcessExecutor
+from dagwright.execution.io_managers import FilesystemIOManager, InMemoryIOManager
+from dagwright.execution.ports import MemoryHistory, MemorySink
+from dagwright.execution.run import execute
+from dagwright.execution.scope import Kept
+from dagwright.planning.plan import plan_run
+from dagwright.planning.steps import ExecutionPlan
+from dagwright_shared.model.errors import DagwrightError, UserCodeError
+from dagwright_shared.model.events import (
+    AssetMaterialized,
+    AssetObserved,
+    CheckEvaluated,
+    Payload,
+    RunEvent,
+    RunFailed,
+    Severity,
+    StepFailed,
+    StepRetrying,
+    StepSkipped,
+    StepSucceeded,
+)
+from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, Digest, PartitionKey, format_partition, new_run_id, parse_partition
+from dagwright_shared.model.metadata import Metadata
+from dagwright_shared.model.partitions import Partitions, dimensions
+from dagwright_shared.model.runs import LaunchSpec, RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetCheckEvaluation:
+    """What a check found."""
+
+    asset_key: AssetKey
+    check_name: str
+    passed: bool
+    severity: Severity
+    metadata: Metadata
+    description: str | None
+    blocking: bool
+
+    @property
+    def asset_check_key(self) -> AssetCheckKey:
+        return AssetCheckKey(self.asset_key, self.check_name)
+
+
+class ExecuteInProcessResult:
+    """What a run in this process did: its events, and the values that went through it."""
+
+    def __init__(self, plan: ExecutionPlan, run_id: str, status: RunStatus, sink: MemorySink, kept: Kept) -> None:
+        self.plan, self.run_id, self.status = plan, run_id, status
+        self.events: Sequence[RunEvent] = tuple(sink.events)
+        self._kept = kept
+
+    @property
+    def success(self) -> bool:
+        return self.status is RunStatus.SUCCESS
+
+    @property
+    def all_events(self) -> Sequence[RunEvent]:
+        return self.events
+
+    @property
+    def all_node_events(self) -> Sequence[RunEvent]:
+        return [event for event in self.events if event.step_key is not None]
+
+    def filter_events(self, event_filter: Callable[[RunEvent], bool]) -> Sequence[RunEvent]:
+        return [event for event in self.events if event_filter(event)]
+
+    def events_for_node(self, node_name: str) -> Sequence[RunEvent]:
+        """Events of a step, by its key or op name."""
+        return [event for event in self.events if event.step_key is not None and self._is(event.step_key, node_name)]
+
+    def is_node_success(self, node_name: str) -> bool:
+        return any(isinstance(event.payload, StepSucceeded) for event in self.events_for_node(node_name))
+
+    def is_node_failed(self, node_name: str) -> bool:
+        return any(isinstance(event.payload, StepFailed) for event in self.events_for_node(node_name))
+
+    def is_node_skipped(self, node_name: str) -> bool:
+        return any(isinstance(event.payload, StepSkipped) for event in self.events_for_node(node_name))
+
+    def retry_attempts_for_node(self, node_name: str) -> int:
+        return sum(isinstance(event.payload, StepRetrying) for event in self.events_for_node(node_name))
+
+    def failure_data_for_node(self, node_name: str) -> StepFailed | None:
+        """The failure of a step, with its error as data."""
+        return next((event.payload for event in self.events_for_node(node_name) if isinstance(event.payload, StepFailed)), None)
+
+    def output_for_node(self, node_name: str, output_name: str = "result") -> Any:
+        """The value of an op's output.
+
+        Raises:
+            LookupError: it was not produced.
+        """
+        for (step, output), value in self._kept.outputs.items():
+            if output == output_name and self._is(step, node_name):
+                return value
+        raise LookupError(f"{node_name!r} did not produce the output {output_name!r} in this run")
+
+    def asset_value(self, asset_key: Any) -> Any:
+        """The value of an asset that this run made.
+
+        Raises:
+            LookupError: the run did not make it, or its function stored it by itself.
+        """
+        key = naming.asset_key(asset_key, "asset_value")
+        if key not in self._kept.assets:
+            raise LookupError(f"this run has no value of the asset {key}")
+        return self._kept.assets[key]
+
+    def get_asset_materialization_events(self) -> Sequence[RunEvent]:
+        return [event for event in self.events if isinstance(event.payload, AssetMaterialized)]
+
+    def asset_materializations_for_node(self, node_name: str) -> Sequence[AssetMaterialization]:
+        """The materializations of a step, with their metadata."""
+        found = (event.payload for event in self.events_for_node(node_name))
+        return [_materialization(payload) for payload in found if isinstance(payload, AssetMaterialized)]
+
+    def asset_observations_for_node(self, node_name: str) -> Sequence[AssetObserved]:
+        return [event.payload for event in self.events_for_node(node_name) if isinstance(event.payload, AssetObserved)]
+
+    def get_asset_check_evaluations(self) -> Sequence[AssetCheckEvaluation]:
+        return [_evaluation(event.payload) for event in self.events if isinstance(event.payload, CheckEvaluated)]
+
+    def __repr__(self) -> str:
+        return f"<ExecuteInProcessResult {self.status} {self.run_id}>"
+
+    def _is(self, step_key: str, node_name: str) -> bool:
+        return step_key == node_name or any(step.key == step_key and step.op.name == node_name for step in self.plan.steps)
+
+
+class RunFailedError(DagwrightError):
+    """The run failed without an exception of user code."""
+
+
+def materialize(
+    assets: Sequence[Any],
+    run_config: Mapping[str, Any] | RunConfig | None = None,
+    instance: Any = None,
+    resources: Mapping[str, Any] | None = None,
+    partition_key: str | None = None,
+    raise_on_error: bool = True,
+    tags: Mapping[str, str] | None = None,
+    selection: Any = None,
+) -> ExecuteInProcessResult:
+    """Make assets in this process and tell what happened.
+
+    Values are kept as files in a temporary directory, unless `resources` has an `io_manager`.
+
+    Args:
+        assets: assets, checks and specs that belong together; external ones are loaded, not made.
+        run_config: a dict or a RunConfig.
+        instance: what `context.instance` gives.
+        resources: by key.
+        partition_key: for partitioned assets; with several dimensions their keys joined by `|`.
+        raise_on_error: raise the exception of the first step that failed.
+        tags: of the run.
+        selection: an AssetSelection, or its text: which of the assets to make; by default all.
+
+    Raises:
+        InvalidRequestError: config or partition do not fit.
+
+    Example:
+        >>> from dagwright import asset, materialize
+        >>> @asset
+        ... def one() -> int:
+        ...     return 1
+        >>> materialize([one]).asset_value("one")
+        1
+    """
+    with tempfile.TemporaryDirectory(prefix="dagwright-") as directory:
+        given = {"io_manager": FilesystemIOManager(base_dir=directory), **(resources or {})}
+        return _materialize(assets, given, run_config, instance, partition_key, raise_on_error, tags, selection)
+
+
+def materialize_to_memory(
+    assets: Sequence[Any],
+    run_config: Mapping[str, Any] | RunConfig | None = None,
+    instance: Any = None,
+    resources: Mapping[str, Any] | None = None,
+    partition_key: str | None = None,
+    raise_on_error: bool = True,
+    tags: Mapping[str, str] | None = None,
+    selection: Any = None,
+) -> ExecuteInProcessResult:
+    """As `materialize`, but values go from function to function in memory, whatever IO managers the assets name."""
+    memory = InMemoryIOManager()
+    given = {"io_manager": memory, **(resources or {})}
+    given.update({key: memory for key in _io_manager_keys(assets)})
+    return _materialize(assets, given, run_config, instance, partition_key, raise_on_error, tags, selection)
+
+
+def execute_job_in_process(
+    job: JobDefinition,
+    run_config: Mapping[str, Any] | RunConfig | None = None,
+    instance: Any = None,
+    partition_key: str | None = None,
+    raise_on_error: bool = True,
+    tags: Mapping[str, str] | None = None,
+    resources: Mapping[str, Any] | None = None,
+    definitions: Definitions | None = None,
+) -> ExecuteInProcessResult:
+    """Run a job of ops in this process; the work behind `job.execute_in_process()`.
+
+    Args:
+        resources: win over the job's own.
+        definitions: where a job of assets finds them.
+    """
+    if definitions is None:
+        definitions = Definitions(jobs=[job], resources=dict(resources or {}))
+    with tempfile.TemporaryDirectory(prefix="dagwright-") as directory:
+        resolved = definitions.resolve()
+        given = {"io_manager": FilesystemIOManager(base_dir=directory), **resolved.resources, **job.resource_defs, **(resources or {})}
+        plan = _plan(resolved, given, run_config, partition_key, job_name=job.name)
+        return _run(plan, instance, raise_on_error, tags)
+
+
+def _materialize(
+    assets: Sequence[Any],
+    resources: Mapping[str, Any],
+    run_config: Mapping[str, Any] | RunConfig | None,
+    instance: Any,
+    partition_key: str | None,
+    raise_on_error: bool,
+    tags: Mapping[str, str] | None,
+    selection: Any,
+) -> ExecuteInProcessResult:
+    kinds = [item for item in assets if isinstance(item, AssetsDefinition | AssetSpec)]
+    definitions = Definitions(assets=kinds, asset_checks=[item for item in assets if not isinstance(item, AssetsDefinition | AssetSpec)], resources=dict(resources))
+    resolved = definitions.resolve()
+    keys = [key for key, definition in resolved.assets_by_key.items() if definition.is_executable]
+    checks = list(resolved.checks_by_key)
+    if selection is not None:
+        wanted = AssetSelection.from_coercible(selection)
+        chosen = wanted.resolve(resolved.graph)
+        keys = [key for key in keys if key in chosen]
+        chosen_checks = wanted.resolve_checks(resolved.graph)
+        checks = [check for check in checks if check in chosen_checks]
+    plan = _plan(resolved, resolved.resources, run_config, partition_key, asset_keys=keys, check_keys=checks)
+    return _run(plan, instance, raise_on_error, tags)
+
+
+def _plan(
+    resolved: ResolvedDefinitions, resources: Mapping[str, Any], run_config: Any, partition_key: str | None, **target: Any
+) -> ExecutionPlan:
+    partition = _partition(resolved, partition_key, target)
+    plan = plan_run(resolved, partition=partition, config=config_dict(run_config), extra_resources=resources, **target)
+    return plan
+
+
+def _partition(resolved: ResolvedDefinitions, key: str | None, target: Mapping[str, Any]) -> PartitionKey:
+    if key is None:
+        return UNPARTITIONED
+    definition: Partitions | None = None
+    if "job_name" in target:
+        found = resolved.jobs_by_name[target["job_name"]].partitions_def
+        definition = found.to_model() if found is not None else None
+    for asset_key in target.get("asset_keys", ()):
+        spec = resolved.assets_by_key[asset_key].specs_by_key[asset_key]
+        definition = definition or (spec.partitions_def.to_model() if spec.partitions_def is not None else None)
+    return parse_partition(key, dimensions(definition) or 1)
+
+
+def _run(plan: ExecutionPlan, instance: Any, raise_on_error: bool, tags: Mapping[str, str] | None) -> ExecuteInProcessResult:
+    sink, kept = MemorySink(), Kept()
+    run_id = new_run_id()
+    spec = LaunchSpec(
+        run_id=run_id,
+        epoch=1,
+        digest=Digest(""),
+        job_name=plan.job_name,
+        asset_keys=plan.asset_keys,
+        check_keys=(),
+        step_keys=(),
+        partition=plan.partition,
+        config=plan.config,
+        tags=dict(tags or {}),
+        parent_run_id=None,
+        root_run_id=None,
+        inherited=plan.inherited,
+        retry_number=0,
+        first_seq=1,
+        log_limit_bytes=0,
+    )
+    status = execute(
+        None,
+        plan,
+        spec=spec,
+        sink=sink,
+        cancellation=Cancellation(),
+        history=MemoryHistory(),
+        executor=InProcessExecutor(),
+        captures=False,  # a test runner does that, and a script wants to see it
+        instance=instance,
+        kept=kept,
+    )
+    result = ExecuteInProcessResult(plan, run_id, status, sink, kept)
+    if raise_on_error and not result.success:
+        _raise(result, kept)
+    return result
+
+
+def _raise(result: ExecuteInProcessResult, kept: Kept) -> None:
+    for event in result.events:
+        if isinstance(event.payload, StepFailed) and event.step_key in kept.errors:
+            raise kept.errors[event.step_key]
+    for event in result.events:
+        if isinstance(event.payload, RunFailed) and event.payload.error is not None:
+            raise UserCodeError(event.payload.error)
+    raise RunFailedError(f"the run ended as {result.status}")
+
+
+def _io_manager_keys(assets: Sequence[Any]) -> set[str]:
+    keys: set[str] = set()
+    for item in assets:
+        op = getattr(item, "op", None)
+        if op is not None:
+            keys |= op.io_manager_keys
+        if isinstance(item, AssetsDefinition):
+            keys |= {item.io_manager_key_of(key) for key in item.keys}
+    return keys
+
+
+def _materialization(payload: AssetMaterialized) -> AssetMaterialization:
+    return AssetMaterialization(
+        payload.asset_key, payload.description, payload.metadata, format_partition(payload.partition), payload.tags
+    )
+
+
+def _evaluation(payload: Payload) -> AssetCheckEvaluation:
+    assert isinstance(payload, CheckEvaluated)
+    return AssetCheckEvaluation(
+        asset_key=payload.check_key.asset_key,
+        check_name=payload.check_key.name,
+        passed=payload.passed,
+        severity=payload.severity,
+        metadata=payload.metadata,
+        description=payload.description,
+        blocking=payload.blocking,
+    )
