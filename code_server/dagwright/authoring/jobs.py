@@ -18,6 +18,7 @@ from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.selections import AssetSelection, CoercibleToAssetSelection
+from dagwright.authoring.specs import refuse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -219,13 +220,6 @@ def define_asset_job(
         op_retry_policy=op_retry_policy,
         source=source,
     )
-
-
-def refuse(what: str, source: SourceRef | None, **options: Any) -> None:
-    """Options of Dagster that dagwright does not carry out are refused, never ignored."""
-    for option, value in options.items():
-        if value is not None:
-            raise DefinitionError(f"{what}: {option}= is not supported by this version of dagwright", source=source, mend=f"leave {option}= out")
 
 
 def check_options(

@@ -1,0 +1,226 @@
+"""Checks of assets: functions that judge data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+
+from dagwright.authoring import invocation, naming, ops, signatures
+from dagwright.authoring import source as sources
+from dagwright.authoring.assets import Loaded
+from dagwright.authoring.ops import OpDefinition, Out
+from dagwright.authoring.partitions import PartitionsDefinition
+from dagwright.authoring.policies import RetryPolicy
+from dagwright.authoring.specs import AssetCheckSpec, AssetIn, refuse
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AssetChecksDefinition:
+    """One or more checks evaluated by one op. Made by `@asset_check`."""
+
+    op: OpDefinition
+    check_specs_by_output_name: Mapping[str, AssetCheckSpec]
+    keys_by_input_name: Mapping[str, AssetKey] = field(default_factory=dict)
+    can_subset: bool = False
+    resource_defs: Mapping[str, Any] = field(default_factory=dict)
+    source: SourceRef | None = None
+
+    @property
+    def name(self) -> str:
+        return self.op.name
+
+    @property
+    def fn(self) -> Callable[..., Any]:
+        return self.op.fn
+
+    @property
+    def check_specs(self) -> tuple[AssetCheckSpec, ...]:
+        return tuple(self.check_specs_by_output_name.values())
+
+    @property
+    def check_keys(self) -> tuple[AssetCheckKey, ...]:
+        return tuple(spec.key for spec in self.check_specs)
+
+    @property
+    def spec(self) -> AssetCheckSpec:
+        return self.check_specs[0]
+
+    @property
+    def asset_key(self) -> AssetKey:
+        return self.spec.asset_key
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function directly, as a test does."""
+        return invocation.direct(self, args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<checks {', '.join(key.to_user_string() for key in self.check_keys)}>"
+
+
+def asset_check(
+    *,
+    asset: Any,
+    name: str | None = None,
+    description: str | None = None,
+    blocking: bool = False,
+    additional_ins: Mapping[str, AssetIn] | None = None,
+    additional_deps: Iterable[Any] | None = None,
+    required_resource_keys: AbstractSet[str] | None = None,
+    resource_defs: Mapping[str, Any] | None = None,
+    config_schema: Any = None,
+    compute_kind: str | None = None,
+    op_tags: Mapping[str, Any] | None = None,
+    retry_policy: RetryPolicy | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    automation_condition: Any = None,
+    pool: str | None = None,
+    partitions_def: PartitionsDefinition | None = None,
+) -> Callable[[Callable[..., Any]], AssetChecksDefinition]:
+    """Turn a function that returns an `AssetCheckResult` into a check of an asset.
+
+    An argument that is not the context, config, a resource or in `additional_ins` receives the asset's value.
+
+    Args:
+        asset: the asset that it judges: a definition, a key, or text.
+        name: by default the function's.
+        description: by default the docstring.
+        blocking: what is downstream of the asset waits for it, and does not run when it fails with severity ERROR.
+        additional_ins: other assets that it loads, by argument.
+        additional_deps: other assets that it reads by itself.
+        required_resource_keys, resource_defs, config_schema, op_tags, retry_policy, pool: as for `@asset`.
+        metadata: shown.
+
+    Raises:
+        DefinitionError: a name or argument does not fit.
+
+    Example:
+        >>> from dagwright import AssetCheckResult, asset_check
+        >>> @asset_check(asset="numbers", blocking=True)
+        ... def not_empty(numbers) -> AssetCheckResult:
+        ...     return AssetCheckResult(passed=len(numbers) > 0)
+        >>> not_empty([1]).passed
+        True
+    """
+    if callable(asset) and not hasattr(asset, "key"):
+        raise DefinitionError("@asset_check was given no asset", source=sources.of_function(asset), mend="write @asset_check(asset=...)")
+
+    def decorate(fn: Callable[..., Any]) -> AssetChecksDefinition:
+        source = sources.of_function(fn)
+        spec = AssetCheckSpec(
+            name or fn.__name__,
+            asset=asset,
+            description=description or ops.doc(fn),
+            additional_deps=additional_deps,
+            blocking=blocking,
+            metadata=metadata,
+            automation_condition=automation_condition,
+            partitions_def=partitions_def,
+            source=source,
+        )
+        what = f"check {spec.key.to_user_string()}"
+        signature = signatures.read(fn, what, source)
+        own = [p.name for p in signature.inputs if p.name not in (additional_ins or {})]
+        if len(own) > 1:
+            raise DefinitionError(
+                f"{what} has the arguments {', '.join(own)}, but only one may be the asset's value", source=source, mend="name the others in additional_ins="
+            )
+        loaded = Loaded.read(signature, {**(additional_ins or {}), **{own_name: AssetIn(spec.asset_key) for own_name in own}}, what, source)
+        return _check_of(fn, signature, [spec], loaded, what, source)
+
+    def _check_of(
+        fn: Callable[..., Any], signature: signatures.Signature, specs: Sequence[AssetCheckSpec], loaded: Loaded, what: str, source: SourceRef | None
+    ) -> AssetChecksDefinition:
+        op = ops.build(
+            fn,
+            signature,
+            what=what,
+            name=specs[0].get_python_identifier(),
+            ins=loaded.ins,
+            outs={spec.get_python_identifier(): Out(ops.Nothing) for spec in specs},
+            description=specs[0].description,
+            config_schema=config_schema,
+            required_resource_keys=required_resource_keys,
+            tags={**naming.check_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
+            retry_policy=retry_policy,
+            pool=pool,
+            source=source,
+        )
+        return AssetChecksDefinition(
+            op=op,
+            check_specs_by_output_name={spec.get_python_identifier(): spec for spec in specs},
+            keys_by_input_name=loaded.keys,
+            resource_defs=dict(resource_defs or {}),
+            source=source,
+        )
+
+    return decorate
+
+
+def multi_asset_check(
+    *,
+    specs: Sequence[AssetCheckSpec],
+    name: str | None = None,
+    description: str | None = None,
+    can_subset: bool = False,
+    ins: Mapping[str, AssetIn] | None = None,
+    compute_kind: str | None = None,
+    op_tags: Mapping[str, Any] | None = None,
+    resource_defs: Mapping[str, Any] | None = None,
+    required_resource_keys: AbstractSet[str] | None = None,
+    retry_policy: RetryPolicy | None = None,
+    config_schema: Any = None,
+    pool: str | None = None,
+    hooks: Any = None,
+) -> Callable[[Callable[..., Any]], AssetChecksDefinition]:
+    """Turn a function that yields several `AssetCheckResult`s into checks; arguments as for `@asset_check`.
+
+    Args:
+        specs: the checks; a result names its own by `check_name` and `asset_key` where needed.
+        can_subset: the function looks at `context.selected_asset_check_keys` and evaluates only those.
+        ins: assets that it loads, by argument.
+    """
+
+    def decorate(fn: Callable[..., Any]) -> AssetChecksDefinition:
+        source = sources.of_function(fn)
+        called = naming.check_name(name or fn.__name__, "check", source)
+        what = f"checks {called!r}"
+        refuse(what, source, hooks=hooks)
+        if not specs:
+            raise DefinitionError(f"{what} has no specs", source=source, mend="give specs=[AssetCheckSpec(...)]")
+        signature = signatures.read(fn, what, source)
+        loaded = Loaded.read(signature, ins, what, source)
+        by_output: dict[str, AssetCheckSpec] = {}
+        for spec in specs:
+            if spec.get_python_identifier() in by_output:
+                raise DefinitionError(f"{what} lists the check {spec.key.to_user_string()} twice", source=source, mend="rename one of them")
+            by_output[spec.get_python_identifier()] = spec
+        op = ops.build(
+            fn,
+            signature,
+            what=what,
+            name=called,
+            ins=loaded.ins,
+            outs={output: Out(ops.Nothing, is_required=not can_subset) for output in by_output},
+            description=description or ops.doc(fn),
+            config_schema=config_schema,
+            required_resource_keys=required_resource_keys,
+            tags={**naming.check_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
+            retry_policy=retry_policy,
+            pool=pool,
+            source=source,
+        )
+        return AssetChecksDefinition(
+            op=op,
+            check_specs_by_output_name=by_output,
+            keys_by_input_name=loaded.keys,
+            can_subset=can_subset,
+            resource_defs=dict(resource_defs or {}),
+            source=source,
+        )
+
+    return decorate

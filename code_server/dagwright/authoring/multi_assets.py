@@ -1,0 +1,245 @@
+"""Several assets computed by one function, and external assets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.keys import AssetKey
+from dagwright_shared.model.snapshot import AssetExecution
+
+from dagwright.authoring import naming, ops, signatures
+from dagwright.authoring import source as sources
+from dagwright.authoring.assets import AssetsDefinition, Loaded, checks_by_output
+from dagwright.authoring.ops import Out
+from dagwright.authoring.partitions import PartitionsDefinition
+from dagwright.authoring.policies import BackfillPolicy, RetryPolicy
+from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetOut, AssetSpec, read_deps, refuse
+
+
+def multi_asset(
+    *,
+    outs: Mapping[str, AssetOut] | None = None,
+    specs: Sequence[AssetSpec] | None = None,
+    name: str | None = None,
+    ins: Mapping[str, AssetIn] | None = None,
+    deps: Iterable[Any] | None = None,
+    description: str | None = None,
+    config_schema: Any = None,
+    required_resource_keys: AbstractSet[str] | None = None,
+    internal_asset_deps: Mapping[str, AbstractSet[AssetKey]] | None = None,
+    partitions_def: PartitionsDefinition | None = None,
+    backfill_policy: BackfillPolicy | None = None,
+    op_tags: Mapping[str, Any] | None = None,
+    can_subset: bool = False,
+    resource_defs: Mapping[str, Any] | None = None,
+    group_name: str | None = None,
+    retry_policy: RetryPolicy | None = None,
+    code_version: str | None = None,
+    check_specs: Sequence[AssetCheckSpec] | None = None,
+    compute_kind: str | None = None,
+    pool: str | None = None,
+    hooks: Any = None,
+    allow_arbitrary_check_specs: Any = None,
+) -> Callable[[Callable[..., Any]], AssetsDefinition]:
+    """Turn a function that makes several assets into their definition.
+
+    With `specs`, the function stores them by itself and yields a `MaterializeResult` for each; with `outs`, it returns
+    a tuple in their order, or yields an `Output` for each, which IO managers store.
+
+    Args:
+        outs: the assets by output name.
+        specs: the assets; `outs` and `specs` exclude each other.
+        name: of the op; by default the function's.
+        can_subset: the function looks at `context.selected_asset_keys` and may make only those.
+        internal_asset_deps: with `outs`: the upstreams of single outputs, where they are not all of them.
+        group_name, code_version, partitions_def: of all assets that do not say otherwise.
+        ins, deps, description, config_schema, required_resource_keys, resource_defs, op_tags, retry_policy, pool,
+            backfill_policy, check_specs, compute_kind: as for `@asset`.
+
+    Raises:
+        DefinitionError: names or options do not fit.
+
+    Example:
+        >>> from dagwright import AssetSpec, MaterializeResult, multi_asset
+        >>> @multi_asset(specs=[AssetSpec("left"), AssetSpec("right")])
+        ... def both():
+        ...     yield MaterializeResult(asset_key="left")
+        ...     yield MaterializeResult(asset_key="right")
+        >>> sorted(str(key) for key in both.keys)
+        ['left', 'right']
+    """
+
+    def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
+        source = sources.of_function(fn)
+        called = naming.check_name(name or fn.__name__, "multi-asset", source)
+        what = f"multi-asset {called!r}"
+        refuse(what, source, hooks=hooks, allow_arbitrary_check_specs=allow_arbitrary_check_specs)
+        if (outs is None) == (specs is None):
+            raise DefinitionError(f"{what} needs either outs or specs", source=source, mend="give specs=[AssetSpec(...)] or outs={...}")
+        if internal_asset_deps and specs is not None:
+            raise DefinitionError(f"{what} has internal_asset_deps and specs", source=source, mend="say deps= in the specs")
+        signature = signatures.read(fn, what, source)
+        order_only = read_deps(deps, what, source)
+        own_keys = _own_keys(outs, specs)
+        # An argument or dependency that is one of its own assets orders them inside; nothing is loaded for it.
+        loaded = Loaded.read(signature, ins, what, source)
+        shared = loaded.all_deps(order_only, what, source)
+        defaults: dict[str, Any] = {
+            "group_name": group_name, "code_version": code_version, "partitions_def": partitions_def, "kinds": {compute_kind} if compute_kind else None
+        }
+        if specs is not None:
+            made = {spec.key: _complete(spec, shared, defaults, own_keys, what, source) for spec in _unique(specs, what, source)}
+            outputs = {naming.identifier(key): (key, Out(None, spec.description, not (spec.skippable or can_subset), spec.io_manager_key, spec.metadata, spec.code_version)) for key, spec in made.items()}
+        else:
+            made, outputs = _from_outs(outs or {}, shared, internal_asset_deps or {}, defaults, signature, can_subset, what, source)
+        checks = checks_by_output(check_specs, set(made), what, source)
+        op = ops.build(
+            fn,
+            signature,
+            what=what,
+            name=called,
+            ins=loaded.ins,
+            outs={**{output: out for output, (_, out) in outputs.items()}, **{output: Out(ops.Nothing, is_required=False) for output in checks}},
+            description=description or ops.doc(fn),
+            config_schema=config_schema,
+            required_resource_keys=required_resource_keys,
+            tags=naming.check_tags(op_tags, what, source),
+            retry_policy=retry_policy,
+            code_version=code_version,
+            pool=pool,
+            source=source,
+        )
+        return AssetsDefinition(
+            specs=tuple(made.values()),
+            op=op,
+            keys_by_output_name={output: key for output, (key, _) in outputs.items()},
+            keys_by_input_name=loaded.keys,
+            partition_mappings={dep.asset_key: dep.partition_mapping for spec in made.values() for dep in spec.deps if dep.partition_mapping},
+            check_specs_by_output_name=checks,
+            can_subset=can_subset,
+            resource_defs=dict(resource_defs or {}),
+            backfill_policy=backfill_policy,
+            source=source,
+        )
+
+    return decorate
+
+
+def _own_keys(outs: Mapping[str, AssetOut] | None, specs: Sequence[AssetSpec] | None) -> set[AssetKey]:
+    if specs is not None:
+        return {spec.key for spec in specs}
+    return {_out_key(name, out) for name, out in (outs or {}).items()}
+
+
+def _out_key(name: str, out: AssetOut) -> AssetKey:
+    return out.key or AssetKey((*out.key_prefix, name))
+
+
+def _unique(specs: Sequence[AssetSpec], what: str, source: SourceRef | None) -> Sequence[AssetSpec]:
+    seen: set[AssetKey] = set()
+    for spec in specs:
+        if not isinstance(spec, AssetSpec):
+            raise DefinitionError(f"{what}: specs has a {type(spec).__name__}", source=source, mend="give AssetSpecs")
+        if spec.key in seen:
+            raise DefinitionError(f"{what} lists the asset {spec.key} twice", source=source, mend="give each asset its own key")
+        seen.add(spec.key)
+    return specs
+
+
+def _complete(
+    spec: AssetSpec, shared: tuple[AssetDep, ...], defaults: Mapping[str, Any], own: AbstractSet[AssetKey], what: str, source: SourceRef | None
+) -> AssetSpec:
+    known = {dep.asset_key for dep in spec.deps}
+    # Upstreams of the function are those of every asset that does not name its own.
+    inherited = [dep for dep in shared if dep.asset_key not in known and dep.asset_key not in own] if not spec.deps else []
+    for option in ("group_name", "partitions_def"):
+        if defaults[option] is not None and getattr(spec, option) not in (None, defaults[option]):
+            raise DefinitionError(f"{what}: {option} is given both for all and for the asset {spec.key}", source=source, mend="keep one of them")
+    return spec.replace_attributes(
+        deps=[*spec.deps, *inherited],
+        group_name=spec.group_name or defaults["group_name"],
+        code_version=spec.code_version or defaults["code_version"],
+        partitions_def=spec.partitions_def or defaults["partitions_def"],
+        kinds=spec.kinds or defaults["kinds"],
+        source=source,
+    )
+
+
+def _from_outs(
+    outs: Mapping[str, AssetOut],
+    shared: tuple[AssetDep, ...],
+    internal: Mapping[str, AbstractSet[AssetKey]],
+    defaults: Mapping[str, Any],
+    signature: signatures.Signature,
+    can_subset: bool,
+    what: str,
+    source: SourceRef | None,
+) -> tuple[dict[AssetKey, AssetSpec], dict[str, tuple[AssetKey, Out]]]:
+    made: dict[AssetKey, AssetSpec] = {}
+    outputs: dict[str, tuple[AssetKey, Out]] = {}
+    for unknown in set(internal) - set(outs):
+        raise DefinitionError(f"{what}: internal_asset_deps names the output {unknown!r}", source=source, mend=f"use one of {', '.join(outs)}")
+    types = ops._infer_outs(signature, {output: Out(out.dagster_type) for output, out in outs.items()})
+    for output, out in outs.items():
+        if not isinstance(out, AssetOut):
+            raise DefinitionError(f"{what}: outs[{output!r}] is a {type(out).__name__}", source=source, mend="give an AssetOut")
+        key = _out_key(naming.check_name(output, "output", source), out)
+        if key in made:
+            raise DefinitionError(f"{what} has two outputs for the asset {key}", source=source, mend="give each asset its own key")
+        by_key = {dep.asset_key: dep for dep in shared}
+        wanted = [by_key.get(k) or AssetDep(k) for k in sorted(internal[output])] if output in internal else shared
+        attributes = {**{k: v for k, v in defaults.items() if v is not None}, **out.attributes}
+        spec = AssetSpec(key, deps=wanted, skippable=not out.is_required, source=source, **attributes)
+        made[key] = spec
+        required = out.is_required and not can_subset
+        outputs[output] = (key, Out(types[output].dagster_type, spec.description, required, out.io_manager_key, spec.metadata, spec.code_version))
+    return made, outputs
+
+
+def external_asset(spec: AssetSpec) -> AssetsDefinition:
+    """The definition of an asset that something else computes."""
+    return AssetsDefinition(specs=(spec,), execution=AssetExecution.EXTERNAL, source=spec.source)
+
+
+def external_assets_from_specs(specs: Iterable[AssetSpec]) -> list[AssetsDefinition]:
+    """Definitions of assets that something else computes; Definitions takes the specs themselves, too."""
+    return [external_asset(spec) for spec in specs]
+
+
+class SourceAsset(AssetsDefinition):
+    """An asset that something else computes, and that an IO manager here can load. `AssetSpec` is the newer form.
+
+    Args:
+        key: of the asset.
+        metadata, group_name, description, partitions_def, tags: as for AssetSpec.
+        io_manager_key: resource that loads it.
+    """
+
+    def __init__(
+        self,
+        key: Any,
+        metadata: Mapping[str, Any] | None = None,
+        io_manager_key: str | None = None,
+        io_manager_def: Any = None,
+        description: str | None = None,
+        partitions_def: PartitionsDefinition | None = None,
+        group_name: str | None = None,
+        resource_defs: Mapping[str, Any] | None = None,
+        observe_fn: Any = None,
+        op_tags: Any = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        source = sources.of_caller()
+        read = naming.asset_key(key, "SourceAsset", source)
+        refuse(f"asset {read}", source, observe_fn=observe_fn, op_tags=op_tags)
+        brought = dict(resource_defs or {})
+        if io_manager_def is not None:
+            io_manager_key = naming.identifier(read, "io_manager")
+            brought[io_manager_key] = io_manager_def
+        spec = AssetSpec(
+            read, metadata=metadata, description=description, partitions_def=partitions_def, group_name=group_name, tags=tags, io_manager_key=io_manager_key, source=source
+        )
+        super().__init__(specs=(spec,), execution=AssetExecution.EXTERNAL, resource_defs=brought, source=source)

@@ -1,0 +1,112 @@
+"""What schedules and sensors answer: run requests, or why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dagwright_shared.model.errors import UserCodeError, error_info
+from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey
+from dagwright_shared.model.snapshot import TriggerTarget
+from dagwright_shared.model.ticks import RunRequestData
+
+from dagwright.authoring import naming
+from dagwright.authoring.config import RunConfig, config_dict
+from dagwright.authoring.partitions import MultiPartitionKey, PartitionsDefinition
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class RunRequest:
+    """A run that a schedule or sensor asks for.
+
+    Args:
+        run_key: a run with the same key is made once only, in the whole deployment.
+        run_config: a dict or a RunConfig.
+        tags: of the run.
+        job_name: which of the sensor's jobs; not needed where there is one.
+        asset_selection: only these assets of the target.
+        partition_key: the partition that the run covers.
+        asset_check_keys: only these checks.
+
+    Example:
+        >>> RunRequest(run_key="2024-01-01", partition_key="2024-01-01").partition_key
+        '2024-01-01'
+    """
+
+    run_key: str | None
+    run_config: Mapping[str, Any]
+    tags: Mapping[str, str]
+    job_name: str | None
+    asset_selection: tuple[AssetKey, ...] | None
+    partition_key: str | None
+    asset_check_keys: tuple[AssetCheckKey, ...] | None
+
+    def __init__(
+        self,
+        run_key: str | None = None,
+        run_config: Mapping[str, Any] | RunConfig | None = None,
+        tags: Mapping[str, Any] | None = None,
+        job_name: str | None = None,
+        asset_selection: Sequence[Any] | None = None,
+        stale_assets_only: bool = False,
+        partition_key: str | None = None,
+        asset_check_keys: Sequence[AssetCheckKey] | None = None,
+    ) -> None:
+        if stale_assets_only:
+            raise ValueError("RunRequest: stale_assets_only= is not supported by this version of dagwright; select the assets")
+        if partition_key is not None and not isinstance(partition_key, str):
+            raise TypeError(f"RunRequest: partition_key is a {type(partition_key).__name__}, not text; format it as the partitions definition does")
+        if run_key is not None and not isinstance(run_key, str):
+            raise TypeError(f"RunRequest: run_key is a {type(run_key).__name__}, not text; write run_key=str(...)")
+        values = {
+            "run_key": run_key,
+            "run_config": config_dict(run_config),
+            "tags": naming.check_tags(tags, "RunRequest", None),
+            "job_name": job_name,
+            "asset_selection": None if asset_selection is None else tuple(naming.asset_key(item, "RunRequest") for item in asset_selection),
+            "partition_key": partition_key,
+            "asset_check_keys": None if asset_check_keys is None else tuple(asset_check_keys),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def to_model(self, target: TriggerTarget | None, partitions: PartitionsDefinition | None) -> RunRequestData:
+        """The request as data, for a target (None: `job_name` says it)."""
+        key = self.partition_key
+        partition = UNPARTITIONED
+        if key is not None:
+            if isinstance(key, MultiPartitionKey):
+                partition = tuple(key.keys_by_dimension.values())
+            else:
+                partition = partitions.parse_key(key) if partitions is not None else (key,)
+        job_name = self.job_name or (target.job_name if target else None)
+        assets = self.asset_selection if self.asset_selection is not None else (target.asset_keys if target else ())
+        checks = self.asset_check_keys if self.asset_check_keys is not None else (target.check_keys if target and self.asset_selection is None else ())
+        return RunRequestData(
+            run_key=self.run_key,
+            job_name=job_name,
+            asset_keys=tuple(assets),
+            check_keys=tuple(checks),
+            partition=partition,
+            config=self.run_config,
+            tags=self.tags,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SkipReason:
+    """Why a schedule or sensor asks for no run this time; shown beside the tick."""
+
+    skip_message: str | None = None
+
+
+def broke(error: BaseException, doing: str) -> UserCodeError:
+    """A user function's exception as data, with what it was doing."""
+    return UserCodeError(error_info(error), doing)
+
+
+def misfit(what: str, returned: object, expected: str) -> UserCodeError:
+    """The error for a user function that returned something else than it may."""
+    error = TypeError(f"it returned {returned!r} (a {type(returned).__name__}); return {expected}")
+    return UserCodeError(error_info(error), what)

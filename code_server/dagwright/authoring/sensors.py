@@ -1,0 +1,339 @@
+"""Sensors: functions that look at the world now and then, and ask for runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.metadata import Metadata, normalize_metadata
+from dagwright_shared.model.snapshot import SensorKind, TriggerTarget
+from dagwright_shared.model.ticks import DynamicPartitionsRequest, Evaluation
+
+from dagwright.authoring import invocation, naming, ops, signatures
+from dagwright.authoring import source as sources
+from dagwright.authoring.partitions import AddDynamicPartitionsRequest, DeleteDynamicPartitionsRequest, PartitionsDefinition
+from dagwright.authoring.requests import RunRequest, SkipReason, misfit
+from dagwright.authoring.resources import Scoped
+from dagwright.authoring.targets import Target
+
+
+class DefaultSensorStatus(Enum):
+    """Whether a sensor runs before anybody has touched its switch."""
+
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+
+
+@dataclass(slots=True, kw_only=True)
+class SensorEvaluationContext:
+    """What a sensor's function knows, and its memory: the cursor."""
+
+    cursor: str | None = None
+    """What `update_cursor`, or the SensorResult, of the last evaluation set."""
+    last_tick_completion_time: float | None = None
+    """Seconds since 1970."""
+    last_run_key: str | None = None
+    resource_values: Mapping[str, Any] = field(default_factory=dict)
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("dagwright.sensors"))
+    instance: Any = None
+    sensor_name: str | None = None
+    new_cursor: str | None = None
+
+    def update_cursor(self, cursor: str | None) -> None:
+        """Remember a text for the next evaluation."""
+        if cursor is not None and not isinstance(cursor, str):
+            raise TypeError(f"the cursor is a {type(cursor).__name__}, not text; write update_cursor(str(...))")
+        self.cursor = self.new_cursor = cursor
+
+    @property
+    def resources(self) -> Scoped:
+        return Scoped(self.resource_values)
+
+    @property
+    def last_completion_time(self) -> float | None:
+        return self.last_tick_completion_time
+
+    @property
+    def is_first_tick_since_sensor_start(self) -> bool:
+        return self.last_tick_completion_time is None
+
+    def __enter__(self) -> SensorEvaluationContext:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def build_sensor_context(
+    instance: Any = None,
+    cursor: str | None = None,
+    repository_name: str | None = None,
+    repository_def: Any = None,
+    sensor_name: str | None = None,
+    resources: Mapping[str, Any] | None = None,
+    definitions: Any = None,
+    last_tick_completion_time: datetime | float | None = None,
+) -> SensorEvaluationContext:
+    """A context for calling a sensor's function in a test.
+
+    Args:
+        cursor: as the last evaluation left it.
+        resources: objects by key.
+    """
+    last = last_tick_completion_time.timestamp() if isinstance(last_tick_completion_time, datetime) else last_tick_completion_time
+    return SensorEvaluationContext(
+        cursor=cursor, resource_values=dict(resources or {}), instance=instance, sensor_name=sensor_name, last_tick_completion_time=last
+    )
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class SensorResult:
+    """Everything that a sensor may answer at once.
+
+    Args:
+        run_requests: runs to make; or
+        skip_reason: why there are none.
+        cursor: what to remember.
+        dynamic_partitions_requests: keys to add or delete before the runs are made.
+    """
+
+    run_requests: tuple[RunRequest, ...]
+    skip_reason: SkipReason | None
+    cursor: str | None
+    dynamic_partitions_requests: tuple[AddDynamicPartitionsRequest | DeleteDynamicPartitionsRequest, ...]
+
+    def __init__(
+        self,
+        run_requests: Sequence[RunRequest] | None = None,
+        skip_reason: SkipReason | str | None = None,
+        cursor: str | None = None,
+        dynamic_partitions_requests: Sequence[AddDynamicPartitionsRequest | DeleteDynamicPartitionsRequest] | None = None,
+        asset_events: Sequence[Any] | None = None,
+        automation_condition_evaluations: Any = None,
+    ) -> None:
+        if asset_events:
+            raise ValueError("SensorResult: asset_events= is not supported by this version of dagwright; log them in a run")
+        if run_requests and skip_reason:
+            raise ValueError("SensorResult has both run_requests and a skip_reason; give one of them")
+        if cursor is not None and not isinstance(cursor, str):
+            raise TypeError(f"SensorResult: the cursor is a {type(cursor).__name__}, not text; write cursor=str(...)")
+        values = {
+            "run_requests": tuple(run_requests or ()),
+            "skip_reason": SkipReason(skip_reason) if isinstance(skip_reason, str) else skip_reason,
+            "cursor": cursor,
+            "dynamic_partitions_requests": tuple(dynamic_partitions_requests or ()),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, init=False)
+class SensorDefinition:
+    """A function that is evaluated again and again, and may ask for runs. See `@sensor`."""
+
+    name: str
+    fn: Callable[..., Any]
+    targets: tuple[Target, ...]
+    context_param: str | None
+    resource_params: Mapping[str, str]
+    required_resource_keys: AbstractSet[str]
+    description: str | None
+    metadata: Metadata
+    tags: Mapping[str, str]
+    default_status: DefaultSensorStatus
+    minimum_interval_seconds: int
+    kind: SensorKind
+    source: SourceRef | None
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        evaluation_fn: Callable[..., Any],
+        job_name: str | None = None,
+        minimum_interval_seconds: int | None = None,
+        description: str | None = None,
+        job: Any = None,
+        jobs: Sequence[Any] | None = None,
+        default_status: DefaultSensorStatus = DefaultSensorStatus.STOPPED,
+        asset_selection: Any = None,
+        required_resource_keys: AbstractSet[str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        target: Any = None,
+        source: SourceRef | None = None,
+    ) -> None:
+        source = source or sources.of_function(evaluation_fn) or sources.of_caller()
+        called = naming.check_name(name or getattr(evaluation_fn, "__name__", None), "sensor", source)
+        what = f"sensor {called!r}"
+        signature = signatures.read(evaluation_fn, what, source, plain_context=True)
+        if signature.inputs:
+            raise DefinitionError(
+                f"{what}: its function has the argument {signature.inputs[0].name!r}, which is neither the context nor a resource",
+                source=source,
+                mend="annotate it with the resource's class",
+            )
+        interval = 30 if minimum_interval_seconds is None else minimum_interval_seconds
+        if not isinstance(interval, int) or interval < 0:
+            raise DefinitionError(f"{what}: minimum_interval_seconds is {interval!r}", source=source, mend="give a whole number of seconds >= 0")
+        given = [*(jobs or ())] or [None]
+        targets = tuple(
+            Target.read(job=one or job, job_name=job_name, target=target if target is not None else asset_selection, what=what, source=source, optional=True)
+            for one in given
+        )
+        values = {
+            "name": called,
+            "fn": evaluation_fn,
+            "targets": tuple(aim for aim in targets if aim != Target()),
+            "context_param": signature.context_param,
+            "resource_params": dict(signature.resource_params),
+            "required_resource_keys": frozenset(required_resource_keys or ()) | frozenset(signature.resource_params.values()),
+            "description": description or ops.doc(evaluation_fn),
+            "metadata": normalize_metadata(metadata),
+            "tags": naming.check_tags(tags, what, source),
+            "default_status": DefaultSensorStatus(default_status),
+            "minimum_interval_seconds": interval,
+            "kind": SensorKind.STANDARD,
+            "source": source,
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function directly, as a test does."""
+        return invocation.direct(self, args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<sensor {self.name}>"
+
+
+def sensor(
+    job_name: str | Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    minimum_interval_seconds: int | None = None,
+    description: str | None = None,
+    job: Any = None,
+    jobs: Sequence[Any] | None = None,
+    default_status: DefaultSensorStatus = DefaultSensorStatus.STOPPED,
+    asset_selection: Any = None,
+    required_resource_keys: AbstractSet[str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    target: Any = None,
+) -> Any:
+    """Turn a function into a sensor: it returns (or yields) RunRequests, a SkipReason, or a SensorResult.
+
+    Args:
+        job, jobs, job_name, target, asset_selection: what it may launch.
+        minimum_interval_seconds: time between evaluations; 30 by default.
+        name, description, default_status, required_resource_keys, tags, metadata: as for schedules.
+
+    Example:
+        >>> from dagwright import RunRequest, SensorResult, sensor
+        >>> @sensor(target="group:raw", minimum_interval_seconds=10)
+        ... def new_files(context):
+        ...     seen = int(context.cursor or 0)
+        ...     return SensorResult(run_requests=[RunRequest(run_key=str(seen))], cursor=str(seen + 1))
+        >>> new_files.minimum_interval_seconds
+        10
+    """
+    options: dict[str, Any] = {
+        "name": name,
+        "minimum_interval_seconds": minimum_interval_seconds,
+        "description": description,
+        "job": job,
+        "jobs": jobs,
+        "default_status": default_status,
+        "asset_selection": asset_selection,
+        "required_resource_keys": required_resource_keys,
+        "tags": tags,
+        "metadata": metadata,
+        "target": target,
+    }
+    if callable(job_name):
+        return SensorDefinition(evaluation_fn=job_name, **options)
+    return lambda fn: SensorDefinition(evaluation_fn=fn, job_name=job_name, **options)
+
+
+def evaluate(
+    definition: SensorDefinition, context: SensorEvaluationContext, targets: Mapping[str | None, TriggerTarget], partitions: Mapping[str | None, PartitionsDefinition | None]
+) -> Evaluation:
+    """Ask a sensor what it wants, and check the answer.
+
+    Args:
+        context: of this evaluation, resources set up.
+        targets: resolved targets by job name (None: assets without a job).
+        partitions: partitions of those targets, to read keys.
+
+    Raises:
+        UserCodeError: the function returned what it may not.
+    """
+    context = replace(context, sensor_name=definition.name)
+    arguments: dict[str, Any] = {name: context.resource_values[key] for name, key in definition.resource_params.items()}
+    if definition.context_param is not None:
+        arguments[definition.context_param] = context
+    returned = definition.fn(**arguments)
+    what = f"sensor {definition.name!r}"
+    if isinstance(returned, Iterator):
+        returned = list(returned)
+    result = _as_result(returned, what)
+    requests = []
+    for request in result.run_requests:
+        if not isinstance(request, RunRequest):
+            raise misfit(what, request, "RunRequests")
+        name = _job_of(request, targets, what)
+        requests.append(request.to_model(targets.get(name), partitions.get(name)))
+    changes = tuple(
+        DynamicPartitionsRequest(name=c.partitions_def_name, add=tuple(c.partition_keys))
+        if isinstance(c, AddDynamicPartitionsRequest)
+        else DynamicPartitionsRequest(name=c.partitions_def_name, delete=tuple(c.partition_keys))
+        for c in result.dynamic_partitions_requests
+    )
+    reason = result.skip_reason.skip_message if result.skip_reason else None
+    if not requests and reason is None:
+        reason = "the sensor's function asked for no runs"
+    cursor = result.cursor if result.cursor is not None else context.new_cursor
+    return Evaluation(requests=tuple(requests), skip_reason=None if requests else reason, cursor=cursor, dynamic_partitions=changes)
+
+
+def _as_result(returned: object, what: str) -> SensorResult:
+    expected = "RunRequests, a SkipReason, a SensorResult, or None"
+    match returned:
+        case None:
+            return SensorResult()
+        case SensorResult():
+            return returned
+        case SkipReason():
+            return SensorResult(skip_reason=returned)
+        case RunRequest():
+            return SensorResult(run_requests=[returned])
+        case list() | tuple():
+            if len(returned) == 1 and isinstance(returned[0], (SensorResult, SkipReason)):
+                return _as_result(returned[0], what)
+            for item in returned:
+                if not isinstance(item, RunRequest):
+                    raise misfit(what, item, expected)
+            return SensorResult(run_requests=returned)
+        case _:
+            raise misfit(what, returned, expected)
+
+
+def _job_of(request: RunRequest, targets: Mapping[str | None, TriggerTarget], what: str) -> str | None:
+    if request.job_name is not None:
+        if targets and request.job_name not in targets:
+            known = ", ".join(sorted(name for name in targets if name)) or "assets only"
+            raise misfit(what, request.job_name, f"a RunRequest for one of its jobs: {known}")
+        return request.job_name
+    if len(targets) == 1:
+        return next(iter(targets))
+    if request.asset_selection:
+        return None
+    problem = "job_name= in the RunRequest, because the sensor has several jobs" if targets else "job_name= in the RunRequest, because the sensor has no target"
+    raise misfit(what, request, problem)

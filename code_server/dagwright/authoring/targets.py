@@ -1,0 +1,56 @@
+"""What a schedule or sensor launches, before and after the definitions are together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+
+from dagwright.authoring import naming
+from dagwright.authoring.graphs import GraphDefinition
+from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
+from dagwright.authoring.selections import AssetSelection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A job, the name of one, or a selection of assets; at most one of them."""
+
+    job: JobDefinition | UnresolvedAssetJobDefinition | None = None
+    job_name: str | None = None
+    selection: AssetSelection | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The job's name, if it is a job."""
+        return self.job.name if self.job is not None else self.job_name
+
+    @staticmethod
+    def read(*, job: Any, job_name: str | None, target: Any, what: str, source: SourceRef | None, optional: bool = False) -> Target:
+        """The target in the ways that people give it.
+
+        Raises:
+            DefinitionError: none, or more than one, or not a target.
+        """
+        given = [name for name, value in (("job", job), ("job_name", job_name), ("target", target)) if value is not None]
+        if len(given) > 1:
+            raise DefinitionError(f"{what} has {' and '.join(given)}", source=source, mend="keep one of them")
+        if not given:
+            if optional:
+                return Target()
+            raise DefinitionError(f"{what} has nothing to run", source=source, mend='give job=, or target= (a job, assets, or a selection such as "group:raw")')
+        if job_name is not None:
+            return Target(job_name=naming.check_name(job_name, "job", source))
+        value = job if job is not None else target
+        match value:
+            case JobDefinition() | UnresolvedAssetJobDefinition():
+                return Target(job=value)
+            case GraphDefinition():
+                return Target(job=value.to_job())
+        if job is not None and not isinstance(value, (AssetSelection, list)):
+            raise DefinitionError(f"{what}: job is a {type(value).__name__}", source=source, mend="give a function decorated with @job, or define_asset_job(...)")
+        try:
+            return Target(selection=AssetSelection.from_coercible(value))
+        except DefinitionError as error:
+            raise DefinitionError(f"{what}: {error.message}", source=source) from None
