@@ -37,7 +37,16 @@ from dagwright_shared.model.events import (
     StepSkipped,
     StepSucceeded,
 )
-from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, Digest, PartitionKey, format_partition, new_run_id, parse_partition
+from dagwright_shared.model.keys import (
+    UNPARTITIONED,
+    AssetCheckKey,
+    AssetKey,
+    Digest,
+    PartitionKey,
+    format_partition,
+    new_run_id,
+    parse_partition,
+)
 from dagwright_shared.model.metadata import Metadata
 from dagwright_shared.model.partitions import Partitions, dimensions
 from dagwright_shared.model.runs import LaunchSpec, RunStatus
@@ -203,7 +212,7 @@ def materialize_to_memory(
     """As `materialize`, but values go from function to function in memory, whatever IO managers the assets name."""
     memory = InMemoryIOManager()
     given = {"io_manager": memory, **(resources or {})}
-    given.update({key: memory for key in _io_manager_keys(assets)})
+    given.update(dict.fromkeys(_io_manager_keys(assets), memory))
     return _materialize(assets, given, run_config, instance, partition_key, raise_on_error, tags, selection)
 
 
@@ -243,7 +252,11 @@ def _materialize(
     selection: Any,
 ) -> ExecuteInProcessResult:
     kinds = [item for item in assets if isinstance(item, AssetsDefinition | AssetSpec)]
-    definitions = Definitions(assets=kinds, asset_checks=[item for item in assets if not isinstance(item, AssetsDefinition | AssetSpec)], resources=dict(resources))
+    definitions = Definitions(
+        assets=kinds,
+        asset_checks=[item for item in assets if not isinstance(item, AssetsDefinition | AssetSpec)],
+        resources=dict(resources),
+    )
     resolved = definitions.resolve()
     keys = [key for key, definition in resolved.assets_by_key.items() if definition.is_executable]
     checks = list(resolved.checks_by_key)
@@ -261,8 +274,7 @@ def _plan(
     resolved: ResolvedDefinitions, resources: Mapping[str, Any], run_config: Any, partition_key: str | None, **target: Any
 ) -> ExecutionPlan:
     partition = _partition(resolved, partition_key, target)
-    plan = plan_run(resolved, partition=partition, config=config_dict(run_config), extra_resources=resources, **target)
-    return plan
+    return plan_run(resolved, partition=partition, config=config_dict(run_config), extra_resources=resources, **target)
 
 
 def _partition(resolved: ResolvedDefinitions, key: str | None, target: Mapping[str, Any]) -> PartitionKey:
@@ -339,9 +351,7 @@ def _io_manager_keys(assets: Sequence[Any]) -> set[str]:
 
 
 def _materialization(payload: AssetMaterialized) -> AssetMaterialization:
-    return AssetMaterialization(
-        payload.asset_key, payload.description, payload.metadata, format_partition(payload.partition), payload.tags
-    )
+    return AssetMaterialization(payload.asset_key, payload.description, payload.metadata, format_partition(payload.partition), payload.tags)
 
 
 def _evaluation(payload: Payload) -> AssetCheckEvaluation:

@@ -112,7 +112,7 @@ def build_asset_check_context(
     )
 
 
-def build_input_context(
+def build_input_context(  # noqa: PLR0913 - Dagster's arguments
     name: str | None = None,
     config: Any = None,
     definition_metadata: Mapping[str, Any] | None = None,
@@ -154,7 +154,7 @@ def build_input_context(
     )
 
 
-def build_output_context(
+def build_output_context(  # noqa: PLR0913 - Dagster's arguments
     step_key: str | None = None,
     name: str | None = None,
     definition_metadata: Mapping[str, Any] | None = None,
@@ -209,7 +209,9 @@ def invoke(definition: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
         context.bind(asset_steps.skeleton(definition))
     names = [name for name in inspect.signature(op.fn).parameters if name != op.context_param]
     if len(rest) > len(names):
-        raise InvocationError(f"{op.name!r} takes {len(names)} arguments besides the context ({', '.join(names)}), but {len(rest)} were given")
+        raise InvocationError(
+            f"{op.name!r} takes {len(names)} arguments besides the context ({', '.join(names)}), but {len(rest)} were given"
+        )
     named.update(zip(names, rest, strict=False))
     _fill_in(op, context, named)
     return op.fn(context, **named) if op.context_param is not None else op.fn(**named)
@@ -218,11 +220,12 @@ def invoke(definition: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
 def _context(op: OpDefinition, rest: list[Any], named: dict[str, Any]) -> OpExecutionContext | None:
     if op.context_param is None:
         if rest and isinstance(rest[0], OpExecutionContext):
-            return rest.pop(0)  # it takes none, but config and resources may come from it
+            unused: OpExecutionContext = rest.pop(0)  # it takes none, but config and resources may come from it
+            return unused
         found = named.pop("context", None) if "context" not in op.ins else None
         return found if isinstance(found, OpExecutionContext) else None
     if op.context_param in named:
-        context = named.pop(op.context_param)
+        context: Any = named.pop(op.context_param)
     elif rest:
         context = rest.pop(0)
     else:
@@ -234,7 +237,8 @@ def _context(op: OpDefinition, rest: list[Any], named: dict[str, Any]) -> OpExec
             f"the first argument of {op.name!r} is its context, but a {type(context).__name__} was given; "
             "give one made by build_op_context() or build_asset_context()"
         )
-    return context
+    given: OpExecutionContext | None = context
+    return given
 
 
 def _fill_in(op: OpDefinition, context: OpExecutionContext | None, named: dict[str, Any]) -> None:

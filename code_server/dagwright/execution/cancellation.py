@@ -73,7 +73,7 @@ class Cancellation:
         """Inside, a request waits: for the engine's own code that user code calls, such as writing a log line."""
         return _Gate(self, opens=False)
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self.request(f"the process got {signal.Signals(number).name}")
         self._deliver()
 

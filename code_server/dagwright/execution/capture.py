@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TextIO
 
 from dagwright_shared.model.events import LogChunk, LogStream
@@ -160,7 +161,7 @@ def _open_unlinked() -> int:
         return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
     finally:
         os.close(fd)
-        os.unlink(path)
+        Path(path).unlink()
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

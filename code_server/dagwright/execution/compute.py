@@ -66,7 +66,7 @@ def call(step: Step, context: OpExecutionContext, inputs: Mapping[str, Any], can
 
 def spread(step: Step, value: Any) -> Iterator[Result]:
     """The results in a returned value: one for each output, or a list of result objects."""
-    outputs = [output for output in step.outputs]
+    outputs = step.outputs
     if isinstance(value, _RESULTS):
         yield value
         return
@@ -92,7 +92,9 @@ def spread(step: Step, value: Any) -> Iterator[Result]:
     if not isinstance(value, tuple | list) or len(value) != len(outputs):
         size = f" of {len(value)}" if isinstance(value, tuple | list) else ""
         names = ", ".join(output.name for output in outputs)
-        raise OutputError(f"{_name(step)} has {len(outputs)} outputs ({names}), but returned {_kind(value)}{size}; return a tuple in that order")
+        raise OutputError(
+            f"{_name(step)} has {len(outputs)} outputs ({names}), but returned {_kind(value)}{size}; return a tuple in that order"
+        )
     yield from _in_order(step, value)
 
 
@@ -107,7 +109,7 @@ def _in_order(step: Step, values: Sequence[Any]) -> Iterator[Result]:
             yield Output(value, output_name=names[position])
 
 
-def _each(generator: Generator[Any, None, Any], step: Step, cancellation: Cancellation) -> Generator[Result, None, Any]:
+def _each(generator: Generator[Any, Any, Any], step: Step, cancellation: Cancellation) -> Generator[Result, None, Any]:
     try:
         while True:
             with cancellation.interruptible():
@@ -120,7 +122,7 @@ def _each(generator: Generator[Any, None, Any], step: Step, cancellation: Cancel
         generator.close()
 
 
-def _each_async(generator: AsyncGenerator[Any, None], step: Step, cancellation: Cancellation) -> Iterator[Result]:
+def _each_async(generator: AsyncGenerator[Any, Any], step: Step, cancellation: Cancellation) -> Iterator[Result]:
     with asyncio.Runner() as runner:
         try:
             while True:
@@ -134,7 +136,7 @@ def _each_async(generator: AsyncGenerator[Any, None], step: Step, cancellation: 
             runner.run(generator.aclose())
 
 
-async def _next(generator: AsyncGenerator[Any, None]) -> Any:
+async def _next(generator: AsyncGenerator[Any, Any]) -> Any:
     return await anext(generator)
 
 

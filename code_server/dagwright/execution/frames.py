@@ -45,6 +45,6 @@ class Reader:
                     break
                 body = bytes(buffer[start + _HEADER.size : end])
                 start = end
-                yield pickle.loads(body)  # noqa: S301 - written by our own fork
+                yield pickle.loads(body)  # written by our own fork
         finally:
             del buffer[:start]

@@ -171,4 +171,3 @@ class InputContext(_Port):
         if self.upstream_output is None:
             raise ValueError(f"the input {self.name!r} has neither an asset key nor an upstream output")
         return self.upstream_output.get_identifier()
-

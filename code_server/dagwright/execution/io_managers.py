@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dagwright.authoring.io_managers import ConfigurableIOManager, IOManager, IOManagerDefinition
 from dagwright.authoring.config import ConfigType, Field
+from dagwright.authoring.io_managers import ConfigurableIOManager, IOManager, IOManagerDefinition
 from dagwright.execution.io_contexts import InputContext, OutputContext
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.keys import PartitionKey, format_partition
@@ -135,7 +135,9 @@ def _filesystem(context: Any) -> FilesystemIOManager:
 
 
 fs_io_manager = IOManagerDefinition(
-    resource_fn=_filesystem, config_type=ConfigType({"base_dir": Field(str, is_required=False)}, "fs_io_manager"), description="Pickle files."
+    resource_fn=_filesystem,
+    config_type=ConfigType({"base_dir": Field(str, is_required=False)}, "fs_io_manager"),
+    description="Pickle files.",
 )
 """The file-system IO manager as a resource; `fs_io_manager.configured({"base_dir": ...})`."""
 
@@ -166,7 +168,7 @@ def _missing_output(context: InputContext, path: Path) -> str:
 def _read(path: Path, message: Any) -> Any:
     try:
         with path.open("rb") as file:
-            return pickle.load(file)  # noqa: S301 - what our own steps have written
+            return pickle.load(file)  # what our own steps have written
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise MissingValueError(message()) from None
 

@@ -64,9 +64,11 @@ def message_of(record: logging.LogRecord) -> LogMessage:
         text = record.getMessage()
     except Exception as error:  # noqa: BLE001 - arguments that do not fit the format must not fail the step
         text = f"{record.msg!r} (its arguments do not fit: {error})"
-    error = record.exc_info[1] if record.exc_info else None
+    raised = record.exc_info[1] if record.exc_info else None
     level = max((known for known in LogLevel if known <= record.levelno), default=LogLevel.DEBUG)
-    return LogMessage(level=level, message=text[:_MAX_MESSAGE], logger=record.name, error=error_info(error) if error is not None else None)
+    return LogMessage(
+        level=level, message=text[:_MAX_MESSAGE], logger=record.name, error=error_info(raised) if raised is not None else None
+    )
 
 
 def enter(emit: Emit | None) -> Callable[[], None]:

@@ -35,12 +35,11 @@ class StepStopped:
 Outcome: TypeAlias = StepDone | StepBroke | StepStopped
 
 
-def of_exit(code: int, *, expected: bool = False) -> StepBroke:
+def of_exit(code: int) -> StepBroke:
     """The outcome of a process that ended without telling one.
 
     Args:
         code: as `os.waitstatus_to_exitcode` gives it: negative for a signal.
-        expected: it had told its outcome, but not ended, and was killed.
     """
     if code < 0:
         name = _signal_name(-code)

@@ -29,9 +29,7 @@ from dagwright_shared.model.keys import AssetKey, StepKey
 class Progress:
     """The state of a run while it goes on, and the only writer of its step events."""
 
-    def __init__(
-        self, scope: RunScope, *, clock: Callable[[], float] = time.monotonic, rng: Callable[[], float] = random.random
-    ) -> None:
+    def __init__(self, scope: RunScope, *, clock: Callable[[], float] = time.monotonic, rng: Callable[[], float] = random.random) -> None:
         self.scope = scope
         self.clock = clock
         self._rng = rng

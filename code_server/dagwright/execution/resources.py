@@ -42,11 +42,15 @@ class ResourceSet:
 
     def __init__(self, definitions: Mapping[str, Any], config: Mapping[str, Any], run: RunInfo, instance: Any) -> None:
         self._definitions = definitions
-        self._emit: Callable[[Payload], None] = lambda _: None
+        self._emit: Callable[[Payload], None] | None = None
         self._stack = contextlib.ExitStack()
-        context = InitResourceContext(run=run, instance=instance, log=EventLogger(lambda payload: self._emit(payload)))
+        context = InitResourceContext(run=run, instance=instance, log=EventLogger(self._tell))
         with_default = {DEFAULT_IO_MANAGER: FilesystemIOManager(), **definitions}
         self._opener = Opener(with_default, config, context, self._stack)
+
+    def _tell(self, payload: Payload) -> None:
+        if self._emit is not None:
+            self._emit(payload)
 
     def need(self, keys: Iterable[str], emit: Callable[[Payload], None]) -> Available:
         """Set up what is not yet; what a resource logs goes to the step that caused it.

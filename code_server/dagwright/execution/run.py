@@ -19,7 +19,7 @@ from dagwright_shared.model.events import RunCanceled, RunFailed, RunStarted, Ru
 from dagwright_shared.model.runs import LaunchSpec, RunStatus
 
 
-def execute(
+def execute(  # noqa: PLR0913 - what a run is tied to
     definitions: Any,
     plan: ExecutionPlan,
     *,

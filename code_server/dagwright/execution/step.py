@@ -64,7 +64,7 @@ class Environment:
             root_run_id=spec.root_run_id,
             retry_number=spec.retry_number,
         )
-        self.resources = ResourceSet(plan.resources, plan.config.get("resources") or {}, self.run, scope.instance)
+        self.resources = ResourceSet(plan.resources, _section(plan.config, "resources"), self.run, scope.instance)
 
     def close(self) -> None:
         """Tear the resources down; trouble with that is told, and fails nothing."""
@@ -343,6 +343,11 @@ class _Pipeline:
         """A check of an asset that was not made (an optional output) has nothing to judge."""
         made = {o.asset_key for o in self._step.outputs if o.name in self.seen}
         return self._step.kind == "check" or check.key.asset_key in made
+
+
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = config.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _with_metadata(info: ErrorInfo, metadata: Metadata) -> ErrorInfo:

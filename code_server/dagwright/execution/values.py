@@ -61,14 +61,14 @@ class Values:
         if isinstance(source, FromValue):
             return source.value
         key = planned.io_manager_key or source.io_manager_key
-        context = self.input_context(planned, source, key)
+        context = self.input_context(planned, source)
         with self._cancellation.interruptible():
             value = self._manager(key).load_input(context)
         where = source.asset_key.to_user_string() if isinstance(source, FromAsset) else f"{source.step}.{source.output}"
         self._emit(InputLoaded(input_name=planned.name, io_manager_key=key, source=where, metadata=clean(context.note_metadata())))
         return value
 
-    def input_context(self, planned: PlannedInput, source: FromOutput | FromAsset, key: str) -> InputContext:
+    def input_context(self, planned: PlannedInput, source: FromOutput | FromAsset) -> InputContext:
         if isinstance(source, FromAsset):
             keys = self.upstream_keys(source)
             made = source.made_here

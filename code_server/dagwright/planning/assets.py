@@ -51,7 +51,12 @@ def pick(
             problems.append(_unknown("asset", key.to_user_string(), (k.to_user_string() for k in allowed), "assets", where))
         elif not known[key].is_executable:
             problems.append(
-                Problem(path="assets", message=f"asset {key} is external: nothing here computes it", value=str(key), expected="an asset with a function")
+                Problem(
+                    path="assets",
+                    message=f"asset {key} is external: nothing here computes it",
+                    value=str(key),
+                    expected="an asset with a function",
+                )
             )
         else:
             assets[key] = None
@@ -72,9 +77,7 @@ def pick(
     return Picked(assets=tuple(assets), checks=tuple(checks))
 
 
-def partitions_of(
-    resolved: ResolvedDefinitions, job: JobDefinition | None, picked: Picked, problems: list[Problem]
-) -> Partitions | None:
+def partitions_of(resolved: ResolvedDefinitions, job: JobDefinition | None, picked: Picked, problems: list[Problem]) -> Partitions | None:
     """The one partitions definition that the picked assets share; those without one run along."""
     if job is not None and job.partitions_def is not None:
         return job.partitions_def.to_model()
@@ -192,7 +195,8 @@ class _Builder:
         except CycleError as error:
             names = " -> ".join(wanted[number].name for number in error.args[1])
             self._config.problem(
-                "", f"the steps wait for each other: {names}. Assets of one function are made together; split the multi-asset, or pick fewer of them"
+                "",
+                f"the steps wait for each other: {names}. Assets of one function are made together; split the multi-asset, or pick fewer of them",
             )
             return []
         ordered: list[Any] = []
@@ -237,9 +241,7 @@ class _Builder:
             after=after,
             retry=definition.op.retry_policy or defaults.retry_policy,
         )
-        step = replace(
-            step, outputs=_outputs(definition, selected), checks=_checks(definition, self._checks), order_only_assets=others
-        )
+        step = replace(step, outputs=_outputs(definition, selected), checks=_checks(definition, self._checks), order_only_assets=others)
         self._note(step)
         return [step]
 
@@ -262,7 +264,9 @@ class _Builder:
         result = []
         for step in flat.steps:
             outputs = tuple(
-                output if (key := by_output.get((step.key, output.name))) is None else _asset_output(definition, key, output, key in selected)
+                output
+                if (asset := by_output.get((step.key, output.name))) is None
+                else _asset_output(definition, asset, output, asset in selected)
                 for output in step.outputs
             )
             result.append(replace(step, outputs=outputs, kind="asset" if any(o.asset_key for o in outputs) else "op"))
@@ -332,7 +336,9 @@ class _Builder:
         return tuple(after), tuple(others)
 
 
-def _from_asset(resolved: ResolvedDefinitions, key: AssetKey, made: FromOutput | None, reader: Any, _all: Mapping[AssetKey, FromOutput]) -> FromAsset:
+def _from_asset(
+    resolved: ResolvedDefinitions, key: AssetKey, made: FromOutput | None, reader: Any, _all: Mapping[AssetKey, FromOutput]
+) -> FromAsset:
     definition = resolved.assets_by_key.get(key)
     mapping = getattr(reader, "partition_mappings", {}).get(key) or _mapping_in_deps(reader, key)
     if definition is None:

@@ -143,7 +143,7 @@ def _check_fields(model: type[ConfigurableResource[Any]], config: Any, path: str
         if _reads_environment(value):
             continue
         try:
-            TypeAdapter(declared.annotation).validate_python(value)
+            TypeAdapter[Any](declared.annotation or Any).validate_python(value)
         except ValidationError as error:
             problems.append(Problem(path=f"{path}.{name}", message=error.errors()[0]["msg"], value=value))
 

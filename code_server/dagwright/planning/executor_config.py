@@ -63,12 +63,16 @@ def resolve(definition: ExecutorDefinition | None, given: Any, path: str = "conf
             raise _refuse(Problem(path=path, message=f"name one executor, not {len(names)}", expected=f"{IN_PROCESS} or {MULTIPROCESS}"))
         if names:
             inner = values[names[0]] or {}
-            return resolve(ExecutorDefinition(names[0]), {"config": inner.get("config", inner)}, f"{path}.{names[0]}".removesuffix(".config"))
+            return resolve(
+                ExecutorDefinition(names[0]), {"config": inner.get("config", inner)}, f"{path}.{names[0]}".removesuffix(".config")
+            )
         chosen = multiprocess_executor
     model = _CONFIGS.get(chosen.name)
     if model is None:
         raise _refuse(
-            Problem(path=path, message=f"there is no executor {chosen.name!r}", suggestion=nearest(chosen.name, _CONFIGS), value=chosen.name)
+            Problem(
+                path=path, message=f"there is no executor {chosen.name!r}", suggestion=nearest(chosen.name, _CONFIGS), value=chosen.name
+            )
         )
     try:
         return chosen, model.model_validate(values)

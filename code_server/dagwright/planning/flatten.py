@@ -64,16 +64,14 @@ def flatten(
         after: dict[Need, None] = dict.fromkeys(order)
         for key, wanted in node.definition.ins.items():
             edge = graph.dependencies.get(name, {}).get(key)
-            source = _source(edge, made, given or {}, handle, key) if edge is not None else None
+            source = _source(edge, made, given or {}, f"{handle}.{key}") if edge is not None else None
             if wanted.is_nothing and source is not None:
                 after.update((Need(step=one.step, output=one.output), None) for one in _outputs_of(source))
             elif source is not None:
                 sources[key] = source
         own = config.node(name)
         if isinstance(node.definition, GraphDefinition):
-            inner = flatten(
-                node.definition, config=own, defaults=defaults, prefix=f"{handle}.", given=sources, order=tuple(after)
-            )
+            inner = flatten(node.definition, config=own, defaults=defaults, prefix=f"{handle}.", given=sources, order=tuple(after))
             result.steps += inner.steps
             made[name] = inner.outputs
         else:
@@ -170,10 +168,10 @@ def _unconnected(op: OpDefinition, key: StepKey, name: str, wanted: In, config: 
     return None
 
 
-def _source(edge: Edge, made: Mapping[str, Mapping[str, FromOutput]], given: Mapping[str, Source], handle: str, key: str) -> Source | None:
+def _source(edge: Edge, made: Mapping[str, Mapping[str, FromOutput]], given: Mapping[str, Source], where: str) -> Source | None:
     found: list[FromOutput | FromAsset | FromValue] = []
     for origin in edge.sources:
-        source = _origin(origin, made, given, handle, key)
+        source = _origin(origin, made, given, where)
         if source is not None:
             if not edge.fan_in:
                 return source
@@ -181,9 +179,7 @@ def _source(edge: Edge, made: Mapping[str, Mapping[str, FromOutput]], given: Map
     return FromMany(sources=tuple(found)) if edge.fan_in else None
 
 
-def _origin(
-    origin: Origin, made: Mapping[str, Mapping[str, FromOutput]], given: Mapping[str, Source], handle: str, key: str
-) -> Source | None:
+def _origin(origin: Origin, made: Mapping[str, Mapping[str, FromOutput]], given: Mapping[str, Source], where: str) -> Source | None:
     match origin:
         case GraphInput(name=name):
             return given.get(name)
@@ -191,9 +187,9 @@ def _origin(
             return made[origin.node][origin.output]
         case _:
             raise InvalidRequestError(
-                f"step {handle!r} maps over or collects a dynamic output, which this version cannot run yet; "
+                f"the input {where!r} maps over or collects a dynamic output, which this version cannot run yet; "
                 "loop inside one op, or connect a list",
-                problems=[Problem(path=f"steps.{handle}.{key}", message="dynamic outputs are not supported by this version")],
+                problems=[Problem(path=f"steps.{where}", message="dynamic outputs are not supported by this version")],
             )
 
 

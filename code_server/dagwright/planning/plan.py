@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-def plan_run(
+def plan_run(  # noqa: PLR0913 - a request has as many parts
     definitions: Definitions | ResolvedDefinitions,
     *,
     job_name: str | None = None,
@@ -69,7 +69,7 @@ def plan_run(
         InvalidRequestError: the request does not fit; its problems say where, what was expected, and the nearest name.
         NotFoundError: there is no such job.
     """
-    resolved: ResolvedDefinitions = definitions.resolve() if hasattr(definitions, "resolve") else definitions  # type: ignore[assignment]
+    resolved: ResolvedDefinitions = definitions.resolve() if hasattr(definitions, "resolve") else definitions
     job: JobDefinition | None = None
     if job_name is not None:
         job = resolved.jobs_by_name.get(job_name)
@@ -84,14 +84,16 @@ def plan_run(
     if job is not None and job.graph is not None:
         if asset_keys or check_keys:
             problems.append(
-                Problem(path="assets", message=f"job {job.name!r} is a job of ops: assets cannot be picked in it", value=[str(k) for k in asset_keys])
+                Problem(
+                    path="assets",
+                    message=f"job {job.name!r} is a job of ops: assets cannot be picked in it",
+                    value=[str(k) for k in asset_keys],
+                )
             )
         partitions = job.partitions_def.to_model() if job.partitions_def is not None else None
         _check_partition(partition, partitions, f"job {job.name!r}", moment, dynamic, problems)
         source = asset_steps.loader(resolved)
-        defaults = Defaults(
-            retry_policy=job.op_retry_policy, partition=partition, partitions=partitions, asset_source=source
-        )
+        defaults = Defaults(retry_policy=job.op_retry_policy, partition=partition, partitions=partitions, asset_source=source)
         steps = flatten(job.graph, config=reader, defaults=defaults).steps
     else:
         picked = asset_steps.pick(resolved, job, asset_keys, check_keys, problems)
@@ -160,12 +162,18 @@ def _check_partition(
     last = parts.last_key(definition, now, dynamic or {})
     example = f"such as {format_partition(last)}" if last else "but there are none yet"
     if not partition:
-        problems.append(Problem(path="partition", message=f"{what} is partitioned ({parts.describe(definition)}): name a partition", expected=example))
+        problems.append(
+            Problem(path="partition", message=f"{what} is partitioned ({parts.describe(definition)}): name a partition", expected=example)
+        )
         return
     if dynamic is None and _is_dynamic(definition):
         return  # which keys exist is known to the store only; the request was checked there
     if not parts.contains(definition, partition, now, dynamic or {}):
-        known = ["|".join(key) for key in parts.keys(definition, now, dynamic or {})] if parts.count(definition, now, dynamic or {}) < 5000 else []
+        known = (
+            ["|".join(key) for key in parts.keys(definition, now, dynamic or {})]
+            if parts.count(definition, now, dynamic or {}) < 5000
+            else []
+        )
         close = nearest(text or "", known)
         problems.append(
             Problem(
@@ -196,7 +204,8 @@ def _check_resources_exist(steps: Sequence[Step], resources: Mapping[str, Any], 
         problems.append(
             Problem(
                 path=f"resources.{key}",
-                message=f"step {step_key!r} needs the resource {key!r}, which is not defined" + (f"; did you mean {close!r}?" if close else ""),
+                message=f"step {step_key!r} needs the resource {key!r}, which is not defined"
+                + (f"; did you mean {close!r}?" if close else ""),
                 expected=f"one of {', '.join(sorted(resources)) or 'none'}",
                 suggestion=close,
             )
@@ -221,7 +230,7 @@ def _restrict(
 
 
 def _on_earlier(step: Step, kept: set[StepKey], inherited: Mapping[StepKey, RunId], problems: list[Problem]) -> Step:
-    def single(source: Any, name: str) -> Any:
+    def single(source: Any) -> Any:
         if isinstance(source, FromAsset) and source.made_here is not None and source.made_here.step not in kept:
             return replace(source, made_here=None)
         if isinstance(source, FromOutput) and source.step not in kept:
@@ -240,9 +249,8 @@ def _on_earlier(step: Step, kept: set[StepKey], inherited: Mapping[StepKey, RunI
 
     def whole(planned_input: PlannedInput) -> PlannedInput:
         source: Source = planned_input.source
-        name = planned_input.name
         if isinstance(source, FromMany):
-            return replace(planned_input, source=FromMany(sources=tuple(single(one, name) for one in flat(source))))
-        return replace(planned_input, source=single(source, name))
+            return replace(planned_input, source=FromMany(sources=tuple(single(one) for one in flat(source))))
+        return replace(planned_input, source=single(source))
 
     return replace(step, inputs=tuple(whole(one) for one in step.inputs))

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dagwright.planning.state import Need, Node
 from dagwright_shared.model.events import PlannedStep
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, RunId, StepKey
 from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.partitions import Partitions
 from dagwright_shared.model.snapshot import PartitionMappingData, RetryPolicyData
-
-from dagwright.planning.state import Need, Node
 
 if TYPE_CHECKING:
     from dagwright.authoring.ops import OpDefinition

@@ -102,9 +102,7 @@ def _identical(key: PartitionKey, downstream: Partitions, upstream: Partitions, 
     return Upstream(keys=tuple(matching))
 
 
-def _overlapping(
-    key: str, downstream: Partitions | None, upstream: Partitions, mapping: PartitionMappingData, now: datetime
-) -> Upstream:
+def _overlapping(key: str, downstream: Partitions | None, upstream: Partitions, mapping: PartitionMappingData, now: datetime) -> Upstream:
     """Windows of the upstream that overlap the downstream's, which offsets (in windows of the upstream) may widen or move."""
     assert isinstance(downstream, TimeWindowPartitions)
     assert isinstance(upstream, TimeWindowPartitions)

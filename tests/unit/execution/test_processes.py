@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+
 from dagwright.execution import frames
 from dagwright.execution.cancellation import Cancellation, RunInterrupted
 from dagwright.execution.capture import CHUNK_BYTES, Capture

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from dagwright.planning.state import Need, Node, Phase, PlanState, may_retry, retry_delay
 from dagwright_shared.model.keys import StepKey
 from dagwright_shared.model.snapshot import Backoff, Jitter, RetryPolicyData

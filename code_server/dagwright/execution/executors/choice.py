@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.execution.executors import Executor
 from dagwright.execution.executors.in_process import InProcessExecutor
 from dagwright.execution.executors.multiprocess import MultiprocessExecutor
-from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.planning.executor_config import IN_PROCESS, MultiprocessConfig, resolve
 from dagwright.planning.steps import ExecutionPlan
 

@@ -193,7 +193,9 @@ class _Loop:
         if running.asked_to_stop and not isinstance(outcome, StepDone):
             outcome = StepStopped()
         if running.overdue and running.outcome is not None:
-            message = f"the step was done, but its process did not end within {self._exit_grace:g} s (a thread that never ends?) and was killed"
+            message = (
+                f"the step was done, but its process did not end within {self._exit_grace:g} s (a thread that never ends?) and was killed"
+            )
             self._scope.sink.emit(EngineMessage(message=message, level=LogLevel.WARNING), running.step.key)
         self._progress.ended(running.step, outcome, of_rusage(consumed))
 

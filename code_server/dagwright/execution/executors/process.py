@@ -106,7 +106,7 @@ class ChildProcess:
 
 
 def _be_child(
-    body: Body, output: Capture | None, pipe: int, parent: int, in_child: Callable[[], None], mask: set[signal.Signals]
+    body: Body, output: Capture | None, pipe: int, parent: int, in_child: Callable[[], None], mask: set[int | signal.Signals]
 ) -> None:
     """The life of the child. Never returns."""
     code = 70
@@ -154,5 +154,5 @@ def _wind_down() -> None:
     pools = sys.modules.get("multiprocessing.util")
     if pools is not None:
         pools._exit_function()
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]  # joins threads and runs the exit hooks of concurrent.futures
     atexit._run_exitfuncs()
