@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import error_to_json
 from dagwright_shared.model.keys import LocationName, PartitionKey, RunId, StepKey
-from dagwright_shared.model.runs import ACTIVE, TRANSITIONS, RunStatus, sources
+from dagwright_shared.model.runs import ACTIVE, TRANSITIONS, RunStatus
 from dagwright_shared.store import event_data, event_partitions, event_projections, json_rows, listen
 from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_shared.store.event_projections import Accepted
@@ -77,32 +77,24 @@ def append(
     if not merged:
         return {}
     answer: dict[RunId, int | None] = dict.fromkeys(merged)
-    accepted = []
-    parameters = {
-        "rows": json_rows.dumps([_head(batch) for batch in merged.values()]),
-        "statuses": [str(status) for status in statuses],
-        "server_id": server_id,
-    }
-    for row in conn.execute(_ADVANCE, parameters):
+    accepted, changes = [], []
+    for row in conn.execute(_LOCK, {"ids": list(merged)}):
         batch = merged[RunId(str(row.run_id))]
-        before, after, taken = row.before, row.after, row.after is not None
-        last = batch.events[-1].seq if batch.events else before
-        if taken:
-            answer[batch.run_id] = after
-        elif last <= before:
-            answer[batch.run_id] = before
-        if taken or last <= before:
-            gap = bool(batch.events) and after == before and last > before
-            fresh = () if gap or not taken else tuple(event for event in batch.events if event.seq > before)
-            accepted.append(
-                Accepted(
-                    run_id=batch.run_id,
-                    location=row.location,
-                    events=fresh,
-                    chunks=() if gap else batch.chunks,
-                    ended=RunStatus(row.now) if taken and RunStatus(row.now).is_final else None,
-                )
-            )
+        if row.epoch != batch.epoch:
+            continue
+        fresh = _fresh(batch, row.last_seq)
+        if fresh and RunStatus(row.status) not in statuses:
+            continue
+        change = _change(RunStatus(row.status), row.last_seq, fresh)
+        if fresh:
+            changes.append({"run_id": batch.run_id, **change})
+        answer[batch.run_id] = change["last_seq"]
+        gap = batch.events and batch.events[0].seq > row.last_seq + 1
+        ended = RunStatus(change["status"]) if fresh and RunStatus(change["status"]).is_final else None
+        chunks = () if gap else batch.chunks
+        accepted.append(Accepted(run_id=batch.run_id, location=row.location, events=fresh, chunks=chunks, ended=ended))
+    if changes:
+        conn.execute(_ADVANCE, {"rows": json_rows.dumps(changes), "server_id": server_id})
     _write(conn, accepted, assets or AssetIds())
     return answer
 
@@ -146,22 +138,33 @@ def _merge(batches: Sequence[e.EventBatch]) -> dict[RunId, e.EventBatch]:
     return merged
 
 
-def _head(batch: e.EventBatch) -> dict[str, Any]:
-    """What the run's row needs to know of a batch."""
-    head: dict[str, Any] = {"run_id": batch.run_id, "epoch": batch.epoch}
-    if batch.events:
-        head |= {"first_seq": batch.events[0].seq, "last_seq": batch.events[-1].seq}
-    for event in batch.events:
-        kind = type(event.payload)
-        if kind is e.RunStarted:
-            head |= {"start_seq": event.seq, "started_at": event.time.isoformat()}
-        elif kind in _FINAL_BY_PAYLOAD:
-            head |= {"end_seq": event.seq, "ended_at": event.time.isoformat(), "final": _FINAL_BY_PAYLOAD[kind]}
-            if isinstance(event.payload, e.RunFailed) and event.payload.error is not None:
-                head["error"] = error_to_json(event.payload.error)
-            if isinstance(event.payload, e.RunFailed | e.RunCanceled):
-                head["reason"] = event.payload.reason
-    return head
+def _fresh(batch: e.EventBatch, last_seq: int) -> tuple[e.RunEvent, ...]:
+    """The events that are not there yet; none of them when some before them are missing."""
+    if not batch.events or batch.events[0].seq > last_seq + 1:
+        return ()
+    return tuple(event for event in batch.events if event.seq > last_seq)
+
+
+def _change(status: RunStatus, last_seq: int, fresh: Sequence[e.RunEvent]) -> dict[str, Any]:
+    """What the run's row becomes; a transition that the table does not have leaves the status as it is."""
+    change: dict[str, Any] = {"last_seq": fresh[-1].seq if fresh else last_seq}
+    for event in fresh:
+        payload = event.payload
+        if isinstance(payload, e.RunStarted):
+            change["started_at"] = event.time.isoformat()
+            if RunStatus.STARTED in TRANSITIONS[status]:
+                status = RunStatus.STARTED
+            continue
+        final = _FINAL_BY_PAYLOAD.get(type(payload))
+        if final is not None and final in TRANSITIONS[status]:
+            status = final
+            change["ended_at"] = event.time.isoformat()
+            if isinstance(payload, e.RunFailed) and payload.error is not None:
+                change["error"] = error_to_json(payload.error)
+            if isinstance(payload, e.RunFailed | e.RunCanceled):
+                change["reason"] = payload.reason
+    change["status"] = str(status)
+    return change
 
 
 def _write(conn: Connection, accepted: Sequence[Accepted], assets: AssetIds) -> None:
@@ -218,51 +221,23 @@ def _row(row: Any) -> EventRow:
     )
 
 
-def _in(statuses: Collection[RunStatus]) -> str:
-    return ", ".join(f"'{status}'" for status in sorted(statuses))
+# In the order of ids, so that two hubs never wait for each other in a circle.
+_LOCK = text("""
+SELECT run_id, location, status, epoch, last_seq FROM runs WHERE run_id = ANY(CAST(:ids AS uuid[])) ORDER BY run_id FOR UPDATE
+""")
 
-
-def _after_end() -> str:
-    """The status after a batch's final event, from the status `m.mid` before it: the transition table, as SQL."""
-    finals = [status for status in TRANSITIONS if status.is_final]
-    cases = " ".join(f"WHEN m.final = '{final}' AND m.mid IN ({_in(sources(final))}) THEN '{final}'" for final in finals)
-    return f"CASE {cases} ELSE m.mid END"
-
-
-# Locks the rows in the order of their ids (two hubs never wait for each other in a circle), then moves those that may move.
-_ADVANCE = text(f"""
-WITH r AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
-        run_id uuid, epoch integer, first_seq bigint, last_seq bigint, start_seq bigint, started_at timestamptz,
-        end_seq bigint, ended_at timestamptz, final text, error jsonb, reason text)
-), held AS MATERIALIZED (
-    SELECT runs.run_id, runs.location, runs.status, runs.last_seq AS before
-    FROM runs JOIN r ON r.run_id = runs.run_id AND r.epoch = runs.epoch ORDER BY runs.run_id FOR UPDATE OF runs
-), m AS (
-    SELECT h.run_id, h.before, r.started_at, r.ended_at, r.error, r.reason,
-        CASE WHEN r.first_seq <= h.before + 1 THEN greatest(r.last_seq, h.before) ELSE h.before END AS after,
-        r.start_seq > h.before AND r.first_seq <= h.before + 1 AS starts,
-        CASE WHEN r.end_seq > h.before AND r.first_seq <= h.before + 1 THEN r.final END AS final,
-        CASE WHEN r.start_seq > h.before AND r.first_seq <= h.before + 1 AND h.status IN ({_in(sources(RunStatus.STARTED))}) THEN 'STARTED'
-             ELSE h.status END AS mid
-    FROM held h JOIN r USING (run_id) WHERE h.status = ANY(CAST(:statuses AS text[]))
-), t AS (
-    SELECT m.*, {_after_end()} AS target FROM m
-), moved AS (
-    UPDATE runs SET
-        last_seq = t.after, status = t.target,
-        started_at = CASE WHEN t.starts THEN t.started_at ELSE runs.started_at END,
-        server_id = coalesce(CAST(:server_id AS text), runs.server_id),
-        ended_at = CASE WHEN t.target IN ({_in({s for s in RunStatus if s.is_final})}) THEN t.ended_at END,
-        lease_expires_at = CASE WHEN t.target IN ({_in({s for s in RunStatus if s.is_final})}) THEN NULL ELSE runs.lease_expires_at END,
-        error = CASE WHEN t.target = t.final THEN t.error ELSE runs.error END,
-        status_reason = CASE WHEN t.target = t.final THEN t.reason WHEN t.starts THEN NULL ELSE runs.status_reason END,
-        xid = CASE WHEN t.target <> runs.status THEN pg_current_xact_id() ELSE runs.xid END
-    FROM t WHERE runs.run_id = t.run_id
-    RETURNING runs.run_id, runs.last_seq, runs.status
-)
-SELECT h.run_id, h.location, h.before, moved.last_seq AS after, moved.status AS now
-FROM held h LEFT JOIN moved USING (run_id)
+_ADVANCE = text("""
+UPDATE runs SET
+    last_seq = r.last_seq, status = r.status, ended_at = r.ended_at,
+    started_at = coalesce(r.started_at, runs.started_at),
+    server_id = coalesce(CAST(:server_id AS text), runs.server_id),
+    lease_expires_at = CASE WHEN r.ended_at IS NULL THEN runs.lease_expires_at END,
+    error = coalesce(r.error, runs.error),
+    status_reason = CASE WHEN r.ended_at IS NOT NULL THEN r.reason WHEN r.started_at IS NULL THEN runs.status_reason END,
+    xid = CASE WHEN r.status <> runs.status THEN pg_current_xact_id() ELSE runs.xid END
+FROM json_to_recordset(CAST(:rows AS json)) AS r(
+    run_id uuid, last_seq bigint, status text, started_at timestamptz, ended_at timestamptz, error jsonb, reason text)
+WHERE runs.run_id = r.run_id
 """)
 
 _INSERT = text(f"""
