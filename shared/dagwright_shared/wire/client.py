@@ -37,7 +37,8 @@ _OPTIONS = (
     ("grpc.http2.max_pings_without_data", 0),
     # A restarted server is found again within a second or two, not after gRPC's usual two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 200),
+    # ... which has this long to take a connection: a loaded machine is slow, not gone.
+    ("grpc.min_reconnect_backoff_ms", 10_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_retries", 1),
     (

@@ -71,11 +71,15 @@ def decode_error(message: pb.ErrorInfo) -> ErrorInfo:
 
 
 def encode_problem(problem: Problem) -> pb.Problem:
-    # What was given may be anything that Python code can pass; it is only shown, so text stands in for what JSON lacks.
+    try:
+        given = encode_value(problem.value)
+    except TypeError:
+        # It may be anything that Python code can pass, and is only shown: text stands in for what JSON lacks.
+        given = encode_value(json_safe(problem.value))
     return pb.Problem(
         path=problem.path,
         message=problem.message,
-        value=encode_value(json_safe(problem.value)),
+        value=given,
         expected=problem.expected,
         suggestion=problem.suggestion,
     )
