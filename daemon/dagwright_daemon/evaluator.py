@@ -137,7 +137,13 @@ class Evaluator:
                     self._lines.pop(at, None)
                     return
                 work, tries = line[0], self._parked.pop(at, (None, 0))[1]
-            delay = self._process(work, tries)
+            try:
+                delay = self._process(work, tries)
+            except Exception:
+                log.exception(
+                    "a tick could not be settled", extra={"action": "tick", "tick": work.asker.tick_id, "retry_in": _LONGEST_DELAY}
+                )
+                delay = _LONGEST_DELAY
             with self._lock:
                 if delay is None:
                     self._held.discard(work.asker.tick_id)
@@ -165,7 +171,7 @@ class Evaluator:
             waits = isinstance(error, UnavailableError) and not isinstance(error, DeadlineError)
             if waits and datetime.now(UTC) - work.asker.scheduled_for < PATIENCE:
                 if tries == 0:
-                    facts = {"action": "tick", "name": work.asker.name, "location": work.instigator.location}
+                    facts = {"action": "tick", work.asker.kind.value: work.asker.name, "location": work.instigator.location}
                     log.warning("a tick waits for its code server", extra={**facts, "error": str(error)})
                 return min(_LONGEST_DELAY, 0.5 * 2.0 ** min(tries, 10))
             return self._fail(work, error)
@@ -233,7 +239,7 @@ class Evaluator:
 
     def _fail(self, work: Work, error: Exception) -> float | None:
         info: ErrorInfo = error.info if isinstance(error, UserCodeError) else error_info(error)
-        facts = {"action": "tick", "name": work.asker.name, "location": work.instigator.location, "error": str(info)[:500]}
+        facts = {"action": "tick", work.asker.kind.value: work.asker.name, "location": work.instigator.location, "error": str(info)[:500]}
         log.warning("tick failed", extra={**facts, "scheduled_for": work.asker.scheduled_for.isoformat()})
         try:
             with self._engine.begin() as conn:

@@ -1,0 +1,172 @@
+"""A code server for tests of the daemon: real gRPC, a backend that answers what the test told it to."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine
+
+from dagwright_daemon import main
+from dagwright_daemon.runner import Runner, identity
+from dagwright_daemon.servers import CodeServers
+from dagwright_shared.model.errors import ConflictError, DagwrightError, ErrorInfo
+from dagwright_shared.model.events import EventBatch, Payload, RunCanceled, RunEvent, RunFailed, RunStarted, RunSucceeded
+from dagwright_shared.model.keys import Digest, LocationName, RunId
+from dagwright_shared.model.runs import ActiveRun, LaunchSpec
+from dagwright_shared.model.snapshot import LocationSnapshot, LocationState, LocationStatus
+from dagwright_shared.model.ticks import Evaluation, ScheduleQuestion, SensorQuestion
+from dagwright_shared.runtime.settings import Settings
+from dagwright_shared.store import events, locations
+from dagwright_shared.wire import evaluation as wire
+from dagwright_shared.wire.serving import Ask, bind
+from dagwright_shared.wire.snapshot import digest_of, encode_snapshot
+
+HERE = LocationName("here")
+SECONDS = 10.0
+
+
+def until(condition: Callable[[], object], *, seconds: float = SECONDS, what: str = "") -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    signal = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        signal.wait(0.005)
+
+
+@dataclass
+class Backend:
+    """Implements `wire.serving.CodeServerBackend`."""
+
+    engine: Engine
+    snapshot_value: LocationSnapshot
+    server_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    schedule: Callable[[ScheduleQuestion], Evaluation] = lambda _: Evaluation()
+    sensor: Callable[[SensorQuestion], Evaluation] = lambda _: Evaluation()
+    work: Callable[[LaunchSpec], list[Payload]] = lambda _: [RunSucceeded()]
+    refuse: Callable[[LaunchSpec], DagwrightError | None] = lambda _: None
+    error: ErrorInfo | None = None
+    launched: list[LaunchSpec] = field(default_factory=list)
+    launched_at: dict[RunId, float] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    workers: dict[RunId, LaunchSpec] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def status(self) -> LocationStatus:
+        state = LocationState.ERROR if self.error else LocationState.LOADED
+        return LocationStatus(location=HERE, server_id=self.server_id, state=state, digest=self.digest, error=self.error)
+
+    @property
+    def digest(self) -> Digest:
+        return digest_of(encode_snapshot(self.snapshot_value))
+
+    def become(self, snapshot: LocationSnapshot | None = None, error: ErrorInfo | None = None) -> None:
+        """Reload."""
+        with self.changed:
+            self.snapshot_value, self.error = snapshot or self.snapshot_value, error
+            self.changed.notify_all()
+
+    def location(self) -> LocationStatus:
+        return self.status
+
+    def snapshot(self) -> tuple[Digest, bytes]:
+        encoded = encode_snapshot(self.snapshot_value)
+        return digest_of(encoded), encoded
+
+    def watch(self, stop: Callable[[], bool]) -> Iterator[LocationStatus]:
+        told = None
+        while not stop():
+            with self.changed:
+                self.changed.wait_for(lambda: self.status != told or stop(), 0.5)  # noqa: B023
+                now = self.status
+            if now != told:
+                told = now
+                yield now
+
+    def ask(self, method: Ask, request: bytes, timeout: float) -> bytes:
+        if method is Ask.EVALUATE_SCHEDULE:
+            schedule = wire.decode_evaluate_schedule_request(request)
+            self.asked.append(schedule.name)
+            return wire.encode_evaluate_schedule_response(self.schedule(schedule))
+        sensor = wire.decode_evaluate_sensor_request(request)
+        self.asked.append(sensor.name)
+        return wire.encode_evaluate_sensor_response(self.sensor(sensor))
+
+    def launch(self, spec: LaunchSpec) -> None:
+        if (error := self.refuse(spec)) is not None:
+            raise error
+        self.launched_at[spec.run_id] = time.monotonic()
+        self.launched.append(spec)
+        self.workers[spec.run_id] = spec
+        self.tell(spec, *self.work(spec))
+
+    def tell(self, spec: LaunchSpec, *payloads: Payload) -> None:
+        """What a worker reports: its start, and these."""
+        now = datetime.now(UTC)
+        told = [RunStarted(pid=1, host="h", executor="e", steps=()), *payloads]
+        numbered = tuple(RunEvent(seq=spec.first_seq + at, time=now, payload=payload) for at, payload in enumerate(told))
+        with self.engine.begin() as conn:
+            events.append(conn, [EventBatch(run_id=spec.run_id, epoch=spec.epoch, events=numbered)])
+        if any(isinstance(payload, RunSucceeded | RunFailed | RunCanceled) for payload in payloads):
+            self.workers.pop(spec.run_id, None)
+
+    def cancel(self, run_id: RunId, epoch: int, *, hard: bool) -> bool:
+        spec = self.workers.pop(run_id, None)
+        if spec is None:
+            return False
+        seq = spec.first_seq + 1
+        with self.engine.begin() as conn:
+            event = RunEvent(seq=seq, time=datetime.now(UTC), payload=RunCanceled())
+            events.append(conn, [EventBatch(run_id=run_id, epoch=epoch, events=(event,))])
+        return True
+
+    def active_runs(self) -> list[ActiveRun]:
+        return []
+
+    def report(self, batch: EventBatch) -> int | None:
+        raise ConflictError("no remote workers here")
+
+    def reload(self) -> LocationStatus:
+        return self.status
+
+
+class CodeServer:
+    """A backend on a port, registered in the store."""
+
+    def __init__(self, engine: Engine, backend: Backend) -> None:
+        self.engine, self.backend = engine, backend
+        self.server, port = bind(backend, "127.0.0.1:0")
+        self.address = f"127.0.0.1:{port}"
+
+    def start(self, *, register: bool = True) -> CodeServer:
+        self.server.start()
+        if register:
+            self.register()
+        return self
+
+    def register(self) -> None:
+        with self.engine.begin() as conn:
+            locations.register_server(conn, self.backend.status, address=self.address)
+
+    def publish(self) -> None:
+        """Store the snapshot as the locations loop would."""
+        digest, payload = self.backend.snapshot()
+        with self.engine.begin() as conn:
+            snapshot = self.backend.snapshot_value
+            locations.publish_snapshot(conn, location=HERE, digest=digest, payload=payload, snapshot=snapshot)
+
+    def stop(self) -> None:
+        self.server.stop(0).wait()
+
+
+def runner(engine: Engine, url: str, **settings: object) -> Runner:
+    """A whole daemon inside this process, made as main.py makes it."""
+    config = Settings(**settings)  # type: ignore[arg-type]
+    servers = CodeServers(engine, main.connect(config))
+    return Runner(engine, url, identity(), lambda outage, trusts: main.loops(config, engine, servers, outage, trusts))

@@ -1,0 +1,172 @@
+"""The queue against a real database and a real channel."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+from tests import build
+from tests.integration.daemon import rig
+from tests.integration.daemon.rig import until
+
+from dagwright_daemon.loop import Turn
+from dagwright_daemon.loops.queue import Queue
+from dagwright_daemon.runner import Runner
+from dagwright_daemon.servers import CodeServers
+from dagwright_shared.model.errors import InvalidRequestError, UnavailableError
+from dagwright_shared.model.keys import RunId
+from dagwright_shared.model.runs import RunStatus
+from dagwright_shared.store import runs
+
+
+def status(engine: Engine, run_id: RunId) -> RunStatus:
+    with engine.connect() as conn:
+        run = runs.get(conn, run_id)
+    assert run is not None
+    return run.status
+
+
+def turn(**ahead: float) -> Turn:
+    return Turn(now=datetime.now(UTC) + timedelta(**ahead))
+
+
+def enqueue(engine: Engine, count: int = 1, **fields: object) -> list[RunId]:
+    new = [build.new_run(**fields) for _ in range(count)]
+    with engine.begin() as conn:
+        return runs.enqueue(conn, new)
+
+
+@pytest.fixture
+def queue(store_engine: Engine, servers: CodeServers) -> Iterator[Queue]:
+    made = Queue(store_engine, servers, limit=3, launch_timeout=30.0, log_limit_bytes=1000)
+    yield made
+    made.release()
+
+
+def test_launches_by_priority_within_the_limit(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:
+    backend = code_server.backend
+    backend.work = lambda _: []
+    (low,) = enqueue(store_engine, priority=-1)
+    normal = enqueue(store_engine, 3)
+    (high,) = enqueue(store_engine, priority=5)
+    assert queue.tick(turn()).done == 3
+    until(lambda: len(backend.launched) == 3)
+    assert {spec.run_id for spec in backend.launched} == {high, *normal[:2]}
+    assert queue.tick(turn()).done == 0
+    assert status(store_engine, low) is RunStatus.QUEUED
+
+
+def test_room_is_made_by_runs_that_end(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:
+    enqueue(store_engine, 7)
+    launched = 0
+    for expected in (3, 3, 1, 0):
+        assert queue.tick(turn()).done == expected
+        launched += expected
+        until(lambda count=launched: len(code_server.backend.launched) == count)  # type: ignore[misc]
+        until(lambda: all(status(store_engine, spec.run_id).is_final for spec in code_server.backend.launched))
+
+
+def test_an_unavailable_code_server_puts_the_run_back(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:
+    code_server.backend.refuse = lambda _: UnavailableError("busy")
+    (run_id,) = enqueue(store_engine)
+    queue.tick(turn())
+    until(lambda: status(store_engine, run_id) is RunStatus.QUEUED)
+    with store_engine.connect() as conn:
+        run = runs.get(conn, run_id)
+    assert run is not None
+    assert run.not_before is not None
+    assert "did not take the run" in (run.status_reason or "")
+    assert run.launch_attempts == 1
+    code_server.backend.refuse = lambda _: None
+    (wake,) = queue.tick(turn()).wake_at or ()
+    until(lambda: datetime.now(UTC) > wake)
+    assert queue.tick(turn()).done == 1
+    until(lambda: status(store_engine, run_id) is RunStatus.SUCCESS)
+
+
+def test_a_code_server_that_is_gone_puts_the_run_back(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:
+    (run_id,) = enqueue(store_engine)
+    code_server.stop()
+    queue.tick(turn())
+    until(lambda: status(store_engine, run_id) is RunStatus.QUEUED)
+
+
+def test_a_refused_run_fails_with_the_reason(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:
+    code_server.backend.refuse = lambda _: InvalidRequestError("no such step 'x'")
+    (run_id,) = enqueue(store_engine)
+    queue.tick(turn())
+    until(lambda: status(store_engine, run_id) is RunStatus.FAILURE)
+    with store_engine.connect() as conn:
+        run = runs.get(conn, run_id)
+    assert run is not None
+    assert run.error is not None
+    assert "no such step 'x'" in run.error.message
+
+
+def test_one_stuck_launch_holds_up_nobody(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:
+    go, backend = threading.Event(), code_server.backend
+    (stuck,) = enqueue(store_engine, priority=1)
+
+    def refuse(spec: object) -> None:
+        if getattr(spec, "run_id", None) == stuck:
+            go.wait(10)
+
+    backend.refuse = refuse
+    others = enqueue(store_engine, 2)
+    queue.tick(turn())
+    until(lambda: all(status(store_engine, run_id) is RunStatus.SUCCESS for run_id in others))
+    assert status(store_engine, stuck) is RunStatus.STARTING
+    go.set()
+    until(lambda: status(store_engine, stuck) is RunStatus.SUCCESS)
+
+
+def test_without_a_code_server_runs_stay_queued(store_engine: Engine, queue: Queue) -> None:
+    (run_id,) = enqueue(store_engine)
+    assert queue.tick(turn()).done == 0
+    assert status(store_engine, run_id) is RunStatus.QUEUED
+
+
+def test_cancel_reaches_the_worker(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:
+    code_server.backend.work = lambda _: []
+    (run_id,) = enqueue(store_engine)
+    queue.tick(turn())
+    until(lambda: status(store_engine, run_id) is RunStatus.STARTED)
+    with store_engine.begin() as conn:
+        runs.request_cancel(conn, run_id)
+    queue.tick(turn())
+    until(lambda: status(store_engine, run_id) is RunStatus.CANCELED)
+
+
+def test_a_canceled_run_without_a_worker_is_canceled(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:
+    code_server.backend.work = lambda _: []
+    (run_id,) = enqueue(store_engine)
+    queue.tick(turn())
+    until(lambda: status(store_engine, run_id) is RunStatus.STARTED)
+    code_server.backend.workers.clear()
+    with store_engine.begin() as conn:
+        runs.request_cancel(conn, run_id)
+    queue.tick(turn())
+    until(lambda: status(store_engine, run_id) is RunStatus.CANCELED)
+
+
+def test_a_daemon_launches_within_milliseconds(store_engine: Engine, code_server: rig.CodeServer, daemons: Callable[..., Runner]) -> None:
+    daemon = daemons(max_concurrent_runs=200)
+    until(lambda: daemon.owned("queue"))
+    backend, took = code_server.backend, []
+    for _ in range(20):
+        began = time.monotonic()
+        (run_id,) = enqueue(store_engine)
+        until(lambda: run_id in backend.launched_at)  # noqa: B023
+        took.append(backend.launched_at[run_id] - began)
+        until(lambda: status(store_engine, run_id) is RunStatus.SUCCESS)  # noqa: B023
+    took.sort()
+    print(f"\nenqueue to launch: p50 {took[10] * 1000:.1f} ms, worst {took[-1] * 1000:.1f} ms")
+    assert took[10] < 0.1
+    began = time.monotonic()
+    many = set(enqueue(store_engine, 100))
+    until(lambda: many <= set(backend.launched_at), seconds=20)
+    print(f"100 launches: {max(backend.launched_at[one] for one in many) - began:.2f} s")
