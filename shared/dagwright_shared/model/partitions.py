@@ -226,4 +226,7 @@ def _parse(definition: TimeWindowPartitions, key: str) -> datetime | None:
         return None
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=cron.zone(definition.timezone))
+    # strptime also takes `2013-1-1`: a second name of a partition would be a second partition in the store.
+    if parsed.astimezone(cron.zone(definition.timezone)).strftime(definition.format) != key:
+        return None
     return parsed.astimezone(UTC)
