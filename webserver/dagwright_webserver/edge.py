@@ -11,6 +11,7 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +22,7 @@ from dagwright_webserver import errors, metrics
 log = logging.getLogger("dagwright.webserver")
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
+TOO_LARGE = f"The body is larger than {MAX_BODY_BYTES // 1024 // 1024} MiB, the most that is taken."
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")
 _SECURITY_HEADERS = (
@@ -52,10 +54,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-class TooLargeError(Exception):
-    """The body went over the limit while it was read."""
 
 
 class Edge:
@@ -95,9 +93,6 @@ class Edge:
                 await refusal(scope, receive, tell)
             else:
                 await self._app(scope, _limited(receive), tell)
-        except TooLargeError:
-            if not status:
-                await _too_large(scope["path"])(scope, receive, tell)
         except Exception:
             # The last resort: the caller learns an id, the log has the trace.
             log.exception("request failed", extra={"request_id": request_id, "method": scope["method"], "path": scope["path"]})
@@ -158,8 +153,7 @@ def _is_address(name: str) -> bool:
 
 
 def _too_large(path: str) -> Response:
-    detail = f"The body is larger than {MAX_BODY_BYTES // 1024 // 1024} MiB, the most that is taken."
-    return errors.problem_response(413, "too-large", detail, instance=path, headers={"Connection": "close"})
+    return errors.problem_response(413, "too-large", TOO_LARGE, instance=path, headers={"Connection": "close"})
 
 
 def _limited(receive: Receive) -> Receive:
@@ -171,7 +165,8 @@ def _limited(receive: Receive) -> Receive:
         if message["type"] == "http.request":
             taken += len(message.get("body", b""))
             if taken > MAX_BODY_BYTES:
-                raise TooLargeError
+                # Of this class, because FastAPI takes any other exception while it reads a body for broken JSON.
+                raise HTTPException(413, TOO_LARGE, headers={"Connection": "close"})
         return message
 
     return read

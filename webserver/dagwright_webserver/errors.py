@@ -175,7 +175,7 @@ def _from_http(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         detail = f"{request.method} is not possible at {path}; /openapi.json lists what is."
     if error.status_code == 400 and detail == "There was an error parsing the body":
-        detail = "The body cannot be read as JSON in UTF-8."
+        detail = "The body cannot be read: it is not JSON in UTF-8, or it is nested too deeply."
     kind = _HTTP_KINDS.get(error.status_code, "http")
     return problem_response(error.status_code, kind, detail, instance=path, headers=error.headers)
 

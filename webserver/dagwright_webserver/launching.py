@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from jsonschema import Draft202012Validator
@@ -78,13 +79,12 @@ def new_run(
         InvalidRequestError: with everything that is wrong.
     """
     snapshot = defs.locations[target.location]
-    problems: list[Problem] = []
+    problems = list(_unstorable(body.model_dump(exclude_unset=True), ""))
     partition = _partition(body.partition, partitions_of(target), now, dynamic, problems)
     step_keys = _steps(body.steps, target, problems)
     priority = _priority(body, problems)
     config = body.config if body.config is not None else dict(target.job.default_config) if target.job else {}
     problems += run_config.check(_validator(defs.digests[target.location], snapshot, target), config)
-    problems += _not_text(config)
     if problems:
         raise InvalidRequestError(_TITLE, problems=problems)
     return NewRun(
@@ -270,29 +270,51 @@ def schema_of_assets(snapshot: LocationSnapshot, assets: Sequence[AssetSnapshot]
         if check.key in checks and check.op_name:
             by_op.setdefault(check.op_name, check.config_schema)
     resources = {resource.key: resource.config_schema for resource in snapshot.resources if resource.config_schema is not None}
-    closed = {"type": "object", "additionalProperties": False}
+    ops = {op: _with_config(f"op/{op}", schema) for op, schema in by_op.items()}
+    needed: list[JsonValue] = [op for op, schema in ops.items() if "required" in schema]
     return {
-        **closed,
+        "type": "object",
+        "additionalProperties": False,
         "properties": {
-            "ops": {**closed, "properties": {op: _with_config(f"op/{op}", schema) for op, schema in by_op.items()}},
-            "resources": {**closed, "properties": {key: _with_config(f"resource/{key}", schema) for key, schema in resources.items()}},
+            "ops": {"type": "object", "additionalProperties": False, "properties": dict(ops), "required": needed},
+            "resources": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {key: {**_with_config(f"resource/{key}", schema), "required": []} for key, schema in resources.items()},
+            },
             "execution": {"type": "object"},
             "loggers": {"type": "object"},
         },
+        "required": ["ops"] if needed else [],
     }
 
 
 def _with_config(name: str, schema: JsonSchema | None) -> dict[str, JsonValue]:
     """`{"config": ...}`. The `$id` makes references such as `#/$defs/Color` mean the definitions of this very schema."""
     inner: dict[str, JsonValue] = {"$id": f"dagwright:{quote(name)}", **(schema or {"type": "object", "additionalProperties": False})}
-    return {"type": "object", "additionalProperties": False, "properties": {"config": inner}}
+    wrapped: dict[str, JsonValue] = {"type": "object", "additionalProperties": False, "properties": {"config": inner}}
+    return {**wrapped, "required": ["config"]} if inner.get("required") else wrapped
 
 
-def _not_text(config: Mapping[str, JsonValue]) -> list[Problem]:
-    """Postgres cannot keep a NUL character."""
-    if "\\u0000" not in json.dumps(config):
-        return []
-    return [Problem(path="config", message="it holds a NUL character (\\u0000), which cannot be stored; take it out")]
+def _unstorable(value: Any, path: str) -> Iterator[Problem]:
+    """What JSON text can carry and Postgres cannot keep."""
+    match value:
+        case dict():
+            for key, each in value.items():
+                if not _is_plain(key):
+                    yield Problem(path=path, message=f"the name {key!r} holds a NUL or half a character, which cannot be stored")
+                yield from _unstorable(each, f"{path}.{key}" if path else str(key))
+        case list():
+            for number, each in enumerate(value):
+                yield from _unstorable(each, f"{path}[{number}]")
+        case str() if not _is_plain(value):
+            yield Problem(path=path, message="the text holds a NUL or half a character, which cannot be stored; take it out")
+        case float() if not math.isfinite(value):
+            yield Problem(path=path, message=f"{value} is not a number that JSON has", expected="a finite number")
+
+
+def _is_plain(text: str) -> bool:
+    return "\x00" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
 def _unknown(path: str, kind: str, name: str, known: Iterable[str], *, where: str | None = None) -> Problem:

@@ -26,7 +26,7 @@ from dagwright_webserver import edge, errors
 from dagwright_webserver.deps import Web
 from dagwright_webserver.live import TOPICS, Live
 from dagwright_webserver.reads.definitions import DefinitionsCache
-from dagwright_webserver.routes import assets, automation, deployment, jobs, runs, streams
+from dagwright_webserver.routes import assets, automation, deployment, jobs, pages, runs, streams
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -81,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (streams.router, runs.router, assets.router, jobs.router, automation.schedules, automation.sensors, deployment.router):
         app.include_router(router, prefix="/api/v1")
     app.include_router(deployment.health)
+    pages.install(app)
     # The last one added is the outermost.
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(edge.Edge, allowed_hosts=settings.allowed_hosts)
@@ -99,33 +100,31 @@ def main() -> int:
     except SettingsError as error:
         print(f"dagwright webserver: {error.message}", file=sys.stderr)  # noqa: T201 - the user reads this
         return 2
-    asyncio.run(serve(app, listening))
+    host, port = listening.getsockname()[:2]
+    log.info("serving", extra={"url": f"http://{host}:{port}"})
+    asyncio.run(Server(app).serve(sockets=[listening]))
     return 0
 
 
-async def serve(app: FastAPI, listening: socket.socket) -> None:
-    """Answer on a bound socket until a signal comes."""
-    host, port = listening.getsockname()[:2]
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-        timeout_keep_alive=75,
-        proxy_headers=False,
-        lifespan="on",
-    )
-    log.info("serving", extra={"url": f"http://{host}:{port}"})
-    await _Server(config, app.state.web.live).serve(sockets=[listening])
+class Server(uvicorn.Server):
+    """Answers on bound sockets until a signal comes or `should_exit` is set.
 
+    Live streams are ended first when it is asked to stop: browsers hold them open for as long as they can.
+    """
 
-class _Server(uvicorn.Server):
-    """Ends live streams first when it is asked to stop: browsers hold them open for as long as they can."""
-
-    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+    def __init__(self, app: FastAPI) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+            timeout_keep_alive=75,
+            proxy_headers=False,
+            lifespan="on",
+        )
         super().__init__(config)
-        self._live = live
+        self._live: Live = app.state.web.live
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._live.close_streams()

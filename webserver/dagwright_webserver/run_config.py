@@ -35,6 +35,7 @@ def check(schema: JsonSchema | Draft202012Validator, config: Mapping[str, JsonVa
 
 def _problems(error: ValidationError, where: Iterable[str | int]) -> Iterator[Problem]:
     path = dotted(where)
+    wanted: Any = error.validator_value
     match error.validator:
         case "additionalProperties" if isinstance(error.instance, dict):
             yield from _unknown_keys(error, path)
@@ -43,7 +44,7 @@ def _problems(error: ValidationError, where: Iterable[str | int]) -> Iterator[Pr
         case "anyOf" | "oneOf" if error.context:
             yield from _closest_branch(error, path)
         case "enum" | "const":
-            known = error.validator_value if error.validator == "enum" else [error.validator_value]
+            known = wanted if error.validator == "enum" else [wanted]
             close = nearest(str(error.instance), [str(each) for each in known])
             message = f"{_shown(error.instance)} is not one of the values that it takes" + (f"; did you mean {close!r}?" if close else "")
             yield Problem(path=path, message=message, value=error.instance, expected=_list(known), suggestion=close)
@@ -58,7 +59,8 @@ def _problems(error: ValidationError, where: Iterable[str | int]) -> Iterator[Pr
 
 def _unknown_keys(error: ValidationError, path: str) -> Iterator[Problem]:
     known = list(error.schema.get("properties", {})) if isinstance(error.schema, dict) else []
-    for key, value in error.instance.items():
+    given: Any = error.instance
+    for key, value in given.items():
         if key not in known:
             close = nearest(key, known)
             expected = f"one of {', '.join(known)}" if known else "nothing: it takes no config"
@@ -69,8 +71,10 @@ def _unknown_keys(error: ValidationError, path: str) -> Iterator[Problem]:
 def _missing_keys(error: ValidationError, path: str) -> Iterator[Problem]:
     # jsonschema reports one error for each missing key, and says the key only in its message.
     properties = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-    for key in error.validator_value:
-        if key not in error.instance:
+    required: Any = error.validator_value
+    given: Any = error.instance
+    for key in required:
+        if key not in given:
             schema = properties.get(key)
             expected = _type_name(schema["type"]) if isinstance(schema, dict) and "type" in schema else None
             yield Problem(path=f"{path}.{key}", message="a value is required and none is given", expected=expected)

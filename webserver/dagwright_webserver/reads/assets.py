@@ -339,7 +339,7 @@ def read_states(conn: Connection, keys: Iterable[AssetKey] | None = None) -> Sta
     return {(row.location, row.key): _state(row, active, checks) for row in conn.execute(query)}
 
 
-def _state(row: Row[Any], active: Mapping[int, str], checks: Mapping[int, tuple[int, int, int]]) -> AssetState:
+def _state(row: Any, active: Mapping[int, str], checks: Mapping[int, tuple[int, int, int]]) -> AssetState:
     passed, warned, failed = checks.get(row.asset_id, (0, 0, 0))
     return AssetState(
         asset_id=row.asset_id,

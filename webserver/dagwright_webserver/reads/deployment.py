@@ -213,7 +213,8 @@ def read_deployment(conn: Connection, defs: Definitions, *, version: str, run_li
 
 def database_now(conn: Connection) -> datetime:
     """The database's clock, which heartbeats and leases are written by."""
-    return conn.execute(select(func.clock_timestamp())).scalar_one()
+    now: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
+    return now
 
 
 def read_locations(conn: Connection, defs: Definitions, *, now: datetime) -> tuple[LocationView, ...]:

@@ -133,9 +133,13 @@ def list_events(
     return EventListView(items=tuple(_event(row) for row in shown), next_cursor=more)
 
 
-def newest_events(conn: Connection, run_id: str, wanted: EventFilter | None = None, *, limit: int = 200) -> tuple[EventView, ...]:
-    """The last events of a run, oldest of them first."""
+def newest_events(
+    conn: Connection, run_id: str, wanted: EventFilter | None = None, *, limit: int = 200, before_seq: int | None = None
+) -> tuple[EventView, ...]:
+    """The last events of a run, or the last ones before a number; oldest of them first."""
     query = _select(run_id, wanted or EventFilter(), 0).order_by(None).order_by(_events.seq.desc()).limit(limit)
+    if before_seq is not None:
+        query = query.where(_events.seq < before_seq)
     return tuple(_event(row) for row in reversed(conn.execute(query).all()))
 
 

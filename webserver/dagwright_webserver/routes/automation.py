@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from dagwright_shared.store import instigators
 from fastapi import APIRouter, Path, Response
 from sqlalchemy import Connection
 
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.model.ticks import InstigatorKind, TickStatus
+from dagwright_shared.store import instigators
 from dagwright_webserver.deps import Services, Web, answer, utc_now
 from dagwright_webserver.reads import automation as reads
 from dagwright_webserver.reads.automation import ScheduleListView, ScheduleView, SensorListView, SensorView, TicksView

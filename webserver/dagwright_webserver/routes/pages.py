@@ -141,10 +141,14 @@ def run(
     text: Word = None,
     log: Word = None,
     before: Annotated[int | None, Query(ge=1, lt=2**62)] = None,
+    after: Annotated[int | None, Query(ge=0, lt=2**62)] = None,
 ) -> Response:
     wanted = EventFilter(
         min_level=parse_level(level or None), types=parse_types([type]) if type else (), step_key=step or None, text=text or None
     )
+    if after is not None:  # what has happened since, for a page that is open
+        more = web.read(lambda conn: event_reads.list_events(conn, run_id, wanted, after_seq=after, limit=200)).items
+        return render.page(request, "partials/run_events.html", events=more)
     shown = web.read(lambda conn: _run_page(conn, run_id, wanted, before, log))
     first = shown.events[0].seq if shown.events else 1
     return render.page(

@@ -95,8 +95,9 @@ def enqueue_once(web: Web, request: Request, key: str | None, body: str, make: A
         return 201, reply
 
     status, reply = web.write(change)
+    body_of = {name: reply[name] for name in ("run_id", "status", "url")}  # jsonb does not keep the order
     headers = {"Location": f"/api/v1/runs/{reply['run_id']}"}
-    return Response(json.dumps(reply).encode(), status, headers=headers, media_type=JSON)
+    return Response(json.dumps(body_of).encode(), status, headers=headers, media_type=JSON)
 
 
 def _earlier(conn: Connection, key: str, request_hash: str) -> idempotency.Remembered | None:
@@ -274,15 +275,14 @@ def download_log(
     """All that a step wrote to one stream, as a file."""
     web.read(lambda conn: require_run(conn, run_id))
 
+    def piece(offset: int) -> bytes:
+        return web.read(
+            lambda conn: event_reads.read_log_bytes(conn, run_id, step, attempt, stream, offset=offset, limit=_DOWNLOAD_CHUNK)
+        )[0]
+
     def pieces() -> Iterator[bytes]:
         offset = 0
-        while True:
-            at = offset
-            data = web.read(lambda conn: event_reads.read_log_bytes(conn, run_id, step, attempt, stream, offset=at, limit=_DOWNLOAD_CHUNK))[
-                0
-            ]
-            if not data:
-                return
+        while data := piece(offset):
             yield data
             offset += len(data)
 

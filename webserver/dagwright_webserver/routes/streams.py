@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+import sqlalchemy.exc
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from dagwright_shared.model.errors import InvalidRequestError, Problem, nearest
 from dagwright_shared.model.runs import RunStatus
-from dagwright_webserver import metrics
+from dagwright_webserver import errors, metrics
 from dagwright_webserver.deps import Services, Web, to_json
 from dagwright_webserver.live import TOPICS, Subscription
 from dagwright_webserver.reads import events as event_reads
@@ -40,7 +43,6 @@ _STREAM_DOC: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-st
 )
 async def stream_run(
     run_id: RunIdPath,
-    request: Request,
     web: Services,
     after_seq: Annotated[int, Query(ge=0, lt=2**62, description="Only events with a higher number.")] = 0,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", description="Number of the last event that was received.")] = None,
@@ -54,30 +56,26 @@ async def stream_run(
     status, last_seq = await run_in_threadpool(lambda: web.read(lambda conn: require_run(conn, run_id)))
     if last_event_id and status.is_final and after_seq >= last_seq:
         return Response(status_code=204)
-    return StreamingResponse(_follow(web, request, run_id, after_seq), headers=_HEADERS, media_type="text/event-stream")
+    return StreamingResponse(_follow(web, run_id, after_seq), headers=_HEADERS, media_type="text/event-stream")
 
 
-async def _follow(web: Web, request: Request, run_id: str, after_seq: int) -> AsyncIterator[bytes]:
+async def _follow(web: Web, run_id: str, after_seq: int) -> AsyncIterator[bytes]:
     with metrics.STREAMS.track_inprogress(), web.live.subscribe(frozenset({f"runs:{run_id}"})) as subscription:
         yield b"retry: 1000\n\n"
         sent = after_seq
         told: tuple[RunStatus, int] | None = None
         quiet_since = time.monotonic()
         while not subscription.closed:
-            try:
-                # The state first: events committed after it was read are seen in the next round, never missed.
-                state, page, run = await run_in_threadpool(_look, web, run_id, sent, told)
-            except Exception:  # noqa: BLE001 - the database is away: the stream waits for it, as pages do
-                state, page, run = told, b"", None
-            for seq, data in page or ():
+            look = await run_in_threadpool(_look, web, run_id, sent, told)
+            for seq, data in look.events:
                 yield _message("event", data, seq)
                 sent = seq
-            if run is not None:
-                yield _message("run", run)
-                told = state
-            if page or run is not None:
+            if look.run is not None:
+                yield _message("run", look.run)
+                told = look.state
+            if look.events or look.run is not None:
                 quiet_since = time.monotonic()
-            if len(page) == _PAGE:
+            if len(look.events) == _PAGE:
                 continue
             if told is not None and told[0].is_final and sent >= told[1]:
                 yield _message("end", json.dumps({"run_id": run_id, "status": told[0]}).encode())
@@ -88,19 +86,32 @@ async def _follow(web: Web, request: Request, run_id: str, after_seq: int) -> As
             await subscription.wait(_POLL_SECONDS)
 
 
-Look = tuple[tuple[RunStatus, int], list[tuple[int, bytes]], bytes | None]
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a run that is followed."""
+
+    state: tuple[RunStatus, int] | None = None
+    """Status and number of the newest event; None while the database is away."""
+    events: Sequence[tuple[int, bytes]] = ()
+    """Those after the last one sent, in order."""
+    run: bytes | None = None
+    """The run, when its state is news."""
 
 
 def _look(web: Web, run_id: str, sent: int, told: tuple[RunStatus, int] | None) -> Look:
-    """The state, the events since, and the run itself if its state is news."""
-
-    def read(conn: Any) -> Look:
+    def read(conn: Connection) -> Look:
+        # The state first: events committed after it was read are seen in the next round, never missed.
         state = require_run(conn, run_id)
         events = event_reads.list_events(conn, run_id, after_seq=sent, limit=_PAGE).items if state[1] > sent else ()
         run = to_json(run_reads.get_run(conn, run_id)) if state != told else None
-        return state, [(event.seq, to_json(event)) for event in events], run
+        return Look(state, [(event.seq, to_json(event)) for event in events], run)
 
-    return web.read(read)
+    try:
+        return web.read(read)
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        if not errors.is_away(error):
+            raise
+        return Look()
 
 
 @router.get("/stream", summary="Follow what changes", response_class=StreamingResponse, responses={**_STREAM_DOC, **problems(422, 503)})
