@@ -74,7 +74,7 @@ def execute(  # noqa: PLR0913 - what a run is tied to
 
 def _conclude(progress: Progress, sink: EventSink, cancellation: Cancellation) -> RunStatus:
     failed = progress.failed_steps()
-    if progress.stopping and progress.state.in_phase(Phase.CANCELED):
+    if progress.state.in_phase(Phase.CANCELED):
         sink.emit(RunCanceled(reason=cancellation.reason))
         status = RunStatus.CANCELED
     elif failed:
