@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from dagwright_daemon.loop import Report
 from dagwright_daemon.outage import Outage
 from dagwright_shared.decide.recovery import Answering
-from dagwright_shared.store import leases, listen
+from dagwright_shared.store import leases, listen, schema
 
 log = logging.getLogger("dagwright_daemon")
 
@@ -23,6 +23,7 @@ TOPIC = "leases"
 """Notified when a daemon lets go of its leases, so that another takes over at once."""
 LEASE_SECONDS, RENEW_SECONDS = 3.6, 1.2
 _HEARTBEAT_SECONDS = 5.0
+_COMPLAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ class Leadership:
         self._changed, self._reports = changed, reports
         self._until: dict[str, float] = {}
         self._answering = Answering()
+        self._ready, self._complained = False, float("-inf")
         self._lock = threading.Lock()
         self._poke, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
@@ -104,6 +106,9 @@ class Leadership:
             beat = asked - beaten >= _HEARTBEAT_SECONDS
             try:
                 with self._engine.begin() as conn:
+                    if not self._has_schema(conn):
+                        self._poke.wait(RENEW_SECONDS)
+                        continue
                     held = leases.acquire(conn, self.names, self._identity.daemon_id, LEASE_SECONDS)
                     if beat:
                         self._heartbeat(conn)
@@ -117,6 +122,16 @@ class Leadership:
                 self._answered(asked, held)
             self._tell_losses()
             self._poke.wait(RENEW_SECONDS)
+
+    def _has_schema(self, conn: Connection) -> bool:
+        """Whether the tables are there; until they are, nothing is led."""
+        if self._ready:
+            return True
+        self._ready = schema.current(conn)
+        if not self._ready and time.monotonic() - self._complained >= _COMPLAIN_SECONDS:
+            self._complained = time.monotonic()
+            log.warning("the database has not the schema of this version; waiting for `dagwright db upgrade`", extra={"action": "schema"})
+        return self._ready
 
     def _heartbeat(self, conn: Connection) -> None:
         me = self._identity
