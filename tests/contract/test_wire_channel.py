@@ -2,217 +2,50 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import queue
 import random
-import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from grpc_status import rpc_status
+from tests.contract.wire_backend import (
+    INFO,
+    NOW,
+    OTHER_RUN,
+    RUN,
+    STATUS,
+    STEPS,
+    Backend,
+    a_batch,
+    a_launch,
+    code_of,
+)
 
 from dagwright_api.v1 import code_server_service_pb2 as pb
-from dagwright_api.v1 import errors_pb2, evaluation_pb2, events_pb2
+from dagwright_api.v1 import evaluation_pb2, events_pb2
 from dagwright_api.v1.code_server_service_pb2_grpc import CodeServerServiceStub
 from dagwright_shared.model.errors import (
     ConflictError,
-    DagwrightError,
-    DeadlineError,
-    DefinitionError,
-    ErrorInfo,
     FencedError,
-    Frame,
     InvalidRequestError,
     NotFoundError,
     Problem,
-    SettingsError,
-    SourceRef,
     UnavailableError,
     UserCodeError,
 )
-from dagwright_shared.model.events import EventBatch, LogLevel, LogMessage, PlannedStep, RunEvent, RunSucceeded
-from dagwright_shared.model.keys import AssetKey, Digest, LocationName, RunId, StepKey
+from dagwright_shared.model.events import EventBatch, RunEvent, RunSucceeded
+from dagwright_shared.model.keys import AssetKey, Digest, RunId
 from dagwright_shared.model.metadata import JsonValue
-from dagwright_shared.model.runs import ActiveRun, LaunchSpec
+from dagwright_shared.model.runs import ActiveRun
 from dagwright_shared.model.snapshot import AssetSnapshot, LocationSnapshot, LocationState, LocationStatus
 from dagwright_shared.model.ticks import Evaluation, PlanQuestion, RunRequestData, ScheduleQuestion, SensorQuestion
-from dagwright_shared.wire import evaluation as wire
 from dagwright_shared.wire.client import LocationClient, Timeouts
-from dagwright_shared.wire.errors import error_from_bytes, error_to_bytes
-from dagwright_shared.wire.serving import SERVICE, Ask, bind, serve
+from dagwright_shared.wire.serving import SERVICE, bind
 from dagwright_shared.wire.snapshot import decode_snapshot, digest_of, encode_snapshot
 
 pytestmark = pytest.mark.contract
-
-RUN, OTHER_RUN = RunId("01890000-0000-7000-8000-000000000001"), RunId("01890000-0000-7000-8000-000000000002")
-NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-STEPS = (PlannedStep(key=StepKey("a"), op_name="a"), PlannedStep(key=StepKey("b"), op_name="b", depends_on=(StepKey("a"),)))
-INFO = ErrorInfo(
-    class_name="ValueError",
-    message="boom",
-    frames=(Frame(file="x.py", line=3, function="f", source="raise"),),
-    hint="mend",
-    metadata={"k": [1]},
-)
-STATUS = LocationStatus(
-    location=LocationName("flights"), server_id="s1", state=LocationState.LOADED, digest=Digest("d" * 64), load_seconds=0.5
-)
-
-
-class Backend:
-    """A code server whose user code is a few functions: enough to answer every method for real."""
-
-    def __init__(self) -> None:
-        self.encoded = encode_snapshot(LocationSnapshot(location=STATUS.location, dagwright_version="0", python_version="3"))
-        self.failure: BaseException | None = None
-        self.launched: list[LaunchSpec] = []
-        self.batches: list[EventBatch] = []
-        self.epochs = {RUN: 2}
-        self.changes: queue.Queue[LocationStatus] = queue.Queue()
-        self.watching = threading.Semaphore(0)
-        self.stopped_watching = threading.Event()
-        self.timeouts: list[float] = []
-
-    def location(self) -> LocationStatus:
-        self._fail()
-        return STATUS
-
-    def snapshot(self) -> tuple[Digest, bytes]:
-        self._fail()
-        return digest_of(self.encoded), self.encoded
-
-    def watch(self, stop: Callable[[], bool]) -> Iterator[LocationStatus]:
-        self._fail()
-        try:
-            yield STATUS
-            self.watching.release()
-            while not stop():
-                try:
-                    yield self.changes.get(timeout=0.02)
-                except queue.Empty:
-                    continue
-        finally:
-            self.stopped_watching.set()
-
-    def ask(self, method: Ask, request: bytes, timeout: float) -> bytes:
-        self.timeouts.append(timeout)
-        self._fail()
-        match method:
-            case Ask.PLAN_RUN:
-                question = wire.decode_plan_run_request(request)
-                if question.job_name != "nightly":
-                    raise NotFoundError("job", str(question.job_name), known=["nightly"])
-                return wire.encode_plan_run_response(STEPS)
-            case Ask.VALIDATE_RUN_CONFIG:
-                question = wire.decode_validate_run_config_request(request)
-                if set(question.config) - {"ops"}:
-                    problem = Problem(path="config.opps", message="unknown", value=question.config, expected="ops", suggestion="ops")
-                    raise InvalidRequestError("The config does not fit", problems=[problem])
-                return wire.encode_validate_run_config_response({**question.config, "resources": {}})
-            case Ask.EVALUATE_SCHEDULE:
-                schedule = wire.decode_evaluate_schedule_request(request)
-                answer = Evaluation(requests=(RunRequestData(run_key=schedule.scheduled_for.isoformat()),), logs=(schedule.name,))
-                return wire.encode_evaluate_schedule_response(answer)
-            case Ask.EVALUATE_SENSOR:
-                sensor = wire.decode_evaluate_sensor_request(request)
-                return wire.encode_evaluate_sensor_response(Evaluation(skip_reason=sensor.name, cursor=f"{sensor.cursor}+"))
-
-    def launch(self, spec: LaunchSpec) -> None:
-        self._fail()
-        self.launched.append(spec)
-
-    def cancel(self, run_id: RunId, epoch: int, *, hard: bool) -> bool:
-        self._fail()
-        return self.epochs.get(run_id) == epoch and not hard
-
-    def active_runs(self) -> list[ActiveRun]:
-        self._fail()
-        return [ActiveRun(run_id=RUN, epoch=2, pid=77, started_at=NOW)]
-
-    def report(self, batch: EventBatch) -> int | None:
-        self._fail()
-        if batch.epoch < self.epochs[batch.run_id]:
-            return None
-        self.batches.append(batch)
-        return batch.events[-1].seq
-
-    def reload(self) -> LocationStatus:
-        self._fail()
-        return LocationStatus(location=STATUS.location, server_id="s1", state=LocationState.ERROR, digest=STATUS.digest, error=INFO)
-
-    def _fail(self) -> None:
-        if self.failure is not None:
-            raise self.failure
-
-
-@pytest.fixture
-def backend() -> Backend:
-    return Backend()
-
-
-@pytest.fixture
-def address(backend: Backend) -> Iterator[str]:
-    server, port = bind(backend, "127.0.0.1:0", max_workers=4)
-    server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(grace=None).wait()
-
-
-@pytest.fixture
-def client(address: str) -> Iterator[LocationClient]:
-    with LocationClient(address, timeouts=Timeouts(read=20, ask=20)) as made:
-        yield made
-
-
-@pytest.fixture
-def stub(address: str) -> Iterator[CodeServerServiceStub]:
-    """The generated stub: what a client in another language has."""
-    with grpc.insecure_channel(address) as channel:
-        yield CodeServerServiceStub(channel)
-
-
-def a_launch(**changes: object) -> LaunchSpec:
-    fields: dict[str, object] = {
-        "run_id": RUN,
-        "epoch": 2,
-        "digest": Digest("d" * 64),
-        "job_name": "nightly",
-        "asset_keys": (AssetKey(["a", "b"]),),
-        "check_keys": (),
-        "step_keys": (StepKey("a"),),
-        "partition": ("2013-01-01", "eu"),
-        "config": {"ops": {"a": {"config": {"n": 2**70, "x": [1, 1.0, None]}}}},
-        "tags": {"k": "v"},
-        "parent_run_id": OTHER_RUN,
-        "root_run_id": None,
-        "inherited": {StepKey("z"): OTHER_RUN},
-        "retry_number": 1,
-        "first_seq": 5,
-        "log_limit_bytes": 1000,
-    }
-    return LaunchSpec(**(fields | changes))  # type: ignore[arg-type]
-
-
-def a_batch(seq: int, **changes: object) -> EventBatch:
-    event = RunEvent(seq=seq, time=NOW, payload=LogMessage(level=LogLevel.INFO, message=f"event {seq} \udce9"))
-    fields: dict[str, object] = {"run_id": RUN, "epoch": 2, "events": (event,)}
-    return EventBatch(**(fields | changes))  # type: ignore[arg-type]
-
-
-def code_of(call: Callable[[], object]) -> tuple[grpc.StatusCode, errors_pb2.ErrorDetail]:
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    status = rpc_status.from_call(caught.value)
-    detail = errors_pb2.ErrorDetail()
-    assert status.details[0].Unpack(detail)
-    return caught.value.code(), detail
 
 
 class TestGetLocation:
@@ -439,160 +272,6 @@ class TestReload:
         backend.failure = ConflictError("A reload is under way")
         with pytest.raises(ConflictError, match="under way"):
             client.reload()
-
-
-ERRORS: list[tuple[BaseException, grpc.StatusCode]] = [
-    (NotFoundError("job", "x", known=["xy"], where="flights"), grpc.StatusCode.NOT_FOUND),
-    (InvalidRequestError("no", problems=[Problem(path="p", message="m", value={"a": object()})]), grpc.StatusCode.INVALID_ARGUMENT),
-    (ConflictError("no"), grpc.StatusCode.FAILED_PRECONDITION),
-    (DefinitionError("no", source=SourceRef(file="f.py", line=3), mend="do it"), grpc.StatusCode.FAILED_PRECONDITION),
-    (UnavailableError("no"), grpc.StatusCode.UNAVAILABLE),
-    (DeadlineError("no"), grpc.StatusCode.DEADLINE_EXCEEDED),
-    (FencedError(), grpc.StatusCode.ABORTED),
-    (UserCodeError(INFO, doing="x"), grpc.StatusCode.UNKNOWN),
-    (SettingsError("no"), grpc.StatusCode.INTERNAL),
-    (DagwrightError("nø\n☃"), grpc.StatusCode.INTERNAL),
-]
-
-
-@pytest.mark.parametrize(("error", "code"), ERRORS, ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "")
-class TestErrors:
-    def test_over_a_channel(
-        self, client: LocationClient, stub: CodeServerServiceStub, backend: Backend, error: DagwrightError, code: grpc.StatusCode
-    ) -> None:
-        backend.failure = error
-        with pytest.raises(type(error)) as caught:
-            client.reload()
-        assert type(caught.value) is type(error)
-        assert caught.value.message == error.message
-        assert code_of(lambda: stub.Reload(pb.ReloadRequest(), timeout=20))[0] is code
-
-    def test_over_a_pipe(self, error: DagwrightError, code: grpc.StatusCode) -> None:
-        got = error_from_bytes(error_to_bytes(error))
-        assert type(got) is type(error)
-        assert got.message == error.message
-        for field in ("kind", "name", "suggestion", "source", "mend", "info", "doing"):
-            assert getattr(got, field, None) == getattr(error, field, None)
-
-
-def test_an_exception_of_user_code_over_a_pipe() -> None:
-    try:
-        raise KeyError("caf\udce9")
-    except KeyError as error:
-        got = error_from_bytes(error_to_bytes(error))
-    assert isinstance(got, UserCodeError)
-    assert "KeyError" in got.info.class_name
-    assert "damaged" in error_from_bytes(b"\xff").message
-
-
-def test_a_fault_of_the_server_is_told_without_a_traceback(
-    client: LocationClient, backend: Backend, caplog: pytest.LogCaptureFixture
-) -> None:
-    backend.failure = ZeroDivisionError("division by zero")
-    with (
-        caplog.at_level(logging.ERROR, "dagwright.wire"),
-        pytest.raises(DagwrightError, match="A fault in the code server: ZeroDivisionError") as caught,
-    ):
-        client.location()
-    assert "Traceback" not in caught.value.message
-    assert caplog.records[0].exc_info is not None
-
-
-def test_a_huge_error_arrives_cut(client: LocationClient, backend: Backend) -> None:
-    frames = tuple(Frame(file="f" * 1000, line=i, function="g") for i in range(50))
-    info = ErrorInfo(class_name="E", message="m" * 20_000, frames=frames)
-    backend.failure = UserCodeError(info)
-    with pytest.raises(UserCodeError) as whole:
-        client.reload()
-    assert whole.value.info == info
-    backend.failure = UserCodeError(ErrorInfo(class_name="E", message="m" * 20_000, frames=frames, metadata={"k": "x" * 2_000_000}))
-    with pytest.raises(UserCodeError) as cut:
-        client.reload()
-    assert cut.value.info.class_name == "E"
-    assert len(cut.value.info.frames) == 20
-
-
-def test_text_that_cannot_be_encoded(client: LocationClient, backend: Backend) -> None:
-    backend.failure = ConflictError("caf\udce9")
-    with pytest.raises(DagwrightError, match="caf\\?"):
-        client.reload()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-class TestConnections:
-    def test_nobody_there(self) -> None:
-        port = free_port()
-        with LocationClient(f"127.0.0.1:{port}") as client:
-            started = time.monotonic()
-            with pytest.raises(UnavailableError, match=f"code server at 127.0.0.1:{port} does not answer.*check that it runs") as caught:
-                client.location()
-            assert time.monotonic() - started < 5
-            assert not isinstance(caught.value, DeadlineError)
-
-    def test_a_deadline_on_every_call(self) -> None:
-        """A listener that accepts and says nothing."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            address = f"127.0.0.1:{listener.getsockname()[1]}"
-            short = Timeouts(read=0.2, snapshot=0.2, ask=0.2, launch=0.2, cancel=0.2, reload=0.2, report=0.2)
-            with LocationClient(address, timeouts=short) as client:
-                calls: list[Callable[[], object]] = [
-                    client.location,
-                    client.snapshot,
-                    client.active_runs,
-                    client.reload,
-                    lambda: client.plan_run(PlanQuestion()),
-                    lambda: client.validate_run_config(PlanQuestion()),
-                    lambda: client.evaluate_schedule(ScheduleQuestion(name="s", scheduled_for=NOW)),
-                    lambda: client.evaluate_sensor(SensorQuestion(name="s")),
-                    lambda: client.launch_run(a_launch()),
-                    lambda: client.cancel_run(RUN, 1),
-                    lambda: client.report_events([a_batch(1)]),
-                ]
-                for call in calls:
-                    with pytest.raises(DeadlineError):
-                        call()
-
-    def test_a_restarted_server_is_found_again(self, backend: Backend) -> None:
-        address = f"127.0.0.1:{free_port()}"
-        server = serve(backend, address)
-        with LocationClient(address) as client:
-            assert client.location() == STATUS
-            server.stop(grace=None).wait()
-            with pytest.raises(UnavailableError):
-                client.location()
-            server = serve(backend, address)
-            deadline = time.monotonic() + 20
-            while True:
-                try:
-                    assert client.location() == STATUS
-                    break
-                except UnavailableError:
-                    assert time.monotonic() < deadline
-        server.stop(grace=None).wait()
-
-    def test_port_in_use(self, address: str, backend: Backend) -> None:
-        with pytest.raises(SettingsError, match=f"cannot listen on {address}.*choose another port"):
-            serve(backend, address)
-
-    def test_no_such_address(self, backend: Backend) -> None:
-        with pytest.raises(SettingsError, match="cannot listen"):
-            serve(backend, "203.0.113.1:4000")
-
-    def test_unix_socket(self, backend: Backend, tmp_path: os.PathLike[str]) -> None:
-        address = f"unix:{tmp_path}/code.sock"
-        server = serve(backend, address)
-        with LocationClient(address) as client:
-            assert client.location() == STATUS
-        server.stop(grace=None).wait()
-
-    def test_a_closed_client_says_so(self, client: LocationClient) -> None:
-        client.close()
-        with pytest.raises(UnavailableError, match="closed"):
-            client.location()
 
 
 def test_health(address: str) -> None:

@@ -23,167 +23,168 @@ pytestmark = pytest.mark.contract
 GOLDEN = Path(__file__).with_name("golden")
 
 
+RAW, CLEAN = AssetKey(["raw", "flights"]), AssetKey("clean")
+CHECK = AssetCheckKey(CLEAN, "no_gaps")
+SOURCE = SourceRef(file="/code/flights.py", line=12)
+SCHEMA = {"type": "object", "properties": {"limit": {"type": "integer", "default": 5, "maximum": 10**20}, "rate": {"const": 0.5}}}
+DAILY = TimeWindowPartitions(
+    cron="0 0 * * *",
+    format="%Y-%m-%d",
+    start=datetime(2013, 1, 1, 5, tzinfo=UTC),
+    end=datetime(2014, 1, 1, 5, tzinfo=UTC),
+    timezone="America/New_York",
+    end_offset=-1,
+)
+TABLE = md.TableMetadataValue(
+    (md.TableRecord({"carrier": "UA", "delay": 3.5, "n": None}),),
+    md.TableSchema((md.TableColumn("carrier", "string", "who", md.TableColumnConstraints(nullable=False, unique=True), {"k": "v"}),)),
+)
+LINEAGE = md.TableColumnLineage({"delay": (md.TableColumnDep(RAW, "dep_delay"),)})
+METADATA: dict[str, md.MetadataValue] = {
+    "text": md.TextMetadataValue("t"),
+    "url": md.UrlMetadataValue("https://example.org"),
+    "path": md.PathMetadataValue("/data"),
+    "notebook": md.NotebookMetadataValue("/n.ipynb"),
+    "json": md.JsonMetadataValue({"b": [1, 2.5, None, True], "a": "x"}),
+    "md": md.MarkdownMetadataValue("# Head"),
+    "float": md.FloatMetadataValue(0.25),
+    "int": md.IntMetadataValue(2**70),
+    "bool": md.BoolMetadataValue(False),
+    "timestamp": md.TimestampMetadataValue(1.5),
+    "run": md.RunMetadataValue("01890000-0000-7000-8000-000000000001"),
+    "job": md.JobMetadataValue("nightly", "flights"),
+    "asset": md.AssetMetadataValue(RAW),
+    "null": md.NullMetadataValue(),
+    "artifact": md.PythonArtifactMetadataValue("flights", "clean"),
+    "table": TABLE,
+    "schema": md.TableSchemaMetadataValue(TABLE.schema),
+    "lineage": md.TableColumnLineageMetadataValue(LINEAGE),
+}
+MAPPING = model.PartitionMappingData(
+    kind=model.MappingKind.STATIC, start_offset=-1, downstream_by_upstream={"a": ("x", "y")}, partition_keys=("p",)
+)
+RETRY = model.RetryPolicyData(max_retries=3, delay=0.5, backoff=model.Backoff.EXPONENTIAL, jitter=model.Jitter.PLUS_MINUS)
+MULTI = MultiPartitions(dimensions=(("date", DAILY), ("region", StaticPartitions(keys=("eu", "us"))), ("x", DynamicPartitions(name="x"))))
+TARGET = model.TriggerTarget(job_name="nightly", asset_keys=(CLEAN,), check_keys=(CHECK,))
+ASSETS = (
+    model.AssetSnapshot(key=RAW, execution=model.AssetExecution.EXTERNAL, partitions=DAILY),
+    model.AssetSnapshot(
+        key=CLEAN,
+        description="Cleaned",
+        group="g",
+        owners=("team:data",),
+        tags={"b": "1", "a": "2"},
+        kinds=("duckdb",),
+        metadata=METADATA,
+        code_version="v1",
+        deps=(model.AssetDepSnapshot(key=RAW, input_name="flights", mapping=MAPPING, type_name="DataFrame"),),
+        partitions=MULTI,
+        op_name="clean",
+        output_name="result",
+        can_subset=True,
+        config_schema=SCHEMA,
+        resource_keys=("db",),
+        io_manager_key="db_io",
+        retry_policy=RETRY,
+        pool="duckdb",
+        type_name="DataFrame",
+        source=SOURCE,
+    ),
+)
+CHECKS = (
+    model.CheckSnapshot(
+        key=CHECK,
+        description="d",
+        blocking=True,
+        metadata=METADATA,
+        op_name="check",
+        additional_deps=(RAW,),
+        config_schema={},
+        source=SOURCE,
+    ),
+)
+JOBS = (
+    model.JobSnapshot(
+        name="nightly",
+        description="d",
+        nodes=(
+            model.NodeSnapshot(
+                handle="outer.load",
+                op_name="load",
+                inputs=(model.PortSnapshot(name="i", type_name="int", description="in", required=False),),
+                outputs=(model.PortSnapshot(name="o", dynamic=True),),
+                config_schema=SCHEMA,
+                resource_keys=("db",),
+                tags={"a": "b"},
+                retry_policy=RETRY,
+                pool="p",
+                asset_keys=(CLEAN,),
+                check_keys=(CHECK,),
+                source=SOURCE,
+            ),
+        ),
+        edges=(model.EdgeSnapshot(from_node="a", from_output="o", to_node="b", to_input="i"),),
+        asset_keys=(CLEAN,),
+        check_keys=(CHECK,),
+        partitions=MULTI,
+        tags={"a": "b"},
+        run_tags={"c": "d"},
+        metadata=METADATA,
+        config_schema=SCHEMA,
+        default_config={"ops": {"load": {"config": {"limit": 1}}}},
+        executor="in_process",
+        resource_keys=("db",),
+        source=SOURCE,
+    ),
+)
+SCHEDULES = (
+    model.ScheduleSnapshot(
+        name="daily",
+        cron=("0 6 * * *", "@hourly"),
+        timezone="Europe/Berlin",
+        target=TARGET,
+        default_running=True,
+        evaluated=False,
+        config={"ops": {}},
+        tags={"a": "b"},
+        missed_ticks=model.MissedTicks.ALL,
+        max_missed_ticks=7,
+        overlap=model.Overlap.CANCEL_OLD,
+        partitioned=True,
+        metadata=METADATA,
+        source=SOURCE,
+    ),
+)
+SENSORS = (
+    model.SensorSnapshot(
+        name="watch",
+        kind=model.SensorKind.MULTI_ASSET,
+        targets=(TARGET,),
+        minimum_interval_seconds=5,
+        asset_keys=(RAW,),
+        source=SOURCE,
+    ),
+)
+RESOURCES = (
+    model.ResourceSnapshot(
+        key="db", type_name="DuckDB", config_schema=SCHEMA, config={"password": {"env": "PW"}}, nested={"io": "db_io"}, source=SOURCE
+    ),
+)
+
+
 def today() -> model.LocationSnapshot:
     """One of everything."""
-    raw, clean = AssetKey(["raw", "flights"]), AssetKey("clean")
-    check = AssetCheckKey(clean, "no_gaps")
-    source = SourceRef(file="/code/flights.py", line=12)
-    schema = {"type": "object", "properties": {"limit": {"type": "integer", "default": 5, "maximum": 10**20}, "rate": {"const": 0.5}}}
-    daily = TimeWindowPartitions(
-        cron="0 0 * * *",
-        format="%Y-%m-%d",
-        start=datetime(2013, 1, 1, 5, tzinfo=UTC),
-        end=datetime(2014, 1, 1, 5, tzinfo=UTC),
-        timezone="America/New_York",
-        end_offset=-1,
-    )
-    table = md.TableMetadataValue(
-        (md.TableRecord({"carrier": "UA", "delay": 3.5, "n": None}),),
-        md.TableSchema((md.TableColumn("carrier", "string", "who", md.TableColumnConstraints(nullable=False, unique=True), {"k": "v"}),)),
-    )
-    lineage = md.TableColumnLineage({"delay": (md.TableColumnDep(raw, "dep_delay"),)})
-    metadata: dict[str, md.MetadataValue] = {
-        "text": md.TextMetadataValue("t"),
-        "url": md.UrlMetadataValue("https://example.org"),
-        "path": md.PathMetadataValue("/data"),
-        "notebook": md.NotebookMetadataValue("/n.ipynb"),
-        "json": md.JsonMetadataValue({"b": [1, 2.5, None, True], "a": "x"}),
-        "md": md.MarkdownMetadataValue("# Head"),
-        "float": md.FloatMetadataValue(0.25),
-        "int": md.IntMetadataValue(2**70),
-        "bool": md.BoolMetadataValue(False),
-        "timestamp": md.TimestampMetadataValue(1.5),
-        "run": md.RunMetadataValue("01890000-0000-7000-8000-000000000001"),
-        "job": md.JobMetadataValue("nightly", "flights"),
-        "asset": md.AssetMetadataValue(raw),
-        "null": md.NullMetadataValue(),
-        "artifact": md.PythonArtifactMetadataValue("flights", "clean"),
-        "table": table,
-        "schema": md.TableSchemaMetadataValue(table.schema),
-        "lineage": md.TableColumnLineageMetadataValue(lineage),
-    }
-    mapping = model.PartitionMappingData(
-        kind=model.MappingKind.STATIC, start_offset=-1, downstream_by_upstream={"a": ("x", "y")}, partition_keys=("p",)
-    )
-    retry = model.RetryPolicyData(max_retries=3, delay=0.5, backoff=model.Backoff.EXPONENTIAL, jitter=model.Jitter.PLUS_MINUS)
-    multi = MultiPartitions(
-        dimensions=(("date", daily), ("region", StaticPartitions(keys=("eu", "us"))), ("x", DynamicPartitions(name="x")))
-    )
-    target = model.TriggerTarget(job_name="nightly", asset_keys=(clean,), check_keys=(check,))
     return model.LocationSnapshot(
         location=LocationName("flights"),
         dagwright_version="0.1.0",
         python_version="3.11.2",
-        assets=(
-            model.AssetSnapshot(key=raw, execution=model.AssetExecution.EXTERNAL, partitions=daily),
-            model.AssetSnapshot(
-                key=clean,
-                description="Cleaned",
-                group="g",
-                owners=("team:data",),
-                tags={"b": "1", "a": "2"},
-                kinds=("duckdb",),
-                metadata=metadata,
-                code_version="v1",
-                deps=(model.AssetDepSnapshot(key=raw, input_name="flights", mapping=mapping, type_name="DataFrame"),),
-                partitions=multi,
-                op_name="clean",
-                output_name="result",
-                can_subset=True,
-                config_schema=schema,
-                resource_keys=("db",),
-                io_manager_key="db_io",
-                retry_policy=retry,
-                pool="duckdb",
-                type_name="DataFrame",
-                source=source,
-            ),
-        ),
-        checks=(
-            model.CheckSnapshot(
-                key=check,
-                description="d",
-                blocking=True,
-                metadata=metadata,
-                op_name="check",
-                additional_deps=(raw,),
-                config_schema={},
-                source=source,
-            ),
-        ),
-        jobs=(
-            model.JobSnapshot(
-                name="nightly",
-                description="d",
-                nodes=(
-                    model.NodeSnapshot(
-                        handle="outer.load",
-                        op_name="load",
-                        inputs=(model.PortSnapshot(name="i", type_name="int", description="in", required=False),),
-                        outputs=(model.PortSnapshot(name="o", dynamic=True),),
-                        config_schema=schema,
-                        resource_keys=("db",),
-                        tags={"a": "b"},
-                        retry_policy=retry,
-                        pool="p",
-                        asset_keys=(clean,),
-                        check_keys=(check,),
-                        source=source,
-                    ),
-                ),
-                edges=(model.EdgeSnapshot(from_node="a", from_output="o", to_node="b", to_input="i"),),
-                asset_keys=(clean,),
-                check_keys=(check,),
-                partitions=multi,
-                tags={"a": "b"},
-                run_tags={"c": "d"},
-                metadata=metadata,
-                config_schema=schema,
-                default_config={"ops": {"load": {"config": {"limit": 1}}}},
-                executor="in_process",
-                resource_keys=("db",),
-                source=source,
-            ),
-        ),
-        schedules=(
-            model.ScheduleSnapshot(
-                name="daily",
-                cron=("0 6 * * *", "@hourly"),
-                timezone="Europe/Berlin",
-                target=target,
-                default_running=True,
-                evaluated=False,
-                config={"ops": {}},
-                tags={"a": "b"},
-                missed_ticks=model.MissedTicks.ALL,
-                max_missed_ticks=7,
-                overlap=model.Overlap.CANCEL_OLD,
-                partitioned=True,
-                metadata=metadata,
-                source=source,
-            ),
-        ),
-        sensors=(
-            model.SensorSnapshot(
-                name="watch",
-                kind=model.SensorKind.MULTI_ASSET,
-                targets=(target,),
-                minimum_interval_seconds=5,
-                asset_keys=(raw,),
-                source=source,
-            ),
-        ),
-        resources=(
-            model.ResourceSnapshot(
-                key="db",
-                type_name="DuckDB",
-                config_schema=schema,
-                config={"password": {"env": "PW"}},
-                nested={"io": "db_io"},
-                source=source,
-            ),
-        ),
-        metadata=metadata,
+        assets=ASSETS,
+        checks=CHECKS,
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        sensors=SENSORS,
+        resources=RESOURCES,
+        metadata=METADATA,
     )
 
 
