@@ -1,0 +1,519 @@
+"""Putting the definitions of a location together: everything by key and name, and what only shows in the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
+
+from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
+from dagwright_shared.model.graph import Topology
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.metadata import Metadata
+from dagwright_shared.model.selection import unknown_keys
+from dagwright_shared.model.snapshot import AssetExecution, MappingKind, TriggerTarget
+
+from dagwright.authoring.assets import AssetsDefinition
+from dagwright.authoring.checks import AssetChecksDefinition
+from dagwright.authoring.executors import ExecutorDefinition, multiprocess_executor
+from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
+from dagwright.authoring.ops import DEFAULT_IO_MANAGER, OpDefinition
+from dagwright.authoring.partitions import PartitionsDefinition
+from dagwright.authoring.resources import ConfigurableResource, ResourceDefinition
+from dagwright.authoring.schedules import PartitionedSchedule, ScheduleDefinition
+from dagwright.authoring.selections import AssetSelection
+from dagwright.authoring.sensors import SensorDefinition
+from dagwright.authoring.specs import AssetCheckSpec, AssetSpec
+from dagwright.authoring.targets import Target
+
+CheckOwner: TypeAlias = AssetsDefinition | AssetChecksDefinition
+
+
+class AssetFacts(NamedTuple):
+    """What selections look at."""
+
+    group: str
+    tags: Mapping[str, str]
+    kinds: Collection[str]
+    owners: Collection[str]
+    execution: AssetExecution
+    op_name: str | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ResolvedDefinitions:
+    """The definitions of a location, checked as a whole."""
+
+    assets: tuple[AssetsDefinition, ...]
+    checks: tuple[AssetChecksDefinition, ...]
+    jobs_by_name: Mapping[str, JobDefinition]
+    schedules: tuple[ScheduleDefinition, ...]
+    sensors: tuple[SensorDefinition, ...]
+    resources: Mapping[str, Any]
+    """By key; those that assets bring along included."""
+    executor: ExecutorDefinition
+    metadata: Metadata
+    graph: LocalGraph
+
+    @property
+    def assets_by_key(self) -> Mapping[AssetKey, AssetsDefinition]:
+        """Every asset, external ones and those that only `deps=` name included."""
+        return self.graph.assets_by_key
+
+    @property
+    def checks_by_key(self) -> Mapping[AssetCheckKey, CheckOwner]:
+        """The definition whose op evaluates a check."""
+        return self.graph.checks_by_key
+
+    @cached_property
+    def schedules_by_name(self) -> Mapping[str, ScheduleDefinition]:
+        return {item.name: item for item in self.schedules}
+
+    @cached_property
+    def sensors_by_name(self) -> Mapping[str, SensorDefinition]:
+        return {item.name: item for item in self.sensors}
+
+    def check_spec(self, key: AssetCheckKey) -> AssetCheckSpec:
+        return next(spec for spec in self.checks_by_key[key].check_specs if spec.key == key)
+
+    def trigger_target(self, target: Target) -> TriggerTarget:
+        """What a schedule's or sensor's target is, now that all is known."""
+        if target.name is not None:
+            return TriggerTarget(job_name=target.name)
+        if target.selection is None:
+            return TriggerTarget()
+        keys = sorted(key for key in target.selection.resolve(self.graph) if self.graph.is_executable(key))
+        return TriggerTarget(asset_keys=tuple(keys), check_keys=tuple(sorted(target.selection.resolve_checks(self.graph))))
+
+    def target_partitions(self, target: Target) -> PartitionsDefinition | None:
+        """The partitions of a target, where it has one definition of them."""
+        if target.name is not None:
+            job = self.jobs_by_name.get(target.name)
+            return job.partitions_def if job else None
+        return self.graph.shared_partitions(self.trigger_target(target).asset_keys)
+
+    def sensor_targets(self, sensor: SensorDefinition) -> Mapping[str | None, TriggerTarget]:
+        return {target.name: self.trigger_target(target) for target in sensor.targets}
+
+
+class LocalGraph:
+    """The assets of one location as a graph that selections can be resolved on."""
+
+    def __init__(self, assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition]) -> None:
+        self.assets_by_key = {spec.key: definition for definition in assets for spec in definition.specs}
+        self.checks_by_key: dict[AssetCheckKey, CheckOwner] = {}
+        for owner in (*assets, *checks):
+            for spec in owner.check_specs:
+                self.checks_by_key[spec.key] = owner
+        self.topology = Topology({spec.key: [dep.asset_key for dep in spec.deps] for definition in assets for spec in definition.specs})
+        self._checks: dict[AssetKey, list[AssetCheckKey]] = {}
+        for key in self.checks_by_key:
+            self._checks.setdefault(key.asset_key, []).append(key)
+
+    def facts(self, key: AssetKey) -> AssetFacts:
+        definition = self.assets_by_key[key]
+        spec = definition.specs_by_key[key]
+        op_name = definition.name if definition.is_executable else None
+        return AssetFacts(spec.group, spec.tags, spec.kinds, spec.owners, definition.execution, op_name)
+
+    def check_keys(self, key: AssetKey) -> Sequence[AssetCheckKey]:
+        return self._checks.get(key, ())
+
+    def is_executable(self, key: AssetKey) -> bool:
+        return self.assets_by_key[key].is_executable
+
+    def spec(self, key: AssetKey) -> AssetSpec:
+        return self.assets_by_key[key].specs_by_key[key]
+
+    def shared_partitions(self, keys: Iterable[AssetKey]) -> PartitionsDefinition | None:
+        """The partitions definition of assets that are partitioned, when they have the same one."""
+        found = {partitions for key in keys if (partitions := self.spec(key).partitions_def) is not None}
+        return next(iter(found)) if len(found) == 1 else None
+
+
+def resolve(
+    *,
+    assets: Sequence[AssetsDefinition],
+    checks: Sequence[AssetChecksDefinition],
+    jobs: Sequence[JobDefinition | UnresolvedAssetJobDefinition],
+    schedules: Sequence[ScheduleDefinition | PartitionedSchedule],
+    sensors: Sequence[SensorDefinition],
+    resources: Mapping[str, Any],
+    executor: ExecutorDefinition | None,
+    metadata: Metadata,
+    source: SourceRef | None,
+) -> ResolvedDefinitions:
+    """Check everything as a whole.
+
+    Raises:
+        DefinitionError: for the first thing that does not fit.
+    """
+    assets = _distinct(assets)
+    checks = _distinct(checks)
+    known = _unique_keys(assets)
+    assets = _connect(assets, known)
+    _unique_checks(assets, checks, known)
+    _unique_op_names(assets, checks)
+    graph = LocalGraph((*assets, *_stubs(assets, checks)), checks)
+    _no_cycle(assets, graph)
+    every_resource = _all_resources(resources, (*assets, *checks), source)
+    jobs_by_name = _jobs(jobs, schedules, sensors, graph)
+    fixed = tuple(
+        item.resolve(jobs_by_name[item.job.name].partitions_def) if isinstance(item, PartitionedSchedule) else item for item in _distinct(schedules)
+    )
+    sensors = _distinct(sensors)
+    _unique_names([*fixed, *sensors], "schedule or sensor")
+    _known_resources(assets, checks, jobs_by_name.values(), fixed, sensors, every_resource)
+    resolved = ResolvedDefinitions(
+        assets=assets,
+        checks=checks,
+        jobs_by_name=jobs_by_name,
+        schedules=fixed,
+        sensors=sensors,
+        resources=every_resource,
+        executor=executor or multiprocess_executor,
+        metadata=metadata,
+        graph=graph,
+    )
+    for item in (*fixed, *sensors):
+        for target in [item.target] if isinstance(item, ScheduleDefinition) else item.targets:
+            _check_target(f"{'schedule' if isinstance(item, ScheduleDefinition) else 'sensor'} {item.name!r}", target, resolved, item.source)
+    return resolved
+
+
+def _distinct(items: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple({id(item): item for item in items}.values())
+
+
+# ---- assets
+
+
+def _unique_keys(assets: Sequence[AssetsDefinition]) -> dict[AssetKey, AssetsDefinition]:
+    known: dict[AssetKey, AssetsDefinition] = {}
+    for definition in assets:
+        for spec in definition.specs:
+            other = known.get(spec.key)
+            if other is not None:
+                first = other.specs_by_key[spec.key].source or other.source
+                raise DefinitionError(
+                    f"the asset {spec.key} is defined twice: at {first} and at {spec.source or definition.source}",
+                    source=definition.source,
+                    mend="rename one of them (name= or key_prefix=), or pass it to Definitions once",
+                )
+            known[spec.key] = definition
+    return known
+
+
+def _connect(assets: Sequence[AssetsDefinition], known: Mapping[AssetKey, AssetsDefinition]) -> tuple[AssetsDefinition, ...]:
+    """Every argument must name an asset; one that does by its last component, in its own group, is taken to mean that."""
+    by_name: dict[tuple[str, str], list[AssetKey]] | None = None
+    connected = []
+    for definition in assets:
+        missing = {name: key for name, key in definition.keys_by_input_name.items() if key not in known}
+        if not missing:
+            connected.append(definition)
+            continue
+        if by_name is None:
+            by_name = {}
+            for key, owner in known.items():
+                by_name.setdefault((owner.specs_by_key[key].group, key.path[-1]), []).append(key)
+        renamed: dict[AssetKey, AssetKey] = {}
+        dropped: set[str] = set()
+        for name, key in missing.items():
+            similar = {match for spec in definition.specs for match in by_name.get((spec.group, key.path[-1]), ()) if len(key.path) == 1}
+            if len(similar - definition.keys) == 1:
+                renamed[key] = next(iter(similar - definition.keys))
+            elif definition.op is not None and name in definition.op.ins and definition.op.ins[name].has_default:
+                dropped.add(name)
+            else:
+                raise _missing_upstream(definition, name, key, known)
+        connected.append(_without(definition.with_keys(renamed) if renamed else definition, dropped))
+    return tuple(connected)
+
+
+def _without(definition: AssetsDefinition, inputs: AbstractSet[str]) -> AssetsDefinition:
+    """The definition without upstreams that do not exist and whose arguments have defaults."""
+    if not inputs:
+        return definition
+    gone = {definition.keys_by_input_name[name] for name in inputs}
+    return replace(
+        definition,
+        specs=tuple(spec.replace_attributes(deps=[dep for dep in spec.deps if dep.asset_key not in gone]) for spec in definition.specs),
+        keys_by_input_name={name: key for name, key in definition.keys_by_input_name.items() if name not in inputs},
+    )
+
+
+def _missing_upstream(definition: AssetsDefinition, name: str, key: AssetKey, known: Iterable[AssetKey]) -> DefinitionError:
+    texts = [str(k) for k in known]
+    close = nearest(str(key), texts) or nearest(key.path[-1], [k.rpartition("/")[2] for k in texts])
+    close = next((text for text in texts if text == close or text.rpartition("/")[2] == close), None)
+    hint = f"did you mean {close!r}? " if close else ""
+    return DefinitionError(
+        f"asset {', '.join(map(str, definition.keys))} loads the asset {str(key)!r} by its argument `{name}`, but no such asset is defined",
+        source=definition.source,
+        mend=f"{hint}Rename the argument, name the key in ins={{{name!r}: AssetIn(key=...)}}, or add AssetSpec({str(key)!r}) if something else makes it",
+    )
+
+
+def _stubs(assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition]) -> list[AssetsDefinition]:
+    """External assets for keys that only dependencies of order name."""
+    known = {spec.key for definition in assets for spec in definition.specs}
+    wanted: dict[AssetKey, None] = {}
+    for definition in assets:
+        for spec in definition.specs:
+            wanted.update((dep.asset_key, None) for dep in spec.deps if dep.asset_key not in known)
+    for check in checks:
+        wanted.update((dep.asset_key, None) for spec in check.check_specs for dep in spec.additional_deps if dep.asset_key not in known)
+    return [AssetsDefinition(specs=(_stub(key),), execution=AssetExecution.EXTERNAL) for key in wanted]
+
+
+def _stub(key: AssetKey) -> AssetSpec:
+    spec = AssetSpec(key)
+    object.__setattr__(spec, "source", None)
+    return spec
+
+
+def _no_cycle(assets: Sequence[AssetsDefinition], graph: LocalGraph) -> None:
+    for definition in assets:
+        for spec in definition.specs:
+            for dep in spec.deps:
+                if dep.asset_key == spec.key and not _looks_back(spec, dep.partition_mapping):
+                    raise DefinitionError(
+                        f"the asset {spec.key} depends on itself",
+                        source=definition.source,
+                        mend="remove the dependency, or load an earlier partition: TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)",
+                    )
+    path = graph.topology.cycle()
+    if path:
+        definition = graph.assets_by_key[path[0]]
+        raise DefinitionError(
+            f"assets depend on each other in a circle: {' -> '.join(map(str, path))}", source=definition.source, mend="remove one of these dependencies"
+        )
+
+
+def _looks_back(spec: AssetSpec, mapping: Any) -> bool:
+    if spec.partitions_def is None or mapping is None:
+        return False
+    data = mapping.to_model()
+    return bool(data.kind is MappingKind.TIME_WINDOW and data.end_offset < 0)
+
+
+# ---- checks and names
+
+
+def _unique_checks(assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition], known: Mapping[AssetKey, AssetsDefinition]) -> None:
+    seen: dict[AssetCheckKey, CheckOwner] = {}
+    owners: tuple[CheckOwner, ...] = (*assets, *checks)
+    for owner in owners:
+        for spec in owner.check_specs:
+            if spec.asset_key not in known:
+                close = nearest(str(spec.asset_key), map(str, known))
+                raise DefinitionError(
+                    f"the check {spec.name!r} judges the asset {spec.asset_key}, but no such asset is defined",
+                    source=owner.source,
+                    mend=f"did you mean {close!r}?" if close else f"define it, or add AssetSpec({str(spec.asset_key)!r}) if something else makes it",
+                )
+            if spec.key in seen:
+                raise DefinitionError(
+                    f"the check {spec.key.to_user_string()} is defined twice: at {seen[spec.key].source} and at {owner.source}",
+                    source=owner.source,
+                    mend="rename one of them (name=)",
+                )
+            seen[spec.key] = owner
+    for check in checks:
+        for name, key in check.keys_by_input_name.items():
+            if key not in known:
+                close = nearest(str(key), map(str, known))
+                raise DefinitionError(
+                    f"the check {check.name!r} loads the asset {key} by its argument `{name}`, but no such asset is defined",
+                    source=check.source,
+                    mend=f"did you mean {close!r}?" if close else "name the key in additional_ins=",
+                )
+
+
+def _unique_op_names(assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition]) -> None:
+    seen: dict[str, CheckOwner] = {}
+    owners: tuple[CheckOwner, ...] = (*(a for a in assets if a.is_executable), *checks)
+    for owner in owners:
+        other = seen.get(owner.name)
+        if other is not None:
+            raise DefinitionError(
+                f"{owner!r} and {other!r} (defined at {other.source}) are both computed by an op named {owner.name!r}",
+                source=owner.source,
+                mend="rename one of them (name=)",
+            )
+        seen[owner.name] = owner
+
+
+def _unique_names(items: Sequence[Any], kind: str) -> None:
+    seen: dict[str, Any] = {}
+    for item in items:
+        other = seen.get(item.name)
+        if other is not None and other is not item:
+            raise DefinitionError(
+                f"two definitions of a {kind} have the name {item.name!r}: at {other.source} and at {item.source}", source=item.source, mend="rename one of them (name=)"
+            )
+        seen[item.name] = item
+
+
+# ---- jobs and targets
+
+
+def _jobs(
+    jobs: Sequence[JobDefinition | UnresolvedAssetJobDefinition],
+    schedules: Sequence[ScheduleDefinition | PartitionedSchedule],
+    sensors: Sequence[SensorDefinition],
+    graph: LocalGraph,
+) -> dict[str, JobDefinition]:
+    """Jobs by name; those that schedules and sensors carry are included."""
+    carried = [item.job if isinstance(item, PartitionedSchedule) else item.target.job for item in schedules]
+    carried.extend(target.job for sensor in sensors for target in sensor.targets)
+    every = _distinct([*jobs, *(job for job in carried if job is not None)])
+    _unique_names(every, "job")
+    return {job.name: _asset_job(job, graph) if isinstance(job, UnresolvedAssetJobDefinition) else job for job in every}
+
+
+def _asset_job(job: UnresolvedAssetJobDefinition, graph: LocalGraph) -> JobDefinition:
+    what = f"job {job.name!r}"
+    _known_keys(what, job.selection, graph, job.source)
+    keys = tuple(sorted(key for key in job.selection.resolve(graph) if graph.is_executable(key)))
+    checks = tuple(sorted(job.selection.resolve_checks(graph)))
+    if not keys and not checks:
+        raise DefinitionError(
+            f"the selection of {what} matches no asset that can be materialized",
+            source=job.source,
+            mend=f"the groups are {_some(sorted({graph.facts(k).group for k in graph.topology.keys()}))}; the assets are {_some(map(str, graph.topology.keys()))}",
+        )
+    if job.partitions_def is not None:
+        for key in keys:
+            own = graph.spec(key).partitions_def
+            if own is not None and own != job.partitions_def:
+                raise DefinitionError(
+                    f"{what} is partitioned by {job.partitions_def}, but its asset {key} by {own}", source=job.source, mend="select assets of one partitions definition"
+                )
+    return JobDefinition(
+        name=job.name,
+        asset_keys=keys,
+        check_keys=checks,
+        description=job.description,
+        executor_def=job.executor_def,
+        config=job.config,
+        partitions_def=job.partitions_def or graph.shared_partitions(keys),
+        tags=job.tags,
+        run_tags=job.run_tags,
+        metadata=job.metadata,
+        op_retry_policy=job.op_retry_policy,
+        source=job.source,
+    )
+
+
+def _known_keys(what: str, selection: AssetSelection, graph: LocalGraph, source: SourceRef | None) -> None:
+    # Imported names are checked; a pattern or an attribute that matches nothing is told by the emptiness of the whole.
+    for key in unknown_keys(selection.node, graph):
+        close = nearest(str(key), map(str, graph.topology.keys()))
+        raise DefinitionError(
+            f"{what} selects the asset {key}, but no such asset is defined",
+            source=source,
+            mend=f"did you mean {close!r}?" if close else "add it to assets= of Definitions",
+        )
+
+
+def _check_target(what: str, target: Target, resolved: ResolvedDefinitions, source: SourceRef | None) -> None:
+    if target.job_name is not None and target.job_name not in resolved.jobs_by_name:
+        close = nearest(target.job_name, resolved.jobs_by_name)
+        raise DefinitionError(
+            f"{what} runs the job {target.job_name!r}, but no such job is defined",
+            source=source,
+            mend=f"did you mean {close!r}?" if close else f"the jobs are {_some(resolved.jobs_by_name)}",
+        )
+    if target.selection is not None:
+        _known_keys(what, target.selection, resolved.graph, source)
+        aim = resolved.trigger_target(target)
+        if not aim.asset_keys and not aim.check_keys:
+            raise DefinitionError(f"the selection of {what} matches no asset that can be materialized", source=source, mend="check groups, tags and keys")
+
+
+# ---- resources
+
+
+def _all_resources(resources: Mapping[str, Any], owners: Iterable[CheckOwner], source: SourceRef | None) -> dict[str, Any]:
+    every = dict(resources)
+    for owner in owners:
+        for key, value in owner.resource_defs.items():
+            if key in every and every[key] is not value:
+                raise DefinitionError(
+                    f"{owner!r} brings a resource {key!r} of its own, but another one has that key", source=owner.source, mend="rename one of the keys, or share one object"
+                )
+            every[key] = value
+    return every
+
+
+def _known_resources(
+    assets: Sequence[AssetsDefinition],
+    checks: Sequence[AssetChecksDefinition],
+    jobs: Iterable[JobDefinition],
+    schedules: Sequence[ScheduleDefinition],
+    sensors: Sequence[SensorDefinition],
+    resources: Mapping[str, Any],
+) -> None:
+    for owner in (*assets, *checks):
+        if isinstance(owner, AssetsDefinition) and owner.op is None:
+            io_keys = {spec.io_manager_key for spec in owner.specs if spec.io_manager_key}
+            _need(f"{owner!r}", io_keys, resources, owner.source, "io_manager_key")
+        elif owner.op is not None:
+            _need_op(_article(owner), owner.op, resources)
+    for job in jobs:
+        if job.graph is not None:
+            inside = {**resources, **job.resource_defs}
+            for handle, op, _ in job.graph.walk():
+                _need_op(f"op {handle!r} of job {job.name!r}", op, inside)
+    for item in (*schedules, *sensors):
+        kind = "schedule" if isinstance(item, ScheduleDefinition) else "sensor"
+        _need(f"{kind} {item.name!r}", item.required_resource_keys, resources, item.source, "resource")
+    for key, value in resources.items():
+        if isinstance(value, ResourceDefinition):
+            _need(f"resource {key!r}", value.required_resource_keys, resources, value.source, "resource")
+
+
+def _need_op(what: str, op: OpDefinition, resources: Mapping[str, Any]) -> None:
+    _need(what, op.required_resource_keys, resources, op.source, "resource")
+    _need(what, op.io_manager_keys, resources, op.source, "io_manager_key")
+    for key in op.io_manager_keys:
+        value = resources.get(key)
+        if value is not None and not _may_store(value):
+            raise DefinitionError(
+                f"{what} is stored by the resource {key!r}, a {type(value).__name__}, which is no IO manager", source=op.source, mend="give that key an IOManager"
+            )
+
+
+def _may_store(value: Any) -> bool:
+    # A factory makes its IO manager when it is set up, so only what is plainly something else can be told now.
+    if isinstance(value, (ConfigurableResource, ResourceDefinition)):
+        return True
+    return hasattr(value, "load_input") or hasattr(value, "resource_class")
+
+
+def _need(what: str, keys: Iterable[str], resources: Mapping[str, Any], source: SourceRef | None, kind: str) -> None:
+    for key in sorted(keys):
+        if key in resources or (kind == "io_manager_key" and key == DEFAULT_IO_MANAGER):
+            continue
+        close = nearest(key, resources)
+        noun = "IO manager" if kind == "io_manager_key" else "resource"
+        raise DefinitionError(
+            f"{what} needs the {noun} {key!r}, but no resource has that key",
+            source=source,
+            mend=f"did you mean {close!r}?" if close else f"add it: Definitions(resources={{{key!r}: ...}}); the keys are {_some(resources)}",
+        )
+
+
+def _article(owner: CheckOwner) -> str:
+    keys = [str(key) for key in owner.keys] if isinstance(owner, AssetsDefinition) else [key.to_user_string() for key in owner.check_keys]
+    return f"{'asset' if isinstance(owner, AssetsDefinition) else 'check'} {', '.join(keys[:3])}"
+
+
+def _some(names: Iterable[str], limit: int = 8) -> str:
+    listed = list(names)
+    text = ", ".join(listed[:limit]) or "none"
+    return f"{text}, ..." if len(listed) > limit else text
