@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.keys import AssetKey, format_partition
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.ticks import TickStatus
-from dagwright_webserver import drawings, launching, lineage, render
+from dagwright_webserver import drawings, errors, launching, lineage, render
 from dagwright_webserver.deps import Services, Web, utc_now
 from dagwright_webserver.reads import assets as asset_reads
 from dagwright_webserver.reads import automation as automation_reads
@@ -57,9 +61,23 @@ class _Static(StaticFiles):
 
 
 def install(app: FastAPI) -> None:
-    """Add the pages and the files that they load."""
+    """Add the pages, the files that they load, and errors as pages for people. Call after `errors.install`."""
     app.mount("/static", _Static(directory=render.STATIC), name="static")
     app.include_router(html)
+    for kind in (DagwrightError, RequestValidationError, HTTPException, SQLAlchemyError):
+        app.add_exception_handler(kind, _for_people(app.exception_handlers[kind]))
+
+
+def _for_people(handler: Callable[[Request, Any], Any]) -> Callable[[Request, Exception], Response]:
+    """The same problem as a page where a browser asks for one."""
+
+    def handle(request: Request, error: Exception) -> Response:
+        response: Response = handler(request, error)
+        if render.prefers_page(request) and response.media_type == errors.MEDIA_TYPE:
+            return render.error_page(request, json.loads(bytes(response.body)))
+        return response
+
+    return handle
 
 
 @html.get("/favicon.ico")

@@ -1,0 +1,234 @@
+"""Geometry of what pages draw: the timeline of runs, the Gantt chart of a run, strips of partitions.
+
+Everything is in percent of the width, so that an SVG with no size of its own fits any screen and needs no script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dagwright_webserver import looks
+from dagwright_webserver.reads.events import EventView
+from dagwright_webserver.reads.overview import OverviewView, TimelineRun
+from dagwright_webserver.reads.partition_status import PartitionStatus, PartitionsView
+from dagwright_webserver.reads.runs import RunView, StepView
+
+_LEAST_WIDTH = 0.35
+_ROUND_STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A line of the axis."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A run on the timeline."""
+
+    run_id: str
+    status: str
+    partition: str | None
+    started_at: datetime
+    seconds: float | None
+    x: float
+    w: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineLane:
+    """The runs of one job."""
+
+    name: str
+    job: str | None
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The overview's drawing."""
+
+    rows: tuple[TimelineLane, ...]
+    ticks: tuple[Mark, ...]
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a step: waiting for its inputs, or one attempt."""
+
+    kind: str
+    tone: str
+    x: float
+    w: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class GanttRow:
+    """A step."""
+
+    key: str
+    status: str
+    seconds: float | None
+    parts: tuple[Part, ...]
+    retries: tuple[float, ...]
+    label: str
+    label_x: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gantt:
+    """The run's drawing."""
+
+    rows: tuple[GanttRow, ...]
+    ticks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a strip."""
+
+    x: float
+    w: float
+    status: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class StripRange:
+    """Neighbouring partitions of one status."""
+
+    x: float
+    w: float
+    status: str
+    first: str
+    last: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A partition of the heat map."""
+
+    key: str
+    status: str
+
+
+def timeline(view: OverviewView) -> Timeline:
+    """Runs as bars; a little room is left after now, so that what runs is seen to run."""
+    start = view.window_start.timestamp()
+    span = (view.now.timestamp() - start) * 1.03
+    step = next((each for each in _ROUND_STEPS if span / each <= 9), _ROUND_STEPS[-1])
+    first = start - start % step + step
+    count = max(0, int((start + span - first) // step) + 1)
+    form = "%b %d" if step >= 86_400 else "%H:%M"
+    marks = [Mark(round((first + i * step - start) / span * 100, 3), datetime.fromtimestamp(first + i * step, UTC).strftime(form)) for i in range(count)]
+    rows = tuple(TimelineLane(row.name, row.job, tuple(_bar(run, start, span, view.now) for run in row.runs)) for row in view.timeline[:14])
+    return Timeline(rows, tuple(marks), round((view.now.timestamp() - start) / span * 100, 3))
+
+
+def _bar(run: TimelineRun, start: float, span: float, now: datetime) -> Bar:
+    begin = max(start, run.started_at.timestamp())
+    end = (run.ended_at or now).timestamp()
+    x = min(99.0, (begin - start) / span * 100)
+    seconds = (run.ended_at - run.started_at).total_seconds() if run.ended_at else None
+    return Bar(run.run_id, run.status, run.partition, run.started_at, seconds, round(x, 3), round(max(_LEAST_WIDTH, (end - begin) / span * 100), 3))
+
+
+def gantt(run: RunView, attempts: Sequence[EventView], now: datetime) -> Gantt:
+    """Each step's wait for its inputs, then its attempts; a ring marks each retry.
+
+    Args:
+        attempts: the run's STEP_STARTED and STEP_RETRYING events, which remember the attempts before the newest one.
+    """
+    if not run.steps:
+        return Gantt((), ())
+    origin = run.started_at or min((step.started_at for step in run.steps if step.started_at), default=run.created_at)
+    end = run.ended_at or max(now, origin)
+    # Room at the right for the length of the longest bar.
+    span = max((end - origin).total_seconds(), 0.001)
+    finished = {step.step_key: step.ended_at for step in run.steps}
+    earlier = _earlier(attempts)
+    rows = tuple(_gantt_row(step, origin, span, end, finished, earlier.get(step.step_key, ())) for step in run.steps)
+    return Gantt(rows, tuple(_axis(span)))
+
+
+def _gantt_row(
+    step: StepView, origin: datetime, span: float, end: datetime, finished: Mapping[str, datetime | None], earlier: Sequence[tuple[datetime, datetime]]
+) -> GanttRow:
+    def at(moment: datetime) -> float:
+        return round(min(100.0, max(0.0, (moment - origin).total_seconds() / span * 100)), 3)
+
+    def part(kind: str, tone: str, begin: datetime, until: datetime, title: str) -> Part:
+        width = round(max(0.0 if kind == "wait" else _LEAST_WIDTH, at(until) - at(begin)), 3)
+        return Part(kind, tone, min(at(begin), 100 - width), width, f"{title} {looks.duration((until - begin).total_seconds())}")
+
+    if step.started_at is None:
+        return GanttRow(step.step_key, step.status, None, (), (), "" if step.status == "PENDING" else looks.look(step.status).label.lower(), 0.0)
+    tone = looks.look(step.status).tone
+    begun = earlier[0][0] if earlier else step.started_at
+    inputs = [moment for name in step.depends_on if (moment := finished.get(name)) is not None]
+    ready = max([origin, *inputs])
+    parts = [part("wait", "neutral", ready, begun, "Waited")] if ready < begun else []
+    parts += [part("run", "warning", a, b, f"Attempt {n} failed after") for n, (a, b) in enumerate(earlier, 1)]
+    until = step.ended_at or end
+    parts.append(part("run", tone, step.started_at, until, f"{looks.look(step.status).label}, {'' if step.ended_at else 'so far '}"))
+    seconds = step.duration_seconds
+    right = at(until)
+    return GanttRow(step.step_key, step.status, seconds, tuple(parts), tuple(at(b) for _, b in earlier), looks.duration(seconds), right)
+
+
+def _earlier(events: Iterable[EventView]) -> Mapping[str, list[tuple[datetime, datetime]]]:
+    """The attempts that failed and were tried again, as (start, end)."""
+    started: dict[str, datetime] = {}
+    found: dict[str, list[tuple[datetime, datetime]]] = {}
+    for event in events:
+        if event.step_key is None:
+            continue
+        if event.type == "STEP_STARTED":
+            started[event.step_key] = event.time
+        elif event.step_key in started:
+            found.setdefault(event.step_key, []).append((started[event.step_key], event.time))
+    return found
+
+
+def _axis(span: float) -> list[Mark]:
+    step = next((each for each in _ROUND_STEPS if span / each <= 7), _ROUND_STEPS[-1])
+    count = min(12, int(span // step) + 1)
+    return [Mark(round(i * step / span * 100, 3), looks.duration(i * step) if i else "0") for i in range(count) if i * step / span < 0.97]
+
+
+def health(counts: Mapping[str, int]) -> tuple[Segment, ...]:
+    """Assets by status as one strip."""
+    total, x, found = sum(counts.values()) or 1, 0.0, []
+    for status in looks.ASSET_STATUSES:
+        if count := counts.get(status, 0):
+            width = count / total * 100
+            found.append(Segment(round(x, 3), round(width, 3), status, count))
+            x += width
+    return tuple(found)
+
+
+def strip(view: PartitionsView) -> tuple[StripRange, ...]:
+    """Partitions in order, each as wide as another."""
+    total = sum(each.count for each in view.ranges) or 1
+    x, found = 0.0, []
+    for each in view.ranges:
+        width = each.count / total * 100
+        # A hair of overlap: without it, rounding leaves light seams between neighbours.
+        found.append(StripRange(round(x, 4), round(width + 0.02, 4), each.status, each.first, each.last, each.count))
+        x += width
+    return tuple(found)
+
+
+def cells(keys: Sequence[str], statuses: Mapping[str, PartitionStatus]) -> tuple[Cell, ...]:
+    """The newest partitions, oldest of them first, each with its status."""
+    return tuple(Cell(key, statuses.get(key, PartitionStatus.MISSING)) for key in reversed(keys))
+
+

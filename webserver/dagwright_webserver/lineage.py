@@ -1,0 +1,69 @@
+"""Graphs as data for the browser, which lays them out in a worker: assets and their dependencies, or the ops of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from dagwright_webserver import looks
+from dagwright_webserver.reads.assets import AssetLink, AssetStatus
+from dagwright_webserver.reads.jobs import JobView
+from dagwright_webserver.reads.lineage import LineageView
+
+MAX_DRAWN = 600
+"""More nodes than this are no picture that anybody can read; the page asks for a group or an asset instead."""
+
+
+def asset_graph(view: LineageView, *, focus: str | None = None) -> dict[str, Any]:
+    """Assets as nodes; each says its status by tone, icon and word."""
+    nodes = [
+        _node(node.key, node.key, _subtitle(node.group, node.kinds), node.status, f"/assets/{quote(node.key, safe='/')}", on=node.key == focus)
+        for node in view.nodes
+    ]
+    return {"nodes": nodes, "edges": [[edge.upstream, edge.downstream] for edge in view.edges]}
+
+
+def job_graph(view: JobView, statuses: Mapping[str, AssetStatus]) -> dict[str, Any]:
+    """The ops of a job; an op that makes one asset is drawn as that asset."""
+    nodes = []
+    maker = {asset: node.handle for node in view.nodes for asset in node.assets}
+    for node in view.nodes:
+        if len(node.assets) == 1:
+            asset = node.assets[0]
+            nodes.append(_node(node.handle, asset, node.op, statuses.get(asset, AssetStatus.MISSING), f"/assets/{quote(asset, safe='/')}"))
+        else:
+            about = f"{looks.plural(len(node.assets), 'asset')}" if node.assets else looks.first_line(node.description) or "op"
+            nodes.append(_node(node.handle, node.handle, about, None, f"/jobs/{quote(view.name, safe='')}#nodes"))
+    edges = {(edge.from_node, edge.to_node) for edge in view.edges}
+    known = set(maker.values()) | {node.handle for node in view.nodes}
+    return {"nodes": nodes, "edges": sorted([a, b] for a, b in edges if a in known and b in known and a != b)}
+
+
+def upstream_of(view: LineageView) -> Mapping[str, list[str]]:
+    """Key to the keys that it depends on, for the list that stands in for the picture."""
+    found: dict[str, list[str]] = {}
+    for edge in view.edges:
+        found.setdefault(edge.downstream, []).append(edge.upstream)
+    return found
+
+
+def neighbours(key: str, status: AssetStatus, upstream: Iterable[AssetLink], downstream: Iterable[AssetLink]) -> dict[str, Any]:
+    """An asset between its direct neighbours."""
+    nodes, edges = [_node(key, key, "this asset", status, f"/assets/{quote(key, safe='/')}", on=True)], []
+    seen = {key}
+    for link, edge in [*((link, [link.key, key]) for link in upstream), *((link, [key, link.key]) for link in downstream)]:
+        if link.key not in seen:
+            seen.add(link.key)
+            nodes.append(_node(link.key, link.key, "" if link.defined else "not defined", link.status, f"/assets/{quote(link.key, safe='/')}"))
+        edges.append(edge)
+    return {"nodes": nodes, "edges": edges}
+
+
+def _subtitle(group: str, kinds: tuple[str, ...]) -> str:
+    return " · ".join([part for part in (group, ", ".join(kinds)) if part])
+
+
+def _node(name: str, title: str, about: str, status: AssetStatus | None, url: str, *, on: bool = False) -> dict[str, Any]:
+    look = looks.look(status) if status is not None else looks.Look("neutral", "op", "Op")
+    return {"id": name, "title": title, "sub": about, "tone": look.tone, "icon": look.icon, "label": look.label, "url": url, "on": on}

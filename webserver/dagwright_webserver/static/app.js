@@ -1,0 +1,181 @@
+// What every page shares: theme, menu, copying, relative times, actions, live refresh. Pages read well without any of it.
+import { startLive } from "./live.js";
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+// ------------------------------------------------------------------ messages
+export function toast(text, { bad = false, href = null } = {}) {
+  const box = document.createElement("div");
+  box.className = bad ? "toast bad" : "toast";
+  const words = document.createElement(href ? "a" : "span");
+  words.textContent = text;
+  if (href) words.href = href;
+  box.append(words);
+  $("#toasts").append(box);
+  setTimeout(() => box.remove(), bad ? 9000 : 4500);
+}
+
+// ------------------------------------------------------------------ asking the API
+export async function post(url, body) {
+  const answer = await fetch(url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json", "X-Dagwright-Client": "ui" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await answer.text();
+  let data = {};
+  try { data = JSON.parse(text); } catch { /* an answer without a body */ }
+  if (!answer.ok) {
+    const error = new Error(data.detail || `The server answered ${answer.status}`);
+    error.problems = data.problems || [];
+    throw error;
+  }
+  return data;
+}
+
+export const curlOf = (method, path, body) => {
+  const url = `${location.origin}${path}`;
+  if (method === "GET") return `curl ${quote(url)}`;
+  const json = body === undefined ? "" : ` -H 'Content-Type: application/json' -d ${quote(typeof body === "string" ? body : JSON.stringify(body))}`;
+  return `curl -X ${method} ${quote(url)}${json}`;
+};
+const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.createElement("textarea"); // plain http on a host name: no clipboard API
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  toast("Copied");
+}
+
+// ------------------------------------------------------------------ clicks
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy], [data-copy-curl], [data-post], [data-switch], #menu, #theme");
+  if (!button) {
+    const side = $("#side.open");
+    if (side && !event.target.closest("#side")) toggleMenu(false);
+    return;
+  }
+  if (button.id === "menu") return toggleMenu();
+  if (button.id === "theme") return toggleTheme();
+  event.preventDefault();
+  if (button.dataset.copy !== undefined) return copyText(button.dataset.copy);
+  if (button.dataset.copyCurl) {
+    const [method, path, ...body] = button.dataset.copyCurl.split(" ");
+    return copyText(curlOf(method, path, body.length ? body.join(" ") : undefined));
+  }
+  if (button.dataset.switch) return flip(button);
+  if (button.dataset.confirm && !confirm(button.dataset.confirm)) return;
+  await act(button);
+});
+
+async function act(button) {
+  button.setAttribute("aria-busy", "true");
+  try {
+    const answer = await post(button.dataset.post, button.dataset.body ? JSON.parse(button.dataset.body) : undefined);
+    if ("goto" in button.dataset && answer.run_id) location.assign(`/runs/${answer.run_id}`);
+    else toast(button.dataset.done || "Done");
+    refreshAll();
+  } catch (error) {
+    toast(error.message, { bad: true });
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
+async function flip(button) {
+  const on = button.getAttribute("aria-checked") !== "true";
+  button.setAttribute("aria-checked", String(on));
+  try {
+    await post(`${button.dataset.switch}/${on ? "start" : "stop"}`);
+    toast(`${button.getAttribute("aria-label")} is ${on ? "on" : "off"}`);
+    refreshAll();
+  } catch (error) {
+    button.setAttribute("aria-checked", String(!on));
+    toast(error.message, { bad: true });
+  }
+}
+
+export function refreshAll() {
+  for (const topic of ["runs", "assets", "locations", "instigators", "queue", "recovery"]) document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
+}
+
+// ------------------------------------------------------------------ frame
+function toggleMenu(open = !$("#side").classList.contains("open")) {
+  $("#side").classList.toggle("open", open);
+  $("#menu").setAttribute("aria-expanded", String(open));
+  if (open) $("#side a").focus();
+}
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && $("#side.open")) { toggleMenu(false); $("#menu").focus(); }
+  if (event.key === "/" && !/^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)) {
+    const search = $('main input[type="search"]');
+    if (search) { event.preventDefault(); search.focus(); }
+  }
+});
+
+function toggleTheme() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  try { localStorage.setItem("dagwright.theme", root.dataset.theme); } catch { /* it holds for this page */ }
+  document.dispatchEvent(new CustomEvent("theme"));
+}
+
+// ------------------------------------------------------------------ times
+const UNITS = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
+function relative(ms) {
+  const distance = Math.abs(ms) / 1000;
+  if (distance < 1.5) return "now";
+  const [size, name] = UNITS.find(([each]) => distance >= each) || UNITS[3];
+  const text = `${Math.floor(distance / size)} ${name}`;
+  return ms > 0 ? `${text} ago` : `in ${text}`;
+}
+function duration(seconds) {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const whole = Math.round(seconds), pad = (n) => String(n).padStart(2, "0");
+  if (whole < 3600) return `${Math.floor(whole / 60)} m ${pad(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} m`;
+}
+function tellTimes() {
+  const now = Date.now();
+  for (const each of $$("time[data-relative]")) {
+    const text = relative(now - Date.parse(each.dateTime));
+    if (each.textContent !== text) each.textContent = text;
+  }
+  for (const each of $$("[data-since]")) each.textContent = duration(Math.max(0, (now - Date.parse(each.dataset.since)) / 1000));
+  for (const each of $$("time[data-epoch]")) each.textContent = new Date(Number(each.dataset.epoch) * 1000).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
+}
+setInterval(tellTimes, 1000);
+tellTimes();
+
+// ------------------------------------------------------------------ refreshes
+// A refresh must not close what a person has opened, nor change what they are typing.
+if (window.Idiomorph) {
+  Idiomorph.defaults.ignoreActiveValue = true;
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.tagName === "DETAILS") && !(name === "aria-busy");
+  Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !(old.nodeType === 1 && (old.matches("[data-graph], [data-plot]") || old.matches("dialog[open]")));
+}
+document.addEventListener("htmx:afterSettle", tellTimes);
+document.addEventListener("htmx:responseError", (event) => event.detail.xhr.status >= 500 && $("#pulse")?.setAttribute("data-state", "lost"));
+
+for (const form of $$("form[data-auto-submit]")) {
+  form.addEventListener("change", () => submit(form));
+  form.addEventListener("submit", (event) => { event.preventDefault(); submit(form); });
+}
+function submit(form) {
+  const params = new URLSearchParams();
+  for (const [key, value] of new FormData(form)) if (value) params.append(key, value);
+  location.assign(form.action.split("?")[0] + (params.size ? `?${params}` : ""));
+}
+
+startLive(document.body.dataset.live || "");

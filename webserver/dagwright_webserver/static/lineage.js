@@ -1,0 +1,208 @@
+// Draws graphs: assets with their status, or the ops of a job. Drag to pan, wheel or pinch to zoom, Tab and Enter to open.
+const SVG = "http://www.w3.org/2000/svg";
+const H = 44;
+const make = (name, attributes = {}, ...children) => {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) if (value !== undefined && value !== null) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+};
+const icons = document.querySelector("use")?.getAttribute("href").split("#")[0] || "/static/icons.svg";
+const measure = document.createElement("canvas").getContext("2d");
+const width = (node) => {
+  measure.font = "550 12.5px system-ui, sans-serif";
+  const title = measure.measureText(node.title).width;
+  measure.font = "400 11px system-ui, sans-serif";
+  return Math.min(300, Math.max(120, Math.ceil(Math.max(title, measure.measureText(node.sub || "").width)) + 52));
+};
+const fit = (text, room, font) => {
+  measure.font = font;
+  if (measure.measureText(text).width <= room) return text;
+  let cut = text;
+  while (cut.length > 3 && measure.measureText(`…${cut}`).width > room) cut = cut.slice(1);
+  return `…${cut}`;
+};
+
+function draw(box) {
+  const data = JSON.parse(document.getElementById(box.dataset.graph).textContent);
+  if (!data.nodes?.length) { box.querySelector(".msg").textContent = "Nothing to draw"; return; }
+  const sizes = new Map(data.nodes.map((node) => [node.id, width(node)]));
+  const worker = new Worker("/static/layout-worker.js");
+  worker.onmessage = ({ data: places }) => { worker.terminate(); show(box, data, sizes, places); };
+  worker.onerror = () => { worker.terminate(); box.querySelector(".msg").textContent = "The layout failed; the list has the same data"; };
+  worker.postMessage({ nodes: data.nodes.map(({ id }) => ({ id, w: sizes.get(id), h: H })), edges: data.edges, across: true });
+}
+
+function show(box, data, sizes, places) {
+  const view = { x: 0, y: 0, k: 1 };
+  const world = make("g");
+  const svg = make("svg", { role: "group", "aria-label": "Graph" }, world);
+  const edges = data.edges.map(([from, to], n) => {
+    const path = make("path", { class: "edge", d: curve(places.edges[n]) });
+    path.ends = [from, to];
+    world.append(path);
+    return path;
+  });
+  const nodes = new Map();
+  for (const node of data.nodes) {
+    const element = nodeOf(node, sizes.get(node.id), places.nodes[node.id]);
+    nodes.set(node.id, element);
+    world.append(element);
+  }
+  const apply = () => world.setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.k})`);
+  const whole = () => {
+    const { width: w, height: h } = box.getBoundingClientRect();
+    view.k = Math.min(1, Math.max(.15, Math.min(w / places.width, h / places.height)));
+    view.x = (w - places.width * view.k) / 2;
+    view.y = (h - places.height * view.k) / 2;
+    apply();
+  };
+  const zoom = (factor, cx = box.clientWidth / 2, cy = box.clientHeight / 2) => {
+    const k = Math.min(2.5, Math.max(.08, view.k * factor));
+    view.x = cx - (cx - view.x) * (k / view.k);
+    view.y = cy - (cy - view.y) * (k / view.k);
+    view.k = k;
+    apply();
+  };
+  pan(svg, view, apply, zoom);
+  light(nodes, edges);
+  const tools = document.createElement("div");
+  tools.className = "tools";
+  for (const [icon, words, action] of [["plus", "Zoom in", () => zoom(1.3)], ["minus", "Zoom out", () => zoom(1 / 1.3)], ["fit", "Show all", whole]]) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "button icon small", title: words, ariaLabel: words });
+    button.append(make("svg", { class: "i" }, make("use", { href: `${icons}#${icon}` })));
+    button.addEventListener("click", action);
+    tools.append(button);
+  }
+  box.replaceChildren(svg, tools);
+  whole();
+  new ResizeObserver(whole).observe(box);
+  box.find = (text) => find(text, nodes, edges, places, box, view, apply, whole);
+  if (box.dataset.refresh || box.dataset.graph === "near-graph") keepFresh(box, nodes);
+}
+
+function nodeOf(node, w, [x, y]) {
+  const link = make("a", { class: `node t-${node.tone}${node.on ? " on" : ""}`, href: node.url, "aria-label": `${node.title}, ${node.label}`, transform: `translate(${x - w / 2} ${y - H / 2})` });
+  const text = (value, cls, dy, font) => { const t = make("text", { class: cls, x: 36, y: dy }); t.textContent = fit(value || "", w - 46, font); return t; };
+  const title = make("title");
+  title.textContent = `${node.title} · ${node.label}`;
+  link.append(
+    title,
+    make("rect", { class: "box", width: w, height: H, rx: 7 }),
+    make("use", { href: `${icons}#${node.icon}`, x: 12, y: 14, width: 16, height: 16 }),
+    text(node.title, "title", node.sub ? 19 : 26, "550 12.5px system-ui, sans-serif"),
+    text(node.sub, "sub", 34, "400 11px system-ui, sans-serif"),
+  );
+  link.dataset.id = node.id;
+  return link;
+}
+
+function curve(points) {
+  const [[x0, y0], ...rest] = points;
+  if (rest.length < 2) return `M${x0} ${y0}L${rest.map((p) => p.join(" ")).join("L")}`;
+  let d = `M${x0} ${y0}`;
+  for (let n = 0; n < rest.length - 1; n++) {
+    const [x, y] = rest[n], [nx, ny] = rest[n + 1];
+    const last = n === rest.length - 2;
+    d += `Q${x} ${y} ${last ? nx : (x + nx) / 2} ${last ? ny : (y + ny) / 2}`;
+  }
+  return d;
+}
+
+function pan(svg, view, apply, zoom) {
+  const held = new Map();
+  let moved = 0;
+  svg.addEventListener("pointerdown", (event) => { held.set(event.pointerId, [event.clientX, event.clientY]); moved = 0; });
+  svg.addEventListener("pointermove", (event) => {
+    const before = held.get(event.pointerId);
+    if (!before) return;
+    const other = [...held.entries()].find(([id]) => id !== event.pointerId)?.[1];
+    if (other) {
+      const box = svg.getBoundingClientRect();
+      const far = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+      zoom(far([event.clientX, event.clientY], other) / Math.max(1, far(before, other)), (event.clientX + other[0]) / 2 - box.left, (event.clientY + other[1]) / 2 - box.top);
+    } else {
+      view.x += event.clientX - before[0];
+      view.y += event.clientY - before[1];
+      apply();
+    }
+    moved += Math.abs(event.clientX - before[0]) + Math.abs(event.clientY - before[1]);
+    if (moved > 4) svg.setPointerCapture(event.pointerId);
+    held.set(event.pointerId, [event.clientX, event.clientY]);
+  });
+  for (const name of ["pointerup", "pointercancel"]) svg.addEventListener(name, (event) => held.delete(event.pointerId));
+  svg.addEventListener("click", (event) => moved > 4 && event.preventDefault(), true);
+  svg.addEventListener("dragstart", (event) => event.preventDefault());
+  svg.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey && svg.closest(".short")) return; // the page scrolls over small graphs
+    event.preventDefault();
+    const box = svg.getBoundingClientRect();
+    zoom(Math.exp(-event.deltaY / 400), event.clientX - box.left, event.clientY - box.top);
+  }, { passive: false });
+}
+
+function light(nodes, edges) {
+  for (const [id, element] of nodes) {
+    const on = () => edges.forEach((edge) => edge.classList.toggle("on", edge.ends.includes(id)));
+    const off = () => edges.forEach((edge) => edge.classList.remove("on"));
+    element.addEventListener("pointerenter", on);
+    element.addEventListener("focus", on);
+    element.addEventListener("pointerleave", off);
+    element.addEventListener("blur", off);
+  }
+}
+
+function find(text, nodes, edges, places, box, view, apply, whole) {
+  const words = text.trim().toLowerCase();
+  const hits = new Set([...nodes.keys()].filter((id) => id.toLowerCase().includes(words)));
+  for (const [id, element] of nodes) element.classList.toggle("dim", Boolean(words) && !hits.has(id));
+  for (const edge of edges) edge.classList.toggle("dim", Boolean(words) && !edge.ends.every((id) => hits.has(id)));
+  if (!words || !hits.size) return whole();
+  if (hits.size === 1) {
+    const [x, y] = places.nodes[[...hits][0]];
+    view.k = 1;
+    view.x = box.clientWidth / 2 - x;
+    view.y = box.clientHeight / 2 - y;
+    apply();
+  }
+}
+
+// A refresh brings new data for the same nodes: only their status is repainted, so nothing jumps.
+function keepFresh(box, nodes) {
+  const data = document.getElementById(box.dataset.graph);
+  if (!data) return;
+  document.addEventListener("htmx:afterSwap", () => {
+    const now = document.getElementById(box.dataset.graph);
+    if (now) repaint(JSON.parse(now.textContent), nodes);
+  });
+  if (!box.dataset.refresh) return;
+  let due = null;
+  const fetchAnew = async () => {
+    due = null;
+    const answer = await fetch(box.dataset.refresh, { headers: { "HX-Request": "true" } });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById(box.dataset.graph);
+    if (fresh) repaint(JSON.parse(fresh.textContent), nodes);
+  };
+  for (const topic of ["assets", "runs"]) document.body.addEventListener(`live:${topic}`, () => { due ??= setTimeout(fetchAnew, 300); });
+  setInterval(fetchAnew, 30000);
+}
+
+function repaint(data, nodes) {
+  for (const node of data.nodes || []) {
+    const element = nodes.get(node.id);
+    if (!element) continue;
+    element.setAttribute("class", `node t-${node.tone}${node.on ? " on" : ""}${element.classList.contains("dim") ? " dim" : ""}`);
+    element.querySelector("use").setAttribute("href", `${icons}#${node.icon}`);
+    element.querySelector("title").textContent = `${node.title} · ${node.label}`;
+    element.setAttribute("aria-label", `${node.title}, ${node.label}`);
+  }
+}
+
+for (const box of document.querySelectorAll("[data-graph]")) draw(box);
+const search = document.getElementById("graph-search");
+search?.addEventListener("input", () => { for (const box of document.querySelectorAll("[data-graph]")) box.find?.(search.value); });
+search?.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
+search?.addEventListener("change", (event) => event.stopPropagation());
