@@ -1,0 +1,85 @@
+"""dagwright: define data assets and jobs in Python, run, schedule and observe them.
+
+Everything that users write is a name of this package: `import dagwright as dg`. The names are loaded when they are
+first used, so that importing the package costs little; `_EXPORTS` says where each lives.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dagwright._exports import *  # noqa: F403 - the same names, spelled out for type checkers
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    # What users write.
+    "dagwright.authoring.assets": "AssetsDefinition asset",
+    "dagwright.authoring.checks": "AssetChecksDefinition asset_check multi_asset_check",
+    "dagwright.authoring.config": "Config EnvVar Field PermissiveConfig RunConfig",
+    "dagwright.authoring.definitions": "Definitions definitions",
+    "dagwright.authoring.executors": "ExecutorDefinition in_process_executor multiprocess_executor",
+    "dagwright.authoring.graphs": "GraphDefinition GraphIn GraphOut graph",
+    "dagwright.authoring.io_managers": (
+        "ConfigurableIOManager ConfigurableIOManagerFactory IOManager IOManagerDefinition InputManager io_manager"
+    ),
+    "dagwright.authoring.jobs": "JobDefinition define_asset_job job",
+    "dagwright.authoring.mappings": (
+        "AllPartitionMapping IdentityPartitionMapping LastPartitionMapping PartitionMapping SpecificPartitionsPartitionMapping "
+        "StaticPartitionMapping TimeWindowPartitionMapping"
+    ),
+    "dagwright.authoring.modules": (
+        "load_asset_checks_from_current_module load_asset_checks_from_modules load_asset_checks_from_package_module "
+        "load_assets_from_current_module load_assets_from_modules load_assets_from_package_module load_assets_from_package_name"
+    ),
+    "dagwright.authoring.multi_assets": "SourceAsset external_asset external_assets_from_specs multi_asset",
+    "dagwright.authoring.ops": "DynamicOut In Nothing OpDefinition Out op",
+    "dagwright.authoring.partitions": (
+        "AddDynamicPartitionsRequest DailyPartitionsDefinition DeleteDynamicPartitionsRequest DynamicPartitionsDefinition "
+        "HourlyPartitionsDefinition MonthlyPartitionsDefinition MultiPartitionKey MultiPartitionsDefinition PartitionKeyRange "
+        "PartitionsDefinition ScheduleType StaticPartitionsDefinition TimeWindow TimeWindowPartitionsDefinition WeeklyPartitionsDefinition"
+    ),
+    "dagwright.authoring.policies": "BackfillPolicy Backoff Failure Jitter RetryPolicy RetryRequested",
+    "dagwright.authoring.requests": "RunRequest SkipReason",
+    "dagwright.authoring.resources": (
+        "ConfigurableResource ConfigurableResourceFactory InitResourceContext ResourceDefinition ResourceDependency ResourceParam resource"
+    ),
+    "dagwright.authoring.results": (
+        "AssetCheckResult AssetCheckSeverity AssetMaterialization AssetObservation DataVersion DynamicOutput MaterializeResult ObserveResult Output"
+    ),
+    "dagwright.authoring.schedules": (
+        "DefaultScheduleStatus ScheduleDefinition ScheduleEvaluationContext build_schedule_context build_schedule_from_partitioned_job schedule"
+    ),
+    "dagwright.authoring.selections": "AssetSelection",
+    "dagwright.authoring.sensors": (
+        "DefaultSensorStatus SensorDefinition SensorEvaluationContext SensorResult build_sensor_context sensor"
+    ),
+    "dagwright.authoring.specs": "AssetCheckSpec AssetDep AssetIn AssetOut AssetSpec",
+    # Values that every process knows.
+    "dagwright_shared.model.keys": "AssetCheckKey AssetKey",
+    "dagwright_shared.model.metadata": (
+        "AssetMetadataValue BoolMetadataValue FloatMetadataValue IntMetadataValue JsonMetadataValue MarkdownMetadataValue MetadataValue "
+        "NotebookMetadataValue NullMetadataValue PathMetadataValue PythonArtifactMetadataValue TableColumn TableColumnConstraints TableColumnDep "
+        "TableColumnLineage TableConstraints TableMetadataValue TableRecord TableSchema TextMetadataValue TimestampMetadataValue UrlMetadataValue"
+    ),
+    "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError",
+    # Running: contexts, IO managers, tests.
+}
+_EXPORTS = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+__all__ = sorted([*_EXPORTS, "__version__"])  # noqa: PLE0605 - computed from the table
+
+
+def __getattr__(name: str) -> Any:
+    module = _EXPORTS.get(name)
+    if module is None:
+        raise AttributeError(f"module 'dagwright' has no attribute {name!r}")
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
