@@ -213,17 +213,23 @@ class Supervisor:
         rows = [("dashboard", self._plan.url), ("API", f"{self._plan.url}/api/v1  (docs at {self._plan.url}/docs)")]
         rows += [(f"location {location.name}", str(location)) for location in self._plan.locations]
         rows += [("data", f"{self._plan.home}{'' if self._database.is_embedded else '  (database: DAGWRIGHT_DATABASE_URL)'}")]
-        said = False
-        while not self._stop.wait(0.05):
-            is_ready, details = _readiness(self._plan)
+        said, pause = False, 0.05
+        while not self._stop.wait(pause):
+            is_ready, parts = _readiness(self._plan)
+            took = time.monotonic() - self._began
             if is_ready:
-                took = time.monotonic() - self._began
                 self._log.banner(f"dagwright is ready after {took:.1f} s. Ctrl-C stops it.", rows)
                 return
-            if not said and time.monotonic() - self._began > _READY_PATIENCE:
-                said = True
-                self._log.say(f"not ready yet: {json.dumps(details) if details else 'the webserver does not answer'}")
-                self._log.banner("dagwright is starting. Ctrl-C stops it.", rows)
+            is_failing = "failing" in str(parts.get("locations", {}).get("detail", ""))
+            if not said and (is_failing or took > _READY_PATIENCE):
+                said, pause = True, 0.5
+                missing = [(name, str(part.get("detail"))) for name, part in parts.items() if not part.get("ok")]
+                self._log.banner(
+                    "dagwright runs, and is not ready yet. Mend your file and save it: it is loaded again. Ctrl-C stops it."
+                    if is_failing
+                    else f"dagwright is not ready after {took:.0f} s. Ctrl-C stops it.",
+                    [*rows, *(missing or [("webserver", "does not answer")])],
+                )
 
     def _shut_down(self) -> None:
         """First those who ask for work, then those who do it, then the database."""
@@ -252,16 +258,15 @@ class Supervisor:
             child.kill()
 
 
-def _readiness(plan: Plan) -> tuple[bool, dict[str, Any]]:
-    """Whether `/readyz` says yes, and what it says."""
+def _readiness(plan: Plan) -> tuple[bool, dict[str, dict[str, Any]]]:
+    """Whether `/readyz` says yes, and what it says of each part."""
     host = "127.0.0.1" if plan.settings.host in ("0.0.0.0", "::") else plan.settings.host
     connection = http.client.HTTPConnection(host, plan.port, timeout=2)
     try:
         connection.request("GET", "/readyz")
         response = connection.getresponse()
-        body = json.loads(response.read() or b"{}")
-        return response.status == 200, body if isinstance(body, dict) else {}
-    except (OSError, ValueError, http.client.HTTPException):
+        return response.status == 200, dict(json.loads(response.read())["parts"])
+    except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
         return False, {}
     finally:
         connection.close()

@@ -46,7 +46,11 @@ def _reload(name: str, address: str, log: MergedLog) -> None:
 
     client = LocationClient(address)
     try:
-        client.reload()
+        status = client.reload()
+        if status.error is not None:
+            log.say(f"{name} does not load, and goes on with what it had: {status.error}")
+        elif status.load_seconds is not None:
+            log.say(f"{name} was loaded in {status.load_seconds:.1f} s")
     except DagwrightError as error:
         log.say(f"{name} was not reloaded: {error.message}")
     finally:
