@@ -40,7 +40,7 @@ class Available:
 class ResourceSet:
     """Sets resources up once for all steps of this process."""
 
-    def __init__(self, definitions: Mapping[str, Any], config: Mapping[str, Any], run: RunInfo, instance: Any) -> None:
+    def __init__(self, definitions: Mapping[str, Any], config: Mapping[str, Any], run: RunInfo | None, instance: Any) -> None:
         self._definitions = definitions
         self._emit: Callable[[Payload], None] | None = None
         self._stack = contextlib.ExitStack()
