@@ -61,11 +61,14 @@ class _Tail:
 
 
 class Capture:
-    """The output of one step attempt. Make it in the process that reads; redirect in the one that writes."""
+    """The output of one step attempt. Make it in the process that reads; redirect in the one that writes.
+
+    Step and attempt may be set later, as long as nothing has been written.
+    """
 
     def __init__(self, step_key: StepKey, attempt: int, limit: int) -> None:
-        self._step_key = step_key
-        self._attempt = attempt
+        self.step_key = step_key
+        self.attempt = attempt
         self._tails = tuple(_Tail(stream, _open_unlinked(), limit) for _, stream in _STREAMS)
         self._lock = threading.Lock()
         self._closed = False
@@ -97,7 +100,7 @@ class Capture:
         with self._lock:
             if self._closed:
                 return []
-            return [chunk for tail in self._tails for chunk in tail.read(self._step_key, self._attempt)]
+            return [chunk for tail in self._tails for chunk in tail.read(self.step_key, self.attempt)]
 
     def close(self) -> None:
         """Let go of the files; what was not polled is gone."""

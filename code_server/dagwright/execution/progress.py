@@ -43,6 +43,11 @@ class Progress:
     def finished(self) -> bool:
         return self.state.finished
 
+    @property
+    def more_to_start(self) -> bool:
+        """Whether steps may still have to be started, now or later."""
+        return self.state.open > self.state.in_flight
+
     def take(self) -> Step | None:
         """The next step to start now, if any."""
         key = None if self.stopping else self.state.take(self.clock())

@@ -8,7 +8,7 @@ from typing import Any
 from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.ports import EventSink, History, KnownVersion, MemoryHistory
 from dagwright.planning.steps import ExecutionPlan
-from dagwright_shared.model.events import Payload
+from dagwright_shared.model.events import AssetMaterialized, AssetObserved, Payload
 from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey
 from dagwright_shared.model.runs import LaunchSpec
 
@@ -19,6 +19,7 @@ class RunHistory:
     def __init__(self, earlier: History) -> None:
         self._earlier = earlier
         self._own = MemoryHistory()
+        self._notes: list[tuple[Payload, str]] = []
 
     def latest(self, asset_key: AssetKey, partition: PartitionKey = UNPARTITIONED) -> KnownVersion | None:
         return self._own.latest(asset_key, partition) or self._earlier.latest(asset_key, partition)
@@ -27,7 +28,18 @@ class RunHistory:
         return self._earlier.dynamic_keys(name)
 
     def note(self, payload: Payload, run_id: str) -> None:
-        self._own.note(payload, run_id)
+        if isinstance(payload, AssetMaterialized | AssetObserved):
+            self._own.note(payload, run_id)
+            self._notes.append((payload, run_id))
+
+    @property
+    def mark(self) -> int:
+        """A point in time, for `since`."""
+        return len(self._notes)
+
+    def since(self, mark: int) -> list[tuple[Payload, str]]:
+        """What was noted after a mark: what a process that was forked there has to catch up on."""
+        return self._notes[mark:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, assert_never
 
+from dagwright.authoring.ops import OpDefinition
 from dagwright.authoring.policies import Failure, RetryRequested
 from dagwright.authoring.results import (
     NO_VALUE,
@@ -38,7 +41,7 @@ from dagwright_shared.model.events import (
     Payload,
     Severity,
 )
-from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, StepKey
 from dagwright_shared.model.metadata import Metadata, metadata_to_json
 
 Emit = Callable[[Payload], None]
@@ -65,6 +68,15 @@ class Environment:
             retry_number=spec.retry_number,
         )
         self.resources = ResourceSet(plan.resources, _section(plan.config, "resources"), self.run, scope.instance)
+
+    def warm_up(self) -> None:
+        """Go once through the machinery with a step that does nothing.
+
+        A forked process pays for each page of memory that it touches first; one that waits for work pays while it waits.
+        """
+        plan = replace(self.scope.plan, partition=UNPARTITIONED, partitions=None)
+        idle = Environment(replace(self.scope, plan=plan, kept=None))
+        attempt(idle, _IDLE, 1, _dump)
 
     def close(self) -> None:
         """Tear the resources down; trouble with that is told, and fails nothing."""
@@ -343,6 +355,22 @@ class _Pipeline:
         """A check of an asset that was not made (an optional output) has nothing to judge."""
         made = {o.asset_key for o in self._step.outputs if o.name in self.seen}
         return self._step.kind == "check" or check.key.asset_key in made
+
+
+def _dump(payload: Payload) -> None:
+    pickle.dumps(payload, protocol=5)
+
+
+def _idle(context: OpExecutionContext) -> int:
+    return context.retry_number
+
+
+_IDLE = Step(
+    key=StepKey("idle"),
+    op=OpDefinition(name="idle", fn=_idle, ins={}, outs={}, context_param="context"),
+    outputs=(PlannedOutput(name="result", required=False, nothing=True),),
+)
+"""The step of `warm_up`."""
 
 
 def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

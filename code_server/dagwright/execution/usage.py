@@ -17,7 +17,19 @@ def of_rusage(usage: resource.struct_rusage) -> Usage:
     return Usage(cpu_seconds=usage.ru_utime + usage.ru_stime, peak_memory_bytes=usage.ru_maxrss * _RSS_UNIT)
 
 
-class Meter:
+class ChildMeter:
+    """Measures a step that has this forked process to itself, from within."""
+
+    def __init__(self) -> None:
+        self._before = _cpu()
+
+    def read(self) -> Usage:
+        """The usage since the meter was made; the peak is that of the process."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+        return Usage(cpu_seconds=max(0.0, _cpu() - self._before), peak_memory_bytes=peak)
+
+
+class Meter(ChildMeter):
     """Measures a step that runs inside this process."""
 
     def __init__(self) -> None:
@@ -28,14 +40,9 @@ class Meter:
                 os.write(fd, b"5")
             finally:
                 os.close(fd)
-        self._before = self._cpu()
+        super().__init__()
 
-    def read(self) -> Usage:
-        """The usage since the meter was made."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
-        return Usage(cpu_seconds=max(0.0, self._cpu() - self._before), peak_memory_bytes=peak)
 
-    @staticmethod
-    def _cpu() -> float:
-        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-        return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+def _cpu() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime

@@ -117,6 +117,11 @@ class PlanState:
         return self._in_flight
 
     @property
+    def open(self) -> int:
+        """How many steps have not come to an end, those in flight included."""
+        return self._open
+
+    @property
     def failed(self) -> tuple[StepKey, ...]:
         return self.in_phase(Phase.FAILED)
 

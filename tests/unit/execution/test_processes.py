@@ -153,10 +153,10 @@ class TestChildProcess:
     def test_values_output_and_usage_come_back(self):
         capture = Capture(StepKey("s"), 1, 1000)
 
-        def body(send, _):
+        def body(line):
             print("hello")
-            send(os.getpid())
-            send(os.getpgid(0))
+            line.send(os.getpid())
+            line.send(os.getpgid(0))
             block = bytearray(64 << 20)
             block[::4096] = b"x" * len(block[::4096])
             until = time.process_time() + 0.1
@@ -172,7 +172,7 @@ class TestChildProcess:
         capture.close()
 
     def test_more_values_than_a_pipe_holds(self):
-        values, code, _ = run(lambda send, _: [send("x" * 1000) for _ in range(2000)])
+        values, code, _ = run(lambda line: [line.send("x" * 1000) for _ in range(2000)])
         assert (len(values), code) == (2000, 0)
 
     def test_an_exit_of_the_parent_runs_nothing_of_its_exit_functions(self, tmp_path):
@@ -181,7 +181,7 @@ class TestChildProcess:
             "import atexit, os\n"
             "from dagwright.execution.executors.process import ChildProcess\n"
             "atexit.register(lambda: print('exit', os.getpid()))\n"
-            "def body(send, _):\n"
+            "def body(line):\n"
             "    atexit.register(lambda: os.write(1, b'own\\n'))\n"
             "p = ChildProcess(body, None, in_child=lambda: None)\n"
             "p.reap()\n"
@@ -196,7 +196,7 @@ class TestChildProcess:
         script.write_text(
             "import os, time\n"
             "from dagwright.execution.executors.process import ChildProcess\n"
-            "p = ChildProcess(lambda send, _: time.sleep(600), None, in_child=lambda: None)\n"
+            "p = ChildProcess(lambda _: time.sleep(600), None, in_child=lambda: None)\n"
             "print(p.pid, flush=True)\n"
             "os.kill(os.getpid(), 9)\n"
         )
@@ -209,9 +209,9 @@ class TestChildProcess:
     @pytest.mark.parametrize(
         ("body", "words"),
         [
-            (lambda send, _: os._exit(3), "exit code 3"),
-            (lambda send, _: os.kill(os.getpid(), 9), "SIGKILL"),
-            (lambda send, _: os.kill(os.getpid(), signal.SIGSEGV), "SIGSEGV"),
+            (lambda _: os._exit(3), "exit code 3"),
+            (lambda _: os.kill(os.getpid(), 9), "SIGKILL"),
+            (lambda _: os.kill(os.getpid(), signal.SIGSEGV), "SIGSEGV"),
         ],
     )
     def test_sudden_ends_are_told_in_words(self, body, words):

@@ -2,6 +2,9 @@
 
 The loop waits on the pipes of the steps, on their ends (pidfds), on the request to stop, on the sink, and on time:
 retries that come due, output files to look at, processes that were asked to stop and did not.
+
+Two things keep the time between steps short. While steps run, one more process is forked ahead and warms up, so that the
+next step finds it ready; and a step counts as done once its process has said so, while the process still takes itself apart.
 """
 
 from __future__ import annotations
@@ -15,43 +18,64 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagwright.execution import step as steps
-from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.capture import Capture
-from dagwright.execution.executors.process import ChildProcess, freeze
+from dagwright.execution.executors.process import ChildProcess, Line, freeze
 from dagwright.execution.outcome import Outcome, StepBroke, StepDone, StepStopped, of_exit
 from dagwright.execution.ports import PumpedSink
 from dagwright.execution.progress import Progress
 from dagwright.execution.scope import RunScope
-from dagwright.execution.usage import of_rusage
+from dagwright.execution.usage import ChildMeter, of_rusage
 from dagwright.planning.steps import Step
 from dagwright_shared.model.errors import error_info
-from dagwright_shared.model.events import EngineMessage, LogLevel
+from dagwright_shared.model.events import EngineMessage, LogLevel, Payload, Usage
+from dagwright_shared.model.keys import StepKey
 
 TAIL_SECONDS = 0.2
 """How often captured output is looked at."""
-_OUTCOMES = (StepDone, StepBroke, StepStopped)
+_NOBODY = StepKey("")
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a forked process is to do."""
+
+    step_key: StepKey
+    attempt: int
+    news: list[tuple[Payload, str]]
+    """What the run has made since the fork."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """The last word of a step."""
+
+    outcome: Outcome
+    usage: Usage
 
 
 @dataclass(slots=True, eq=False)
-class _Running:
-    step: Step
-    attempt: int
+class _Worker:
+    """A forked process: idle, with a step, or (its step being over) about to end."""
+
     process: ChildProcess
     capture: Capture | None
-    outcome: Outcome | None = None
+    mark: int
+    step: Step | None = None
+    over: bool = False
+    """Its step has been concluded."""
     asked_to_stop: bool = False
     kill_at: float | None = None
     """When it is killed if it has not ended by then."""
-    overdue: bool = False
+    killed: bool = False
 
 
 class MultiprocessExecutor:
     """Runs up to `max_concurrent` steps at once, each in a forked process.
 
     Args:
-        max_concurrent: steps at once; None: as many as there are CPUs for this process.
+        max_concurrent: steps at once; None or 0: as many as there are CPUs for this process.
         cancel_grace: seconds between asking a step to stop and killing it.
-        exit_grace: seconds that a step whose work is done may take to end, such as for its threads.
+        exit_grace: seconds that a process whose step is done may take to end, such as for its threads.
     """
 
     name = "multiprocess"
@@ -79,7 +103,10 @@ class _Loop:
     def __init__(self, scope: RunScope, progress: Progress, max_concurrent: int, cancel_grace: float, exit_grace: float) -> None:
         self._scope, self._progress = scope, progress
         self._max_concurrent, self._cancel_grace, self._exit_grace = max_concurrent, cancel_grace, exit_grace
-        self._running: list[_Running] = []
+        self._steps = {step.key: step for step in scope.plan.steps}
+        self._workers: list[_Worker] = []
+        self._spare: _Worker | None = None
+        self._busy = 0
         self._next_tail = 0.0
         self._selector = selectors.DefaultSelector()
         self._watch(scope.cancellation.fileno(), lambda: None)
@@ -90,134 +117,195 @@ class _Loop:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for running in self._running:  # only when something of ours has failed
-            running.process.signal_group(signal.SIGKILL)
-            running.process.reap()
+        for worker in self._workers:  # the spare; others only when something of ours has failed
+            worker.process.signal_group(signal.SIGKILL)
+            worker.process.reap()
+            worker.process.close_pipe()
+            if worker.capture is not None:
+                worker.capture.close()
         self._selector.close()
 
     def run(self) -> None:
         freeze()
-        while not self._progress.finished or self._running:
+        while not self._finished():
             if self._scope.cancellation.requested and not self._progress.stopping:
                 self._stop()
-            while len(self._running) < self._max_concurrent and (step := self._progress.take()) is not None:
+            while self._busy < self._max_concurrent and (step := self._progress.take()) is not None:
                 self._start(step)
             self._scope.sink.flush()
-            if self._progress.finished and not self._running:
+            self._fork_ahead()
+            if self._finished():
                 return
             for key, _ in self._selector.select(self._timeout()):
                 key.data()
             self._look_at_the_time()
+
+    def _finished(self) -> bool:
+        return self._progress.finished and all(worker is self._spare for worker in self._workers)
 
     def _watch(self, fd: int, act: Callable[[], None]) -> None:
         self._selector.register(fd, selectors.EVENT_READ, act)
 
     def _timeout(self) -> float | None:
         now = time.monotonic()
-        moments = [running.kill_at - now for running in self._running if running.kill_at is not None]
-        if self._running:
+        moments = [worker.kill_at - now for worker in self._workers if worker.kill_at is not None]
+        if self._busy:
             moments.append(self._next_tail - now)
-        if (retry := self._progress.seconds_to_retry()) is not None and len(self._running) < self._max_concurrent:
+        if (retry := self._progress.seconds_to_retry()) is not None and self._busy < self._max_concurrent:
             moments.append(retry)
         return max(0.0, min(moments)) if moments else None
 
+    # ---- starting
+
     def _start(self, step: Step) -> None:
-        scope, attempt = self._scope, self._progress.attempt(step)
-        capture = Capture(step.key, attempt, scope.spec.log_limit_bytes) if scope.captures else None
-        # Before the fork, so that the event is there even if the process dies at once.
-        scope.sink.flush()
+        attempt = self._progress.attempt(step)
+        worker, self._spare = self._spare, None
+        if worker is not None:
+            task = _Task(step.key, attempt, self._scope.history.since(worker.mark))
+            try:
+                worker.process.tell(task)
+            except BrokenPipeError:  # killed while it was idle; it is reaped when its end is noticed
+                worker = None
+        if worker is None:
+            worker = self._fork(_Task(step.key, attempt, []))
+        worker.step = step
+        if worker.capture is not None:
+            worker.capture.step_key, worker.capture.attempt = step.key, attempt
+        self._busy += 1
+        self._progress.began(step, worker.process.pid)
 
-        def body(send: Callable[[Any], None], cancellation: Cancellation) -> None:
-            environment = steps.Environment(scope.in_child(cancellation))
-            outcome = steps.attempt(environment, step, attempt, send)
-            environment.close_into(send)
-            send(outcome)
+    def _fork_ahead(self) -> None:
+        if self._spare is None and self._busy and not self._progress.stopping and self._progress.more_to_start:
+            self._spare = self._fork(None)
 
-        process = ChildProcess(body, capture, in_child=self._close_inherited)
-        running = _Running(step=step, attempt=attempt, process=process, capture=capture)
-        self._running.append(running)
-        self._progress.began(step, process.pid)
-        self._watch(process.pipe, lambda: self._read(running))
+    def _fork(self, task: _Task | None) -> _Worker:
+        scope = self._scope
+        capture = Capture(_NOBODY, 0, scope.spec.log_limit_bytes) if scope.captures else None
+        scope.sink.flush()  # what is buffered belongs to this process
+        process = ChildProcess(lambda line: self._be_worker(line, task), capture, in_child=self._close_inherited)
+        worker = _Worker(process=process, capture=capture, mark=scope.history.mark)
+        self._workers.append(worker)
+        self._watch(process.pipe, lambda: self._read(worker))
         if process.exit_fd is not None:
-            self._watch(process.exit_fd, lambda: self._exited(running))
+            self._watch(process.exit_fd, lambda: self._exited(worker))
+        return worker
+
+    # ---- in the child
+
+    def _be_worker(self, line: Line, task: _Task | None) -> None:
+        scope = self._scope.in_child(line.cancellation)
+        environment = steps.Environment(scope)
+        if task is None:
+            environment.warm_up()
+            task = line.receive()
+            if task is None:
+                return
+        for payload, run_id in task.news:
+            scope.history.note(payload, run_id)
+        meter = ChildMeter()
+        outcome = steps.attempt(environment, self._steps[task.step_key], task.attempt, line.send)
+        environment.close_into(line.send)
+        line.send(_Ended(outcome, meter.read()))
 
     def _close_inherited(self) -> None:
-        """In a child: let go of what belongs to the run and to the other steps."""
+        """Let go of what belongs to the run and to the other steps."""
         self._scope.sink.after_fork()
         self._selector.close()
         self._scope.cancellation.close()
-        for other in self._running:
+        for other in self._workers:
             other.process.close_pipe()
+            other.process.hang_up()
             if other.process.exit_fd is not None:
                 os.close(other.process.exit_fd)
             if other.capture is not None:
                 other.capture.close()
 
-    def _read(self, running: _Running) -> None:
-        if not running.process.pipe_open:
+    # ---- what children say, and their ends
+
+    def _read(self, worker: _Worker) -> None:
+        if not worker.process.pipe_open:
             return
-        fd = running.process.pipe
+        fd = worker.process.pipe
         try:
-            for value in running.process.read():
-                if isinstance(value, _OUTCOMES):
-                    running.outcome = value
-                    running.kill_at = running.kill_at or time.monotonic() + self._exit_grace
+            for value in worker.process.read():
+                if worker.step is None or worker.over:
+                    continue
+                if isinstance(value, _Ended):
+                    self._conclude(worker, value.outcome, value.usage)
+                    worker.kill_at = time.monotonic() + self._exit_grace
                 else:
-                    self._progress.relay(running.step, value)
+                    self._progress.relay(worker.step, value)
         except Exception as error:  # noqa: BLE001 - the pipe carries what a process of user code wrote
-            running.outcome = StepBroke(error=error_info(error, hint="The step's process sent something that could not be read."))
-            running.process.signal_group(signal.SIGKILL)
+            worker.process.signal_group(signal.SIGKILL)
             self._selector.unregister(fd)
-            running.process.close_pipe()
+            worker.process.close_pipe()
+            if worker.step is not None and not worker.over:
+                broke = StepBroke(error=error_info(error, hint="The step's process sent something that could not be read."))
+                self._conclude(worker, broke, Usage(cpu_seconds=0.0, peak_memory_bytes=0))
             return
-        if not running.process.pipe_open:
+        if not worker.process.pipe_open:
             self._selector.unregister(fd)
 
-    def _exited(self, running: _Running) -> None:
-        """The process has ended: take in what is left of it and conclude the attempt."""
-        self._read(running)
-        process = running.process
+    def _exited(self, worker: _Worker) -> None:
+        """The process has ended: take in what is left of it, and conclude its step if it has not done so itself."""
+        self._read(worker)
+        process = worker.process
         if process.pipe_open:
             self._selector.unregister(process.pipe)
             process.close_pipe()
         if process.exit_fd is not None:
             self._selector.unregister(process.exit_fd)
-        if running.outcome is None or running.asked_to_stop:
+        if not worker.over or worker.asked_to_stop:
             process.signal_group(signal.SIGKILL)  # what it started must not outlive it
         code, consumed = process.reap()
-        self._running.remove(running)
-        if running.capture is not None:
-            self._progress.output(running.capture.poll())
-            running.capture.close()
-        outcome = running.outcome or of_exit(code)
-        if running.asked_to_stop and not isinstance(outcome, StepDone):
-            outcome = StepStopped()
-        if running.overdue and running.outcome is not None:
+        self._workers.remove(worker)
+        if worker is self._spare:
+            self._spare = None
+        if worker.step is not None and not worker.over:
+            self._conclude(worker, of_exit(code), of_rusage(consumed))
+        elif worker.step is not None and worker.killed and not worker.asked_to_stop:
             message = (
                 f"the step was done, but its process did not end within {self._exit_grace:g} s (a thread that never ends?) and was killed"
             )
-            self._scope.sink.emit(EngineMessage(message=message, level=LogLevel.WARNING), running.step.key)
-        self._progress.ended(running.step, outcome, of_rusage(consumed))
+            self._scope.sink.emit(EngineMessage(message=message, level=LogLevel.WARNING), worker.step.key)
+        if worker.capture is not None:
+            self._progress.output(worker.capture.poll())
+            worker.capture.close()
+
+    def _conclude(self, worker: _Worker, outcome: Outcome, usage: Usage) -> None:
+        assert worker.step is not None
+        worker.over = True
+        self._busy -= 1
+        if worker.capture is not None:
+            self._progress.output(worker.capture.poll())
+        if worker.asked_to_stop and not isinstance(outcome, StepDone):
+            outcome = StepStopped()
+        self._progress.ended(worker.step, outcome, usage)
+
+    # ---- stopping, and time
 
     def _stop(self) -> None:
         """Ask every step to stop, and start no others."""
         self._selector.unregister(self._scope.cancellation.fileno())
         self._progress.stop()
-        for running in self._running:
-            running.asked_to_stop = True
-            running.kill_at = time.monotonic() + self._cancel_grace
-            running.process.signal_group(signal.SIGTERM)
+        for worker in self._workers:
+            if worker is self._spare:
+                worker.process.hang_up()
+            elif not worker.over:
+                worker.asked_to_stop = True
+                worker.kill_at = time.monotonic() + self._cancel_grace
+                worker.process.signal_group(signal.SIGTERM)
 
     def _look_at_the_time(self) -> None:
         now = time.monotonic()
         if now >= self._next_tail:
             self._next_tail = now + TAIL_SECONDS
-            for running in list(self._running):
-                if running.capture is not None:
-                    self._progress.output(running.capture.poll())
-                if running.process.exit_fd is None and running.process.has_exited():
-                    self._exited(running)
-        for running in self._running:
-            if running.kill_at is not None and now >= running.kill_at:
-                running.kill_at, running.overdue = None, True
-                running.process.signal_group(signal.SIGKILL)
+            for worker in list(self._workers):
+                if worker.capture is not None and worker.step is not None:
+                    self._progress.output(worker.capture.poll())
+                if worker.process.exit_fd is None and worker.process.has_exited():
+                    self._exited(worker)
+        for worker in self._workers:
+            if worker.kill_at is not None and now >= worker.kill_at:
+                worker.kill_at, worker.killed = None, True
+                worker.process.signal_group(signal.SIGKILL)

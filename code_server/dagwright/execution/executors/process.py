@@ -16,14 +16,39 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from dagwright.execution import capture, frames
 from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.capture import Capture
 
-Body = Callable[[Callable[[Any], None], Cancellation], None]
-"""What runs in the child; it is given a function that sends a value to the parent, and the child's own cancellation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The child's end of its connection with the parent."""
+
+    cancellation: Cancellation
+    """The child's own."""
+    _out: int
+    _inbox: int
+
+    def send(self, value: Any) -> None:
+        """Tell the parent something."""
+        frames.write(self._out, value)
+
+    def receive(self) -> Any:
+        """Wait for the parent's next word; None once it has hung up."""
+        reader = frames.Reader()
+        while data := os.read(self._inbox, 65536):
+            for value in reader.feed(data):
+                return value
+        return None
+
+
+Body = Callable[[Line], None]
+"""What runs in the child."""
 
 _READ_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
@@ -42,6 +67,7 @@ class ChildProcess:
             in_child: called first of all in the child: closes what it inherited.
         """
         read, write = os.pipe()
+        inbox, outbox = os.pipe()
         capture.flush_output()  # or what is buffered here would be written by the child again
         # Until the child has its own handlers, a signal sent to it would run those of its parent.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
@@ -50,10 +76,12 @@ class ChildProcess:
             pid = os.fork()
             if pid == 0:
                 os.close(read)
-                _be_child(body, output, write, parent, in_child, before)
+                os.close(outbox)
+                _be_child(body, output, (write, inbox), parent, in_child, before)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(write)
+        os.close(inbox)
         os.set_blocking(read, False)
         with suppress(OSError):  # the child does the same: whoever comes first
             os.setpgid(pid, pid)
@@ -64,6 +92,18 @@ class ChildProcess:
             self.exit_fd = os.pidfd_open(pid)
         self._reader = frames.Reader()
         self._pipe_open = True
+        self._outbox: int | None = outbox
+
+    def tell(self, value: Any) -> None:
+        """Send the child a word; raises BrokenPipeError when it has gone."""
+        assert self._outbox is not None
+        frames.write(self._outbox, value)
+
+    def hang_up(self) -> None:
+        """Say nothing to the child any more."""
+        if self._outbox is not None:
+            os.close(self._outbox)
+            self._outbox = None
 
     def read(self) -> Iterator[Any]:
         """What the child has sent since the last look."""
@@ -100,13 +140,14 @@ class ChildProcess:
     def reap(self) -> tuple[int, resource.struct_rusage]:
         """Wait for the end; returns the exit code (negative: a signal) and what it consumed."""
         _, status, usage = os.wait4(self.pid, 0)
+        self.hang_up()
         if self.exit_fd is not None:
             os.close(self.exit_fd)
         return os.waitstatus_to_exitcode(status), usage
 
 
 def _be_child(
-    body: Body, output: Capture | None, pipe: int, parent: int, in_child: Callable[[], None], mask: set[int | signal.Signals]
+    body: Body, output: Capture | None, pipes: tuple[int, int], parent: int, in_child: Callable[[], None], mask: set[int | signal.Signals]
 ) -> None:
     """The life of the child. Never returns."""
     code = 70
@@ -125,7 +166,7 @@ def _be_child(
         in_child()
         if output is not None:
             output.take_over()
-        body(lambda value: frames.write(pipe, value), cancellation)
+        body(Line(cancellation, *pipes))
         code = 0
     except BaseException as error:  # noqa: BLE001 - nothing may pass: above this is the parent's own stack
         with suppress(BaseException):
