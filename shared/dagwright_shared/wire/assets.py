@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from dagwright_api.v1 import snapshot_pb2 as pb
 from dagwright_api.v1 import values_pb2
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.snapshot import (
     AssetDepSnapshot,
     AssetExecution,
@@ -184,5 +185,11 @@ def encode_schema(schema: JsonSchema | None) -> values_pb2.Struct | None:
     return None if schema is None else encode_struct(schema)
 
 
-def decode_schema(message: pb.AssetSnapshot | pb.CheckSnapshot | pb.NodeSnapshot | pb.ResourceSnapshot) -> dict[str, JsonValue] | None:
-    return decode_struct(message.config_schema) if message.HasField("config_schema") else None
+def decode_schema(message: pb.AssetSnapshot | pb.CheckSnapshot | pb.NodeSnapshot | pb.ResourceSnapshot) -> JsonSchema | None:
+    return _schema(message.config_schema.SerializeToString(deterministic=True)) if message.HasField("config_schema") else None
+
+
+@lru_cache(maxsize=512)
+def _schema(data: bytes) -> JsonSchema:
+    """Ops and assets made by one factory have equal schemas; they share one value, which nobody changes."""
+    return decode_struct(values_pb2.Struct.FromString(data))

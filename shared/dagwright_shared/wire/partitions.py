@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeVar, assert_never
 
 from dagwright_api.v1 import partitions_pb2 as pb
@@ -18,7 +19,9 @@ from dagwright_shared.wire.values import decode_time, encode_time, too_new
 _M = TypeVar("_M", pb.Partitions, pb.SimplePartitions)
 
 
+@lru_cache(maxsize=512)
 def encode_partitions(definition: Partitions) -> pb.Partitions:
+    """The message is shared: it is to be put into another one, which copies it, and not to be changed."""
     match definition:
         case MultiPartitions():
             dimensions = [
@@ -33,6 +36,13 @@ def encode_partitions(definition: Partitions) -> pb.Partitions:
 
 
 def decode_partitions(message: pb.Partitions) -> Partitions:
+    return _decoded(message.SerializeToString(deterministic=True))
+
+
+@lru_cache(maxsize=512)
+def _decoded(data: bytes) -> Partitions:
+    """Many assets have the same definition; they share one value, and with it what is memorized of its keys."""
+    message = pb.Partitions.FromString(data)
     if message.WhichOneof("kind") == "multi":
         return MultiPartitions(dimensions=tuple((axis.name, _decode_simple(axis.partitions)) for axis in message.multi.dimensions))
     return _decode_simple(message)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
@@ -139,12 +140,16 @@ def encode_asset_key(key: AssetKey) -> pb.AssetKey:
     return pb.AssetKey(path=key.path)
 
 
+# A key occurs again in dependencies, jobs, checks and events: made once, it is checked once and takes memory once.
+_asset_key = lru_cache(maxsize=16_384)(AssetKey)
+
+
 def decode_asset_key(message: pb.AssetKey) -> AssetKey:
-    return AssetKey(tuple(message.path))
+    return _asset_key(tuple(message.path))
 
 
 def decode_asset_keys(messages: Iterable[pb.AssetKey]) -> tuple[AssetKey, ...]:
-    return tuple(AssetKey(tuple(message.path)) for message in messages)
+    return tuple([_asset_key(tuple(message.path)) for message in messages])
 
 
 def encode_check_key(key: AssetCheckKey) -> pb.AssetCheckKey:
@@ -180,7 +185,12 @@ def encode_struct(members: Mapping[str, JsonValue]) -> pb.Struct:
 
 
 def _fill(message: pb.Value, value: Any, depth: int) -> None:
-    if isinstance(value, str):
+    # The exact type first: most values are text, and isinstance with Mapping is slow.
+    if type(value) is str:
+        message.string_value = value
+    elif type(value) is dict and depth < _NEST_AT:
+        _fill_struct(message.struct_value, value, depth + 1)
+    elif isinstance(value, str):
         message.string_value = value
     elif value is None:
         message.null_value = pb.NULL_VALUE_UNSPECIFIED
