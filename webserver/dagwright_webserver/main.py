@@ -79,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.web = web
     errors.install(app)
     for router in (streams.router, runs.router, assets.router, jobs.router, automation.schedules, automation.sensors, deployment.router):
-        app.include_router(router, prefix="/api/v1")
+        app.include_router(router)
     app.include_router(deployment.health)
     pages.install(app)
     # The last one added is the outermost.

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from dagwright_shared.model.errors import InvalidRequestError, Problem
 from dagwright_shared.model.runs import RetryStrategy, RunStatus
 
+API = "/api/v1"
+"""Where all of REST lives. The prefix is in each router, so that a route knows its whole path."""
+
 _MAX_PRIORITY = 2**31 - 1
 
 

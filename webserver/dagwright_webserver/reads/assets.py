@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, literal_column, or_, select
+from sqlalchemy import Connection, Row, Uuid, and_, case, cast, func, literal_column, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
 from dagwright_shared.model.metadata import metadata_to_json
@@ -18,7 +19,7 @@ from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
-from dagwright_webserver.reads.runs import active_statuses
+from dagwright_webserver.reads.runs import active_statuses, is_run_id
 from dagwright_webserver.reads.view import Moment, view
 
 
@@ -365,7 +366,7 @@ def _active_runs(conn: Connection) -> Mapping[int, str]:
 def _check_counts(conn: Connection) -> Mapping[int, tuple[int, int, int]]:
     c = tables.check_results.c
     newest = (
-        select(c.asset_id, c.passed, c.severity).distinct(c.asset_id, c.name).order_by(c.asset_id, c.name, c.evaluated_at.desc()).subquery()
+        select(c.asset_id, c.passed, c.severity).ext(distinct_on(c.asset_id, c.name)).order_by(c.asset_id, c.name, c.evaluated_at.desc()).subquery()
     )
     n = newest.c
     query = select(
@@ -533,10 +534,10 @@ def list_materializations(
         query = query.where(e.partition == partition.split("|"))
     if cursor is not None:
         micros, run_id, seq = cursors.decode("materializations", cursor, int, str, int)
-        moment = cursors.to_moment(micros, cursor)
-        key = (e.run_id.op("::")(literal_column("text")), e.seq)
-        earlier_of_moment = or_(key[0] < str(run_id), and_(key[0] == str(run_id), key[1] < int(seq)))
-        query = query.where(e.time <= moment, or_(e.time < moment, earlier_of_moment))
+        if not is_run_id(str(run_id)):
+            raise cursors.bad_cursor(cursor)
+        after = tuple_(cursors.to_moment(micros, cursor), cast(str(run_id), Uuid(as_uuid=False)), int(seq))
+        query = query.where(tuple_(e.time, e.run_id, e.seq) < after)
     rows = conn.execute(query.order_by(e.time.desc(), e.run_id.desc(), e.seq.desc()).limit(limit + 1)).all()
     shown = rows[:limit]
     last = shown[-1] if shown else None
@@ -589,7 +590,7 @@ def read_plots(conn: Connection, asset_id: int, *, partitioned: bool) -> tuple[P
 def read_checks(conn: Connection, asset_id: int, defined: Sequence[CheckSnapshot], key: str) -> tuple[CheckView, ...]:
     """The checks of an asset with their newest results, those that are no longer defined last."""
     c = tables.check_results.c
-    query = select(tables.check_results).distinct(c.name).where(c.asset_id == asset_id).order_by(c.name, c.evaluated_at.desc())
+    query = select(tables.check_results).ext(distinct_on(c.name)).where(c.asset_id == asset_id).order_by(c.name, c.evaluated_at.desc())
     results = {row.name: row for row in conn.execute(query)}
     known = {check.key.name: check for check in defined}
     names = [*known, *(name for name in results if name not in known)]

@@ -19,9 +19,9 @@ from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.lineage import LineageView
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
 from dagwright_webserver.routes.runs import Client, IdempotencyKey, enqueue_once, prepare, trigger_of
-from dagwright_webserver.schemas import Cursor, LaunchBody, Launched, Limit, Name, RunOptions, Text, problems
+from dagwright_webserver.schemas import API, Cursor, LaunchBody, Launched, Limit, Name, RunOptions, Text, problems
 
-router = APIRouter(tags=["assets"])
+router = APIRouter(prefix=API, tags=["assets"])
 
 KeyPath = Annotated[str, Path(description="Key of the asset, its slashes included.", examples=["raw/flights"])]
 

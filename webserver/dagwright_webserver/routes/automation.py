@@ -14,10 +14,10 @@ from dagwright_webserver.deps import Services, Web, answer, utc_now
 from dagwright_webserver.reads import automation as reads
 from dagwright_webserver.reads.automation import ScheduleListView, ScheduleView, SensorListView, SensorView, TicksView
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.schemas import Cursor, Limit, Name, problems
+from dagwright_webserver.schemas import API, Cursor, Limit, Name, problems
 
-schedules = APIRouter(prefix="/schedules", tags=["schedules"])
-sensors = APIRouter(prefix="/sensors", tags=["sensors"])
+schedules = APIRouter(prefix=f"{API}/schedules", tags=["schedules"])
+sensors = APIRouter(prefix=f"{API}/sensors", tags=["sensors"])
 
 ScheduleName = Annotated[str, Path(description="Name of the schedule.")]
 SensorName = Annotated[str, Path(description="Name of the sensor.")]

@@ -19,9 +19,9 @@ from dagwright_webserver.deps import JSON, Services, Web, answer
 from dagwright_webserver.reads import deployment as reads
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.deployment import DeploymentView, LocationListView, LocationView
-from dagwright_webserver.schemas import Readiness, problems
+from dagwright_webserver.schemas import API, Readiness, problems
 
-router = APIRouter()
+router = APIRouter(prefix=API)
 health = APIRouter(tags=["health"])
 
 log = logging.getLogger("dagwright.webserver")

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Response
 from dagwright_webserver.deps import Services, answer, utc_now
 from dagwright_webserver.reads import jobs as job_reads
 from dagwright_webserver.reads.jobs import JobListView, JobView
-from dagwright_webserver.schemas import Cursor, Limit, Name, Text, problems
+from dagwright_webserver.schemas import API, Cursor, Limit, Name, Text, problems
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix=f"{API}/jobs", tags=["jobs"])
 
 
 @router.get("", summary="List jobs", response_model=JobListView, responses=problems(422, 503))

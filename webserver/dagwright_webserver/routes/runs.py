@@ -26,9 +26,21 @@ from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import runs as run_reads
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.runs import RunFilter, RunListView, RunView
-from dagwright_webserver.schemas import CancelAnswer, Cursor, LaunchBody, Launched, Limit, Name, ReexecuteBody, aware, parse_tags, problems
+from dagwright_webserver.schemas import (
+    API,
+    CancelAnswer,
+    Cursor,
+    LaunchBody,
+    Launched,
+    Limit,
+    Name,
+    ReexecuteBody,
+    aware,
+    parse_tags,
+    problems,
+)
 
-router = APIRouter(prefix="/runs", tags=["runs"])
+router = APIRouter(prefix=f"{API}/runs", tags=["runs"])
 
 RunIdPath = Annotated[str, Path(description="Id of the run, a UUID.", examples=["019a0c2e-7b1c-7000-8000-3f2a9d1c4b5e"])]
 IdempotencyKey = Annotated[
@@ -96,7 +108,7 @@ def enqueue_once(web: Web, request: Request, key: str | None, body: str, make: A
 
     status, reply = web.write(change)
     body_of = {name: reply[name] for name in ("run_id", "status", "url")}  # jsonb does not keep the order
-    headers = {"Location": f"/api/v1/runs/{reply['run_id']}"}
+    headers = {"Location": f"{API}/runs/{reply['run_id']}"}
     return Response(json.dumps(body_of).encode(), status, headers=headers, media_type=JSON)
 
 

@@ -23,9 +23,9 @@ from dagwright_webserver.live import TOPICS, Subscription
 from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import runs as run_reads
 from dagwright_webserver.routes.runs import RunIdPath, require_run
-from dagwright_webserver.schemas import problems
+from dagwright_webserver.schemas import API, problems
 
-router = APIRouter(tags=["streams"])
+router = APIRouter(prefix=API, tags=["streams"])
 
 _KEEP_ALIVE_SECONDS = 15.0
 # Notifications are hints: a run that is watched is also looked at this often.
