@@ -113,8 +113,7 @@ def start_cluster(home: Path, *, options: dict[str, str] | None = None) -> str:
     root = embedded_account.reachable_directory(home, account)
     binaries = embedded_account.reachable_binaries(account)
     data = root / "data"
-    fresh = not (data / "PG_VERSION").exists()
-    if fresh:
+    if not (data / "PG_VERSION").exists():
         _initialize(root, binaries, account)
     socket = _socket_directory(root, account)
     url = f"postgresql://{_USER}@/{_DATABASE}?host={socket}&port={_PORT}"
@@ -123,8 +122,8 @@ def start_cluster(home: Path, *, options: dict[str, str] | None = None) -> str:
         _launch(root, socket, binaries, account, options or {})
     else:
         _await_ready(root, socket, None)
-    if fresh:
-        _create_database(socket)
+    # Also when the cluster is old: its first start may have been killed right here.
+    _create_database(socket)
     return url
 
 

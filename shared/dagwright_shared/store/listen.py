@@ -11,6 +11,7 @@ import os
 import random
 import select
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
@@ -26,6 +27,7 @@ EVERYTHING = "*"
 _FIRST_DELAY, _LAST_DELAY = 0.05, 5.0
 # TCP keepalives find a dead link in about a minute; this only bounds the wait for one that the kernel cannot see.
 _CHECK_SECONDS = 60.0
+_COMPLAIN_SECONDS = 60.0
 
 _logger = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class Listener:
         self._on_topic = on_topic
         self._topics = frozenset(topics)
         self._stopping = threading.Event()
+        self._complained = float("-inf")
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="dagwright-listener", daemon=True)
 
@@ -85,14 +88,21 @@ class Listener:
                 self._tell(EVERYTHING)
                 self._hear(connection)
             except psycopg2.Error as error:
-                reason = str(error).strip() or type(error).__name__
-                _logger.warning("listener lost its connection", extra={"action": "listen", "error": reason, "retry_in": delay})
+                self._complain(error, delay)
                 self._stopping.wait(delay * random.uniform(0.8, 1.2))
                 delay = min(delay * 2, _LAST_DELAY)
             finally:
                 if connection is not None:
                     with suppress(psycopg2.Error):
                         connection.close()
+
+    def _complain(self, error: psycopg2.Error, delay: float) -> None:
+        """Once a minute at most: a restart of the database makes many failed tries."""
+        if time.monotonic() - self._complained < _COMPLAIN_SECONDS:
+            return
+        self._complained = time.monotonic()
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        _logger.warning("listener lost its connection", extra={"action": "listen", "error": reason, "retry_in": delay})
 
     def _connect(self) -> PgConnection:
         connection = psycopg2.connect(

@@ -3,15 +3,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy import event as sa_event
+from tests.build import ERROR, LOCATION, batch, claimed, event, keys, log, planned, queued
+
 from dagwright_shared.model import events as e
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, StepKey
 from dagwright_shared.model.metadata import normalize_metadata
 from dagwright_shared.model.runs import Run, RunStatus, StepStatus
 from dagwright_shared.store import assets, event_data, events, logs, runs
 from dagwright_shared.store.asset_ids import AssetIds
-from sqlalchemy import Connection, event as sa_event, text
-
-from tests.build import ERROR, LOCATION, batch, claimed, event, keys, log, planned, queued
 
 USAGE = e.Usage(cpu_seconds=0.5, peak_memory_bytes=1000)
 A = AssetKey("a")

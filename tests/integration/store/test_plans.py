@@ -1,0 +1,148 @@
+"""Every list that a page shows is answered from an index, whatever the length of the history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy import event as sa_event
+
+from dagwright_shared.model.events import LogStream
+from dagwright_shared.model.keys import RunId, StepKey
+from dagwright_shared.model.runs import RunStatus, TriggerKind
+from dagwright_shared.model.ticks import TickStatus
+from dagwright_shared.store import assets, backfills, event_partitions, events, instigators, logs, run_list, runs, tables
+
+LARGE = ("runs", "events", "ticks", "asset_partitions", "run_assets", "steps", "log_chunks", "check_results", "backfills")
+RUN = RunId("00000000-0000-7000-8000-000000000777")
+
+FILL = """
+INSERT INTO assets (location, key) SELECT 'l', 'asset' || n FROM generate_series(1, 200) n;
+INSERT INTO instigators (location, kind, name) SELECT 'l', 'schedule', 's' || n FROM generate_series(1, 20) n;
+INSERT INTO runs (run_id, location, digest, job_name, status, trigger_kind, trigger_name, tick_id, epoch, created_at, started_at,
+    ended_at, tags, retried, root_run_id, lease_expires_at)
+SELECT CAST('00000000-0000-7000-8000-' || lpad(n::text, 12, '0') AS uuid), 'l', 'd', 'job' || n % 50, s, 'schedule', 's' || n % 20, n, 1,
+    now() - make_interval(secs => 20000 - n), now(), CASE WHEN s IN ('SUCCESS', 'FAILURE', 'CANCELED') THEN now() END,
+    jsonb_build_object('team', 't' || n % 500), n % 4000 <> 1,
+    CASE WHEN n % 100 = 0 THEN CAST('00000000-0000-7000-8000-' || lpad(n::text, 12, '0') AS uuid) END, now()
+FROM (SELECT n, CASE WHEN n % 1000 = 0 THEN 'QUEUED' WHEN n % 1000 = 1 THEN 'STARTED' WHEN n % 1000 = 2 THEN 'CANCELING'
+    WHEN n % 50 = 3 THEN 'FAILURE' ELSE 'SUCCESS' END AS s FROM generate_series(1, 20000) n) x;
+INSERT INTO run_assets (asset_id, run_id)
+SELECT (SELECT min(asset_id) FROM assets) + x.n % 200, run_id FROM (SELECT run_id, row_number() OVER () AS n FROM runs) x;
+INSERT INTO steps (run_id, step_key, ordinal) SELECT run_id, 'step', 1 FROM runs;
+INSERT INTO log_chunks (run_id, step_key, attempt, stream, byte_offset, data) SELECT run_id, 'step', 1, 'stdout', 0, 'x' FROM runs;
+INSERT INTO events (run_id, seq, time, type, asset_id)
+SELECT run_id, s, created_at + interval '1 s', 'ASSET_MATERIALIZED',
+    CASE WHEN s = 1 THEN (SELECT min(asset_id) FROM assets) + (s + extract(epoch FROM created_at)::bigint) % 200 END
+FROM runs, generate_series(1, 2) s;
+INSERT INTO asset_partitions (asset_id, partition, run_id, materialized_at, failed_at)
+SELECT a.asset_id, ARRAY['p' || n], NULL, now() - make_interval(secs => n), NULL FROM assets a, generate_series(1, 100) n;
+INSERT INTO check_results (asset_id, name, partition, run_id, seq, evaluated_at, passed, severity, blocking)
+SELECT a.asset_id, 'c', ARRAY['p' || n], gen_random_uuid(), 1, now(), true, 'ERROR', false FROM assets a, generate_series(1, 50) n;
+INSERT INTO ticks (instigator_id, scheduled_for, status, ended_at)
+SELECT i.instigator_id, now() - make_interval(mins => n), CASE WHEN n = 1 THEN 'STARTED' ELSE 'SUCCESS' END, CASE WHEN n > 1 THEN now() END
+FROM instigators i, generate_series(1, 500) n;
+INSERT INTO backfills (backfill_id, location, digest, target, created_at)
+SELECT gen_random_uuid(), 'l', 'd', '', now() - make_interval(mins => n) FROM generate_series(1, 3000) n;
+"""
+
+
+@pytest.fixture(scope="module")
+def full(_session_engine: Engine) -> Iterator[Engine]:
+    names = ", ".join(table.name for table in tables.metadata.sorted_tables)
+    with _session_engine.begin() as conn:
+        conn.exec_driver_sql(f"TRUNCATE {names} CASCADE")
+        for statement in FILL.split(";\n"):
+            if statement.strip():
+                conn.exec_driver_sql(statement.replace("%", "%%"))
+        # Some history in the partition of an earlier week, so that skipping it can be seen.
+        event_partitions.ensure(conn, datetime.now(UTC) - timedelta(weeks=8))
+    with _session_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        conn.exec_driver_sql(f"ANALYZE {names}")
+    yield _session_engine
+    with _session_engine.begin() as conn:
+        conn.exec_driver_sql(f"TRUNCATE {names} CASCADE")
+
+
+def a_page_of_runs(**filters: object) -> Callable[[Connection], object]:
+    return lambda conn: run_list.list_page(conn, limit=50, **filters)  # type: ignore[arg-type]
+
+
+def after_first_page(conn: Connection) -> object:
+    return run_list.list_page(conn, cursor=run_list.list_page(conn).next_cursor)
+
+
+def first_asset(conn: Connection) -> int:
+    return int(conn.exec_driver_sql("SELECT min(asset_id) FROM assets").scalar_one())
+
+
+def first_instigator(conn: Connection) -> int:
+    return int(conn.exec_driver_sql("SELECT min(instigator_id) FROM instigators").scalar_one())
+
+
+QUERIES: dict[str, Callable[[Connection], object]] = {
+    "newest runs": a_page_of_runs(),
+    "next page of runs": after_first_page,
+    "runs of a status": a_page_of_runs(status=[RunStatus.FAILURE]),
+    "active runs": a_page_of_runs(status=[RunStatus.STARTING, RunStatus.STARTED, RunStatus.CANCELING]),
+    "runs of a job": a_page_of_runs(job_name="job7"),
+    "runs of a tag": a_page_of_runs(tags={"team": "t7"}),
+    "runs of a trigger": a_page_of_runs(trigger=TriggerKind.SCHEDULE, trigger_name="s7"),
+    "runs of an asset": a_page_of_runs(asset_key="asset7"),
+    "runs of a retried run": a_page_of_runs(root_run_id=RUN),
+    "runs of a tick": a_page_of_runs(tick_id=77),
+    "runs by the beginning of an id": a_page_of_runs(search="00000000-0000-7000-8000-0000000007"),
+    "runs by a name": a_page_of_runs(search="job7"),
+    "runs of today": a_page_of_runs(created_after=datetime.now(UTC) - timedelta(minutes=1)),
+    "counts by status": lambda conn: run_list.counts_by_status(conn, since=datetime.now(UTC) - timedelta(minutes=5)),
+    "a run": lambda conn: runs.get(conn, RUN),
+    "steps": lambda conn: runs.steps(conn, RUN),
+    "claim": lambda conn: runs.claim(conn, limit=2, lease_seconds=1),
+    "count of active runs": runs.count_active,
+    "canceling": runs.canceling,
+    "lapsed": runs.lapsed,
+    "retryable": lambda conn: runs.retryable(conn, 10),
+    "events of a run": lambda conn: events.read(conn, RUN),
+    "last events of a run": lambda conn: events.tail(conn, RUN, limit=10),
+    "events of an asset": lambda conn: events.of_asset(conn, [first_asset(conn)], types=["ASSET_MATERIALIZED"], limit=20),
+    "output": lambda conn: logs.read(conn, RUN, StepKey("step"), 1, LogStream.STDOUT),
+    "output files": lambda conn: logs.files(conn, RUN),
+    "ticks": instigators.ticks,
+    "ticks of a schedule": lambda conn: instigators.ticks(conn, instigator_id=first_instigator(conn)),
+    "open ticks": instigators.open_ticks,
+    "failed ticks of a schedule": lambda conn: instigators.ticks(conn, instigator_id=first_instigator(conn), status=[TickStatus.FAILURE]),
+    "latest": lambda conn: assets.latest(conn, [first_asset(conn)]),
+    "partitions": lambda conn: assets.partitions(conn, first_asset(conn)),
+    "partition counts": lambda conn: assets.partition_counts(conn, [first_asset(conn), first_asset(conn) + 1]),
+    "changed partitions": lambda conn: assets.changed_since(conn, assets.horizon(conn), assets.horizon(conn)),
+    "checks": lambda conn: assets.checks(conn, [first_asset(conn)]),
+    "active runs of assets": lambda conn: assets.active_runs(conn, [first_asset(conn)]),
+    "backfills": backfills.list_page,
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_uses_an_index(full: Engine, name: str) -> None:
+    said: list[tuple[str, object]] = []
+    with full.connect() as conn:
+        sa_event.listen(
+            conn, "before_cursor_execute", lambda c, cur, statement, parameters, ctx, many: said.append((statement, parameters))
+        )
+        QUERIES[name](conn)
+        conn.rollback()
+        plans = []
+        for statement, parameters in list(said):
+            if "min(" not in statement:
+                plans.append("\n".join(row[0] for row in conn.exec_driver_sql(f"EXPLAIN {statement}", parameters)))
+    scans = [found for plan in plans for found in re.findall(r"(?<!Bitmap )Seq Scan on (\w+)", plan)]
+    bad = [found for found in scans if found in LARGE or found.startswith("events_")]
+    assert not [one for one in bad if full_partition(full, one)], "\n\n".join(plans)
+
+
+def full_partition(engine: Engine, table: str) -> bool:
+    """Reading an empty partition from end to end is no scan of anything."""
+    with engine.connect() as conn:
+        return conn.execute(text(f"SELECT EXISTS (SELECT FROM {table})")).scalar_one() is True
