@@ -66,6 +66,14 @@ _MODULES = {
     ),
     "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError",
     # Running: contexts, IO managers, tests.
+    "dagwright.execution.building": (
+        "build_asset_check_context build_asset_context build_input_context build_op_context build_output_context"
+    ),
+    "dagwright.execution.contexts": "AssetCheckExecutionContext AssetExecutionContext OpExecutionContext",
+    "dagwright.execution.io_contexts": "InputContext OutputContext",
+    "dagwright.execution.io_managers": "FilesystemIOManager InMemoryIOManager fs_io_manager mem_io_manager",
+    "dagwright.execution.logs": "get_dagster_logger",
+    "dagwright.testing": "AssetCheckEvaluation ExecuteInProcessResult materialize materialize_to_memory",
 }
 _EXPORTS = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dagwright.authoring import naming
+from dagwright.authoring import invocation, naming
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.config import RunConfig, config_dict
-from dagwright.authoring.definitions import Definitions, ResolvedDefinitions
+from dagwright.authoring.definitions import Definitions
 from dagwright.authoring.jobs import JobDefinition
+from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.results import AssetMaterialization
 from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.specs import AssetSpec
@@ -365,3 +366,6 @@ def _evaluation(payload: Payload) -> AssetCheckEvaluation:
         description=payload.description,
         blocking=payload.blocking,
     )
+
+
+invocation.install_runner(execute_job_in_process)

@@ -104,6 +104,10 @@ class GraphDefinition:
 
         return job_of(self, name=name, source=self.source or sources.of_caller(), **options)
 
+    def execute_in_process(self, **options: Any) -> Any:
+        """Run the graph as a job here and now, as a test does; arguments as for `JobDefinition.execute_in_process`."""
+        return self.to_job().execute_in_process(**options)
+
     def walk(self, prefix: str = "") -> list[tuple[str, OpDefinition, Node]]:
         """All ops inside, nested graphs included, with their dotted handles."""
         found: list[tuple[str, OpDefinition, Node]] = []

@@ -6,7 +6,8 @@ user's function.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 
@@ -28,5 +29,24 @@ def install(invoker: Invoker) -> None:
     _installed[0] = invoker
 
 
+_EXECUTION = "dagwright.execution.building"
+_TESTING = "dagwright.testing"
+_runner: list[Callable[..., Any]] = []
+
+
+def install_runner(runner: Callable[..., Any]) -> None:
+    """Have `runner(job, **options)` answer `execute_in_process` from now on."""
+    _runner[:] = [runner]
+
+
+def in_process(job: Any, options: Mapping[str, Any]) -> Any:
+    """Run a job in this process."""
+    if not _runner:
+        importlib.import_module(_TESTING)  # it is above us, and installs itself
+    return _runner[0](job, **options)
+
+
 def direct(definition: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    if _installed[0] is _plain:
+        importlib.import_module(_EXECUTION)  # it is above us, and installs itself
     return _installed[0](definition, args, kwargs)

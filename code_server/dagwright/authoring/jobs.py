@@ -10,7 +10,7 @@ from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 
-from dagwright.authoring import graphs, naming
+from dagwright.authoring import graphs, invocation, naming
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.executors import ExecutorDefinition
@@ -52,6 +52,17 @@ class JobDefinition:
     def all_run_tags(self) -> dict[str, str]:
         """What each run is tagged with."""
         return {**self.tags, **self.run_tags}
+
+    def execute_in_process(self, **options: Any) -> Any:
+        """Run the job here and now, as a test does; gives an ExecuteInProcessResult.
+
+        Args:
+            run_config: a dict or a RunConfig.
+            partition_key, tags, resources, instance: of the run.
+            raise_on_error: raise the exception of the first step that failed; True by default.
+            definitions: where a job of assets finds them.
+        """
+        return invocation.in_process(self, options)
 
     def __repr__(self) -> str:
         return f"<job {self.name}>"

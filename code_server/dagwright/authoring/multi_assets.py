@@ -92,7 +92,7 @@ def multi_asset(
         }
         if specs is not None:
             made = {spec.key: _complete(spec, shared, defaults, own_keys, what, source) for spec in _unique(specs, what, source)}
-            outputs = {naming.identifier(key): (key, Out(None, spec.description, not (spec.skippable or can_subset), spec.io_manager_key, spec.metadata, spec.code_version)) for key, spec in made.items()}
+            outputs = {naming.identifier(key): (key, Out(ops.Nothing, spec.description, not (spec.skippable or can_subset), spec.io_manager_key, spec.metadata, spec.code_version)) for key, spec in made.items()}
         else:
             made, outputs = _from_outs(outs or {}, shared, internal_asset_deps or {}, defaults, signature, can_subset, what, source)
         checks = checks_by_output(check_specs, set(made), what, source)

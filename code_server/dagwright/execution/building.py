@@ -15,10 +15,11 @@ from dagwright.authoring import invocation, naming
 from dagwright.authoring.config import config_dict
 from dagwright.authoring.ops import OpDefinition
 from dagwright.authoring.partitions import MultiPartitionKey, PartitionsDefinition
-from dagwright.authoring.resources import Scoped, opened
+from dagwright.authoring.resources import InitResourceContext, Scoped, opened
 from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext, Surroundings
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.io_contexts import InputContext, OutputContext
+from dagwright.execution.logs import EventLogger
 from dagwright.planning import assets as asset_steps
 from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.errors import DagwrightError
@@ -266,7 +267,8 @@ def _build(kind: type[C], *, resources: Any, op_config: Any, resources_config: A
     partition_key = more.get("partition_key")
     stack = contextlib.ExitStack()
     definitions = dict(resources or {})
-    values = stack.enter_context(opened(definitions, set(definitions), config=config_dict(resources_config)))
+    init = InitResourceContext(log=EventLogger(_to_logging), instance=instance)
+    values = stack.enter_context(opened(definitions, set(definitions), config=config_dict(resources_config), context=init))
     partition: PartitionKey = UNPARTITIONED
     if isinstance(partition_key, MultiPartitionKey):
         partition = tuple(partition_key.keys_by_dimension.values())

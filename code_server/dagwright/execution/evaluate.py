@@ -1,116 +1,99 @@
-"""Asks a schedule or a sensor what it wants, with its resources set up and its log lines kept."""
+"""What a schedule or a sensor wants at a tick: user code called once, with its resources, and its answer as data."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
 from dagwright.authoring import schedules, sensors
 from dagwright.authoring.definitions import Definitions
-from dagwright.authoring.resolution import ResolvedDefinitions
-from dagwright.execution.cancellation import Cancellation
-from dagwright.execution.resources import ResourceSet
-from dagwright_shared.model.errors import DagwrightError, NotFoundError, UserCodeError, error_info
+from dagwright.authoring.resources import InitResourceContext, opened
+from dagwright.execution.logs import EventLogger
+from dagwright_shared.model.errors import NotFoundError, UserCodeError, error_info
+from dagwright_shared.model.events import LogLevel, LogMessage, Payload
 from dagwright_shared.model.ticks import Evaluation, ScheduleQuestion, SensorQuestion
 
-_MAX_LINES = 1000
+_MAX_LINES = 10_000
 
 
-def schedule(definitions: Definitions, question: ScheduleQuestion) -> Evaluation:
-    """What the tick of a schedule asks for.
+def schedule(definitions: Definitions, question: ScheduleQuestion, *, instance: Any = None) -> Evaluation:
+    """Evaluate a schedule.
 
     Raises:
-        NotFoundError: there is no such schedule in these definitions.
-        UserCodeError: its function raised, or returned what it may not.
+        NotFoundError: there is no such schedule.
+        UserCodeError: its function, or a resource of it, raised, or answered with what it may not.
     """
     resolved = definitions.resolve()
-    known = resolved.schedules_by_name
-    if question.name not in known:
-        raise NotFoundError("schedule", question.name, known=known)
-    definition = known[question.name]
-    keys = definition.required_resource_keys
-    with _user_code(f"schedule {question.name!r}"), _Lines() as lines, _resources(resolved, keys) as values:
+    found = resolved.schedules_by_name.get(question.name)
+    if found is None:
+        raise NotFoundError("schedule", question.name, known=resolved.schedules_by_name)
+
+    def ask(values: Mapping[str, Any], log: logging.Logger) -> Evaluation:
         context = schedules.ScheduleEvaluationContext(
-            scheduled_execution_time=question.scheduled_for, resource_values=values, log=lines.logger, schedule_name=question.name
+            scheduled_execution_time=question.scheduled_for, resource_values=values, log=log, instance=instance
         )
-        target = resolved.trigger_target(definition.target)
-        evaluation = schedules.evaluate(definition, context, target, resolved.target_partitions(definition.target))
-    return dataclasses.replace(evaluation, logs=(*evaluation.logs, *lines.taken))
+        return schedules.evaluate(found, context, resolved.trigger_target(found.target), resolved.target_partitions(found.target))
+
+    return _ask(f"schedule {question.name!r}", resolved.resources, found.required_resource_keys, instance, ask)
 
 
-def sensor(definitions: Definitions, question: SensorQuestion) -> Evaluation:
-    """What a sensor asks for, and its new cursor.
-
-    Raises:
-        NotFoundError: there is no such sensor in these definitions.
-        UserCodeError: its function raised, or returned what it may not.
-    """
+def sensor(definitions: Definitions, question: SensorQuestion, *, instance: Any = None) -> Evaluation:
+    """Evaluate a sensor; raises as `schedule` does."""
     resolved = definitions.resolve()
-    known = resolved.sensors_by_name
-    if question.name not in known:
-        raise NotFoundError("sensor", question.name, known=known)
-    definition = known[question.name]
-    keys = definition.required_resource_keys
-    last = question.last_tick_at.timestamp() if question.last_tick_at else None
-    with _user_code(f"sensor {question.name!r}"), _Lines() as lines, _resources(resolved, keys) as values:
+    found = resolved.sensors_by_name.get(question.name)
+    if found is None:
+        raise NotFoundError("sensor", question.name, known=resolved.sensors_by_name)
+
+    def ask(values: Mapping[str, Any], log: logging.Logger) -> Evaluation:
         context = sensors.SensorEvaluationContext(
             cursor=question.cursor,
-            last_tick_completion_time=last,
+            last_tick_completion_time=question.last_tick_at.timestamp() if question.last_tick_at is not None else None,
             last_run_key=question.last_run_key,
             resource_values=values,
-            log=lines.logger,
-            sensor_name=question.name,
+            log=log,
+            instance=instance,
         )
-        partitions = {target.name: resolved.target_partitions(target) for target in definition.targets}
-        evaluation = sensors.evaluate(definition, context, resolved.sensor_targets(definition), partitions)
-    return dataclasses.replace(evaluation, logs=(*evaluation.logs, *lines.taken))
+        partitions = {target.name: resolved.target_partitions(target) for target in found.targets}
+        return sensors.evaluate(found, context, resolved.sensor_targets(found), partitions)
+
+    return _ask(f"sensor {question.name!r}", resolved.resources, found.required_resource_keys, instance, ask)
 
 
-class _Lines(logging.Handler):
-    """Keeps what `context.log` is given, up to a limit."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.taken: list[str] = []
-        self.logger = logging.getLogger("dagwright.evaluation")
-        self.logger.propagate = False
-        self.logger.setLevel(logging.DEBUG)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if len(self.taken) < _MAX_LINES:
-            self.taken.append(f"{record.levelname} {record.getMessage()}")
-
-    def __enter__(self) -> _Lines:
-        self.logger.addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.logger.removeHandler(self)
+def _ask(
+    what: str,
+    definitions: Mapping[str, Any],
+    keys: AbstractSet[str],
+    instance: Any,
+    ask: Callable[[Mapping[str, Any], logging.Logger], Evaluation],
+) -> Evaluation:
+    lines: list[str] = []
+    log = EventLogger(lambda payload: _keep(lines, payload))
+    with _told(what), opened(definitions, keys, context=InitResourceContext(log=log, instance=instance)) as values:
+        evaluation = ask(values, log)
+    return replace(evaluation, logs=(*evaluation.logs, *lines))
 
 
 @contextlib.contextmanager
-def _resources(resolved: ResolvedDefinitions, keys: AbstractSet[str]) -> Iterator[Mapping[str, Any]]:
-    opened = ResourceSet(resolved.resources, {}, None, None)
-    try:
-        available = opened.need(keys, lambda _: None)
-        yield {key: available.get(key) for key in keys}
-    finally:
-        for error in opened.close(Cancellation()):
-            raise error
-
-
-@contextlib.contextmanager
-def _user_code(what: str) -> Iterator[None]:
-    """Any exception inside comes out as data, SystemExit included; our own errors pass as they are."""
+def _told(what: str) -> Iterator[None]:
+    """Whatever user code raises, as data."""
     try:
         yield
-    except DagwrightError as error:
-        if error.__cause__ is None:
-            raise
-        raise UserCodeError(error_info(error), doing=what) from error
-    except BaseException as error:  # noqa: BLE001 - user code may raise anything
-        raise UserCodeError(error_info(error), doing=what) from error
+    except UserCodeError:
+        raise
+    except BaseException as error:
+        raise UserCodeError(error_info(error), what) from error
+
+
+def _keep(lines: list[str], payload: Payload) -> None:
+    if isinstance(payload, LogMessage) and len(lines) < _MAX_LINES:
+        lines.extend(_text(payload))
+
+
+def _text(message: LogMessage) -> Iterable[str]:
+    yield f"{LogLevel(message.level).name} {message.message}"
+    if message.error is not None:
+        yield from message.error.render().splitlines()

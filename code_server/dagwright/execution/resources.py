@@ -26,11 +26,13 @@ class ResourceError(DagwrightError):
 class Available:
     """The resources that one step may use, IO managers included."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any], later: Callable[[str], Any]) -> None:
         self._values = values
+        self._later = later
 
     def get(self, key: str) -> Any:
-        return self._values[key]
+        """A resource by its key; one that nobody foresaw is set up now."""
+        return self._values[key] if key in self._values else self._later(key)
 
     def only(self, keys: AbstractSet[str]) -> Scoped:
         """As `context.resources` gives them: those that the op asks for."""
@@ -59,15 +61,13 @@ class ResourceSet:
             ResourceError: one could not be; says which, and why.
         """
         self._emit = emit
-        values = {}
-        for key in sorted(keys):
-            try:
-                values[key] = self._opener.open_key(key)
-            except RunInterrupted:
-                raise
-            except Exception as error:
-                raise ResourceError(f"the resource {key!r} could not be set up: {error}") from error
-        return Available(values)
+        return Available({key: self._open(key) for key in sorted(keys)}, self._open)
+
+    def _open(self, key: str) -> Any:
+        try:
+            return self._opener.open_key(key)
+        except Exception as error:
+            raise ResourceError(f"the resource {key!r} could not be set up: {error}") from error
 
     def close(self, cancellation: Cancellation) -> list[BaseException]:
         """Tear all of them down, the last first. Returns what was raised; a request to stop does not cut it short."""

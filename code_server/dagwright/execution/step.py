@@ -236,7 +236,8 @@ class _Pipeline:
         output = self._output_of(result.asset_key, "MaterializeResult")
         self._named(output.name)
         if result.value is not NO_VALUE:
-            self._output(output, result.value, result.metadata, result.data_version, result.tags)
+            # A value that is given on purpose is stored, also where the declaration promises none.
+            self._output(replace(output, nothing=False), result.value, result.metadata, result.data_version, result.tags)
         else:
             added = self._context.surroundings.added.get(output.name, {})
             self.seen[output.name] = None
@@ -333,7 +334,7 @@ class _Pipeline:
         for output in self._step.outputs:
             if output.name in self.seen or not output.selected or output.dynamic:
                 continue
-            if output.nothing:
+            if output.nothing and output.required:
                 self._output(output, NO_VALUE, {}, None, {})
             elif output.required:
                 what = f" (the asset {output.asset_key})" if output.asset_key is not None else ""

@@ -22,7 +22,7 @@ from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, 
 from dagwright_shared.model.partitions import Partitions
 
 if TYPE_CHECKING:
-    from dagwright.authoring.definitions import ResolvedDefinitions
+    from dagwright.authoring.resolution import ResolvedDefinitions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,14 +57,14 @@ def resolve(definition: ExecutorDefinition | None, given: Any, path: str = "conf
         raise _refuse(Problem(path=path, message="this is not an object", value=given, expected="object"))
     values = {**chosen.config, **(config or {})}
     path = f"{path}.config"
-    if chosen.name == EITHER:
-        names = [key for key in values if key in _CONFIGS]
-        if len(names) > 1:
-            raise _refuse(Problem(path=path, message=f"name one executor, not {len(names)}", expected=f"{IN_PROCESS} or {MULTIPROCESS}"))
-        if names:
-            inner = values[names[0]] or {}
+    named = [key for key in values if key in _CONFIGS]
+    if chosen.name == EITHER or (named and chosen == multiprocess_executor):  # nobody has insisted on one
+        if len(named) > 1:
+            raise _refuse(Problem(path=path, message=f"name one executor, not {len(named)}", expected=f"{IN_PROCESS} or {MULTIPROCESS}"))
+        if named:
+            inner = values[named[0]] or {}
             return resolve(
-                ExecutorDefinition(names[0]), {"config": inner.get("config", inner)}, f"{path}.{names[0]}".removesuffix(".config")
+                ExecutorDefinition(named[0]), {"config": inner.get("config", inner)}, f"{path}.{named[0]}".removesuffix(".config")
             )
         chosen = multiprocess_executor
     model = _CONFIGS.get(chosen.name)

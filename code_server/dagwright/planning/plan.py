@@ -31,7 +31,8 @@ from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.partitions import DynamicKeys, DynamicPartitions, MultiPartitions, Partitions
 
 if TYPE_CHECKING:
-    from dagwright.authoring.definitions import Definitions, ResolvedDefinitions
+    from dagwright.authoring.definitions import Definitions
+    from dagwright.authoring.resolution import ResolvedDefinitions
 
 _SHOWN = 10
 

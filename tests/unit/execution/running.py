@@ -99,7 +99,5 @@ def run(
     launched = spec(inherited=request.get("inherited", {}), **(launch or {}))
     sink = sink or MemorySink()
     more = {} if history is None else {"history": history}
-    status = execute(
-        location, plan, spec=launched, sink=sink, cancellation=cancellation or Cancellation(), executor=executor, **more
-    )
+    status = execute(location, plan, spec=launched, sink=sink, cancellation=cancellation or Cancellation(), executor=executor, **more)
     return Ran(status, sink, launched.run_id)

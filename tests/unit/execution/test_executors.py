@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+
 from dagwright.authoring.assets import asset
 from dagwright.authoring.jobs import job
 from dagwright.authoring.ops import In, Nothing, Out, op
@@ -34,7 +35,6 @@ from dagwright_shared.model.events import (
     StepSucceeded,
 )
 from dagwright_shared.model.runs import RunStatus
-
 from tests.unit.execution.running import run
 from tests.unit.execution.test_processes import alive
 
@@ -122,7 +122,10 @@ class TestBoth:
 
         ran = run(tries, executor=executor)
         assert ran.status is RunStatus.SUCCESS
-        assert [(r.attempt, r.error.message, r.delay_seconds) for r in ran.of(StepRetrying)] == [(1, "attempt 0", 0.02), (2, "attempt 1", 0.02)]
+        assert [(r.attempt, r.error.message, r.delay_seconds) for r in ran.of(StepRetrying)] == [
+            (1, "attempt 0", 0.02),
+            (2, "attempt 1", 0.02),
+        ]
         assert ran.of(StepSucceeded)[0].attempt == 3
 
     def test_retry_requested_and_failures_that_forbid_it(self, executor):
@@ -412,7 +415,10 @@ class TestMultiprocess:
         cancellation = Cancellation()
         started = time.monotonic()
         ran = run(
-            stays, executor=MultiprocessExecutor(1, cancel_grace=0.2), cancellation=cancellation, sink=CancelOn("ignoring", cancellation.request)
+            stays,
+            executor=MultiprocessExecutor(1, cancel_grace=0.2),
+            cancellation=cancellation,
+            sink=CancelOn("ignoring", cancellation.request),
         )
         assert ran.status is RunStatus.CANCELED
         assert 0.2 <= time.monotonic() - started < 5

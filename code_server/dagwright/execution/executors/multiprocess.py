@@ -15,7 +15,6 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from dagwright.execution import step as steps
 from dagwright.execution.capture import Capture

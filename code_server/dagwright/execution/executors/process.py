@@ -24,7 +24,6 @@ from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.capture import Capture
 
 
-
 @dataclass(frozen=True, slots=True)
 class Line:
     """The child's end of its connection with the parent."""
