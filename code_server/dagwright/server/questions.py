@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dagwright.authoring.definitions import Definitions
 from dagwright.execution import evaluate
 from dagwright.planning.plan import plan_run, planned_steps
-from dagwright_shared.model.events import PlannedStep
+from dagwright.planning.steps import ExecutionPlan
 from dagwright_shared.model.keys import StepKey
 from dagwright_shared.model.ticks import Evaluation, PlanQuestion
 from dagwright_shared.wire import evaluation as wire
@@ -27,10 +27,9 @@ def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
     """
     match method:
         case "plan_run":
-            return wire.encode_plan_run_response(_plan(definitions, wire.decode_plan_run_request(request)))
+            return wire.encode_plan_run_response(planned_steps(_plan(definitions, wire.decode_plan_run_request(request))))
         case "validate_run_config":
-            plan = wire.decode_validate_run_config_request(request)
-            _plan(definitions, plan)
+            plan = _plan(definitions, wire.decode_validate_run_config_request(request))
             return wire.encode_validate_run_config_response(plan.config)
         case "evaluate_schedule":
             schedule = wire.decode_evaluate_schedule_request(request)
@@ -42,8 +41,8 @@ def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
             raise NotImplementedError(f"this code server cannot answer {method!r}; it may be older than its caller")
 
 
-def _plan(definitions: Definitions, question: PlanQuestion) -> tuple[PlannedStep, ...]:
-    plan = plan_run(
+def _plan(definitions: Definitions, question: PlanQuestion) -> ExecutionPlan:
+    return plan_run(
         definitions,
         job_name=question.job_name,
         asset_keys=question.asset_keys,
@@ -51,9 +50,7 @@ def _plan(definitions: Definitions, question: PlanQuestion) -> tuple[PlannedStep
         step_keys=tuple(StepKey(key) for key in question.step_keys),
         partition=question.partition,
         config=question.config,
-        inherited={},
     )
-    return planned_steps(plan)
 
 
 def _with_output(evaluate_it: Callable[[], Evaluation]) -> Evaluation:
