@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from dagwright_daemon.loop import Loop, Outcome, Turn
 from dagwright_daemon.outage import Outage
@@ -31,6 +32,16 @@ _STORE_TRIES = 20
 _UNSTARTED = frozenset({RunStatus.STARTING})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Suspect:
+    """A code server that did not take a run."""
+
+    failures: int
+    """In a row."""
+    until: datetime
+    """Left alone until then."""
+
+
 class Queue:
     """The only place where runs are launched."""
 
@@ -47,6 +58,7 @@ class Queue:
         self._launching: set[tuple[RunId, int]] = set()
         self._canceled: dict[tuple[RunId, int], float] = {}
         self._later: frozenset[datetime] = frozenset()
+        self._suspects: dict[str, _Suspect] = {}
 
     def loop(self) -> Loop:
         return Loop(name="queue", interval=2.0, topics=frozenset({"queue", "locations"}), tick=self.tick, release=self.release)
@@ -54,10 +66,12 @@ class Queue:
     def tick(self, turn: Turn) -> Outcome:
         """Claim, hand out, and see to what is being canceled."""
         servers = self._servers.current()
+        trusted, probed = self._sort(servers, turn.now)
         with self._engine.begin() as conn:
-            room = decide.room(limit=self._limit, active=runs.count_active(conn)) if servers else 0
-            wanted = min(room, _BATCH)
-            claimed = runs.claim(conn, limit=wanted, lease_seconds=self._launch_timeout, locations=list(servers)) if wanted else []
+            room = min(_BATCH, decide.room(limit=self._limit, active=runs.count_active(conn))) if servers else 0
+            claimed = self._claim(conn, room, trusted)
+            for location in probed:
+                claimed += self._claim(conn, min(1, room - len(claimed)), [location])
             canceling = runs.canceling(conn)
         for run in decide.order(claimed):
             self._hand_out(run, servers[run.location])
@@ -66,6 +80,31 @@ class Queue:
         with self._lock:
             self._later = frozenset(moment for moment in self._later if moment > turn.now)
         return Outcome(done=len(claimed) + canceled, more=len(claimed) == _BATCH, wake_at=self._later, facts=facts)
+
+    def _claim(self, conn: Connection, limit: int, locations: Sequence[LocationName]) -> list[Run]:
+        if limit <= 0 or not locations:
+            return []
+        return runs.claim(conn, limit=limit, lease_seconds=self._launch_timeout, locations=locations)
+
+    def _sort(self, servers: Mapping[LocationName, Server], now: datetime) -> tuple[list[LocationName], list[LocationName]]:
+        """Locations to launch at freely, and those whose code server failed lately and is tried with one run.
+
+        Others wait: runs of a code server that hangs must not fill the places of all the rest.
+        """
+        with self._lock:
+            known = {server.server_id for server in servers.values()}
+            self._suspects = {key: suspect for key, suspect in self._suspects.items() if key in known}
+            trusted = [location for location, server in servers.items() if server.server_id not in self._suspects]
+            probed = [
+                location
+                for location, server in servers.items()
+                if (suspect := self._suspects.get(server.server_id)) is not None and suspect.until <= now
+            ]
+            for location in probed:
+                suspect = self._suspects[servers[location].server_id]
+                # Whatever becomes of the try, another follows.
+                self._suspects[servers[location].server_id] = replace(suspect, until=now + decide.launch_delay(suspect.failures))
+        return trusted, probed
 
     def release(self) -> None:
         """Launches in hand go on: their runs are claimed. Those that have not begun are found by recovery."""
@@ -91,6 +130,8 @@ class Queue:
             if time.monotonic() >= until:
                 return  # its lease has lapsed meanwhile: it is recovery's
             self._servers.at(server.address).launch_run(runs.launch_spec(run, self._log_limit))
+            with self._lock:
+                self._suspects.pop(server.server_id, None)
         except UnavailableError as error:
             self._put_back(run, server, error)
         except Exception as error:  # noqa: BLE001 - whatever the answer was, the run is not started
@@ -110,13 +151,24 @@ class Queue:
         self._servers.forget()
         not_before = datetime.now(UTC) + delay
         with self._lock:
-            self._later |= {not_before}
+            until = self._suspect(server)
+            self._later |= {not_before, until}
 
         def store() -> None:
             with self._engine.begin() as conn:
                 runs.requeue(conn, run.run_id, run.epoch, not_before=not_before, reason=reason, statuses=_UNSTARTED)
 
         _insist(store)
+
+    def _suspect(self, server: Server) -> datetime:
+        """Leave a code server alone for a while; returns until when. Launches that fail together count once."""
+        now, before = datetime.now(UTC), self._suspects.get(server.server_id)
+        if before is not None and before.until > now:
+            return before.until
+        failures = before.failures + 1 if before is not None else 1
+        until = now + decide.launch_delay(failures)
+        self._suspects[server.server_id] = _Suspect(failures=failures, until=until)
+        return until
 
     def _give_up(self, run: Run, error: Exception) -> None:
         facts = {"action": "refused", "run": run.run_id, "location": run.location, "error": str(error)}

@@ -11,7 +11,7 @@ from functools import partial
 from sqlalchemy import Connection, Engine
 
 from dagwright_daemon.definitions import Catalog
-from dagwright_daemon.evaluator import DynamicKeys, Evaluator, Work
+from dagwright_daemon.evaluator import PATIENCE, DynamicKeys, Evaluator, Work
 from dagwright_daemon.loop import Loop, Outcome, Turn
 from dagwright_daemon.servers import CodeServers
 from dagwright_shared.decide import requests, schedules
@@ -25,6 +25,7 @@ from dagwright_shared.store import instigators
 log = logging.getLogger("dagwright_daemon.schedules")
 
 _BATCH = 200
+_GONE = "The schedule was switched off, or taken out of the code, before the tick was evaluated."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +60,9 @@ class Schedules:
         return Loop(name="schedules", interval=10.0, rest=0.1, topics=topics, tick=self.tick, release=self._evaluator.close)
 
     def tick(self, turn: Turn) -> Outcome:
-        with self._engine.connect() as conn:
+        with self._engine.begin() as conn:
             running = self._running(conn)
-            left = self._left_open(conn, running)
+            left = self._left_open(conn, running, turn.now)
         taken = missed = 0
         due = [(schedule, found) for schedule in running.values() if (found := self._due(schedule, turn.now)) is not None]
         for start in range(0, len(due), _BATCH):
@@ -129,13 +130,21 @@ class Schedules:
                 works.append(self._work(schedule, tick_id, moment))
         return works
 
-    def _left_open(self, conn: Connection, running: Mapping[int, _Schedule]) -> list[Work]:
-        """Ticks that a daemon claimed and did not finish; only the leader of the loop gets here, so it is not at work on them."""
+    def _left_open(self, conn: Connection, running: Mapping[int, _Schedule], now: datetime) -> list[Work]:
+        """Ticks that a daemon claimed and did not finish; only the leader of the loop gets here, so it is not at work on them.
+
+        Those of schedules that have been switched off or taken away meanwhile are closed.
+        """
         found = []
         for tick in instigators.open_ticks(conn):
             schedule = running.get(tick.instigator_id)
             if schedule is not None and not self._evaluator.holds(tick.tick_id):
+                instigators.restart_tick(conn, tick.tick_id)
                 found.append(self._work(schedule, tick.tick_id, tick.scheduled_for))
+            elif schedule is None and now - tick.started_at > PATIENCE and not self._evaluator.holds(tick.tick_id):
+                owner = instigators.by_id(conn, tick.instigator_id)
+                if owner is not None and owner.kind is InstigatorKind.SCHEDULE:
+                    instigators.finish_tick(conn, tick.tick_id, TickStatus.SKIPPED, skip_reason=_GONE)
         return found
 
     def _work(self, schedule: _Schedule, tick_id: int, moment: datetime) -> Work:

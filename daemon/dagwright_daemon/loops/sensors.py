@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -12,12 +13,12 @@ from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.evaluator import Evaluator, Work
 from dagwright_daemon.loop import Loop, Outcome, Turn
 from dagwright_daemon.servers import CodeServers
-from dagwright_shared.decide import sensors
+from dagwright_shared.decide import requests, sensors
 from dagwright_shared.decide.requests import Asker, Definitions
 from dagwright_shared.model.runs import TriggerKind
 from dagwright_shared.model.snapshot import SensorKind, SensorSnapshot
 from dagwright_shared.model.ticks import Evaluation, Instigator, InstigatorKind, SensorQuestion
-from dagwright_shared.store import instigators
+from dagwright_shared.store import instigators, run_list
 
 _BATCH = 200
 
@@ -38,7 +39,7 @@ class Sensors:
         return Loop(name="sensors", interval=5.0, rest=0.1, topics=topics, tick=self.tick, release=self._evaluator.close)
 
     def tick(self, turn: Turn) -> Outcome:
-        with self._engine.connect() as conn:
+        with self._engine.begin() as conn:
             running = self._running(conn)
             works = self._left_open(conn, running) if running else []
         redone, due, later = len(works), [], set()
@@ -84,6 +85,7 @@ class Sensors:
         for tick in instigators.open_ticks(conn):
             known = running.get(tick.instigator_id)
             if known is not None and not self._evaluator.holds(tick.tick_id):
+                instigators.restart_tick(conn, tick.tick_id)
                 found.append(self._work(*known, tick.tick_id, tick.scheduled_for))
         return found
 
@@ -94,6 +96,12 @@ class Sensors:
         return Work(instigator=instigator, definitions=definitions, asker=asker, ask=partial(self._ask, instigator, question))
 
     def _ask(self, instigator: Instigator, question: SensorQuestion) -> Evaluation:
+        with self._engine.connect() as conn:
+            newest = run_list.list_page(
+                conn, location=instigator.location, trigger=TriggerKind.SENSOR, trigger_name=instigator.name, limit=1
+            )
+        key = newest.items[0].run_key if newest.items else None
+        question = replace(question, last_run_key=requests.users_key(key, instigator.location, instigator.name))
         return self._servers.client(instigator.location).evaluate_sensor(question, timeout=self._timeout)
 
 

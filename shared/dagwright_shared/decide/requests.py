@@ -65,6 +65,15 @@ def run_key(asker: Asker, location: str, request: RunRequestData, ordinal: int) 
     return f"{head}:{moment}" if ordinal == 0 else f"{head}:{moment}:#{ordinal}"
 
 
+def users_key(key: str | None, location: str, name: str) -> str | None:
+    """The run key that a sensor's function gave, out of the run key of its run; None when it gave none."""
+    head = f"{TriggerKind.SENSOR.value}:{location}:{name}:"
+    if key is None or not key.startswith(head):
+        return None
+    rest = key.removeprefix(head)
+    return None if rest.startswith("@") else rest
+
+
 def new_runs(
     definitions: Definitions,
     asker: Asker,

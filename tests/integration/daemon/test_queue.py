@@ -82,9 +82,7 @@ def test_an_unavailable_code_server_puts_the_run_back(store_engine: Engine, code
     assert "did not take the run" in (run.status_reason or "")
     assert run.launch_attempts == 1
     code_server.backend.refuse = lambda _: None
-    (wake,) = queue.tick(turn()).wake_at or ()
-    until(lambda: datetime.now(UTC) > wake)
-    assert queue.tick(turn()).done == 1
+    until(lambda: queue.tick(turn()).done)
     until(lambda: status(store_engine, run_id) is RunStatus.SUCCESS)
 
 
@@ -170,3 +168,24 @@ def test_a_daemon_launches_within_milliseconds(store_engine: Engine, code_server
     many = set(enqueue(store_engine, 100))
     until(lambda: many <= set(backend.launched_at), seconds=20)
     print(f"100 launches: {max(backend.launched_at[one] for one in many) - began:.2f} s")
+
+
+def test_a_code_server_that_fails_is_tried_with_one_run_at_a_time(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:
+    backend, tried = code_server.backend, []
+
+    def refuse(spec: object) -> UnavailableError:
+        tried.append(spec)
+        return UnavailableError("busy")
+
+    backend.refuse = refuse
+    many = enqueue(store_engine, 50)
+    queue.tick(turn())
+    until(lambda: len(tried) == 3)
+    until(lambda: all(status(store_engine, run_id) is RunStatus.QUEUED for run_id in many))
+    assert queue.tick(turn()).done == 0
+    until(lambda: queue.tick(turn()).done == 1)
+    until(lambda: len(tried) == 4)
+    until(lambda: all(status(store_engine, run_id) is RunStatus.QUEUED for run_id in many))
+    assert queue.tick(turn()).done == 0
+    backend.refuse = lambda _: None
+    until(lambda: queue.tick(turn()) and all(status(store_engine, run_id) is RunStatus.SUCCESS for run_id in many), seconds=20)

@@ -83,7 +83,7 @@ def test_a_tick_makes_one_run(store_engine: Engine, publish: Callable[..., None]
     assert loop.tick(turn(NOON + timedelta(minutes=59))).done == 0
     outcome = loop.tick(turn(NOON + timedelta(hours=1)))
     assert outcome.done == 1
-    assert outcome.wake_at == {NOON + timedelta(hours=2)}
+    assert outcome.wake_at == frozenset({NOON + timedelta(hours=2)})
     until(settled(store_engine, 1))
     (run,), (tick,) = all_runs(store_engine), ticks(store_engine)
     assert run.run_key == "schedule:here:hourly:2026-03-01T13:00:00+00:00"
