@@ -76,9 +76,13 @@ def look(status: object) -> Look:
     return LOOKS.get(str(status), _UNKNOWN)
 
 
-def event_tone(kind: str) -> str:
-    """The tone of an event's type."""
-    return _EVENT_TONES.get(kind, "neutral")
+def event_tone(kind: str, level: str, data: Mapping[str, object]) -> str:
+    """The tone of an event: that of its type, or of how bad it is."""
+    if kind in _EVENT_TONES:
+        return _EVENT_TONES[kind]
+    if kind == "CHECK_EVALUATED" and data.get("passed"):
+        return "success"
+    return {"WARNING": "warning", "ERROR": "failure", "CRITICAL": "failure"}.get(level, "neutral")
 
 
 def event_words(kind: str) -> str:
@@ -97,7 +101,8 @@ def duration(seconds: float | None) -> str:
     whole = round(seconds)
     for unit, name, part, part_name in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s")):
         if whole >= unit:
-            return f"{whole // unit} {name} {whole % unit // part:02d} {part_name}"
+            rest = whole % unit // part
+            return f"{whole // unit} {name}" + (f" {rest:02d} {part_name}" if rest else "")
     return f"{whole} s"
 
 
@@ -164,7 +169,15 @@ _markdown.disable("image")
 
 def markdown(text: str | None) -> str:
     """User Markdown as HTML. Raw HTML is shown as text and `javascript:` links are not made (markdown-it's own rule)."""
-    return str(_markdown.render(text or "")).replace("<a href=", '<a rel="noopener nofollow" href=')
+    tokens = _markdown.parse(text or "")
+    for token in tokens:
+        # The pages' policy refuses style attributes, and markdown-it aligns columns by them.
+        if "style" in token.attrs:
+            token.attrs = {"class": "num"} if "right" in str(token.attrs["style"]) else {}
+        for child in token.children or ():
+            if child.type == "link_open":
+                child.attrSet("rel", "noopener nofollow")
+    return str(_markdown.renderer.render(tokens, _markdown.options, {}))
 
 
 def first_line(text: str | None) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dagwright_shared.model.metadata import json_safe
 from dagwright_webserver import looks
@@ -100,6 +100,7 @@ def _environment() -> Environment:
         path=lambda text: quote(str(text), safe="/"),
         segment=lambda text: quote(str(text), safe=""),
         pretty=pretty,
+        ticked=ticked,
         data=data_block,
         value_text=value_text,
     )
@@ -136,6 +137,12 @@ def data_block(value: object) -> Markup:
     """JSON for a `<script type="application/json">`: inert data, which no content security policy refuses."""
     text = json.dumps(json_safe(value), ensure_ascii=False)
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
+
+
+def ticked(text: str) -> Markup:
+    """A sentence whose commands stand between backticks, with those as code."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts)))  # noqa: S704 - each part is escaped
 
 
 def value_text(value: object) -> str:

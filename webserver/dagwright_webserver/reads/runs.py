@@ -308,7 +308,7 @@ def count_by_status(conn: Connection, wanted: RunFilter | None = None, *, cap: i
     """How many of the newest `cap` runs that fit a filter are in each status."""
     inner = _filtered(select(_runs.status, _runs.created_at), wanted or RunFilter()).order_by(_runs.created_at.desc()).limit(cap).subquery()
     rows = conn.execute(select(inner.c.status, func.count()).group_by(inner.c.status)).all()
-    return {status: count for status, count in rows}
+    return dict(rows)
 
 
 def summary(row: Row[Any]) -> RunSummary:
@@ -415,6 +415,25 @@ def read_steps(conn: Connection, run_id: str) -> tuple[StepView, ...]:
         )
         for row in rows
     )
+
+
+def step_errors(conn: Connection, run_ids: Sequence[str]) -> Mapping[str, str]:
+    """Run id to the first line of the error of its first failed step, for runs that failed because a step did."""
+    if not run_ids:
+        return {}
+    s = tables.steps.c
+    query = (
+        select(
+            s.run_id,
+            s.step_key,
+            s.error["class_name"].astext.label("class_name"),
+            func.left(s.error["message"].astext, 500).label("message"),
+        )
+        .distinct(s.run_id)
+        .where(s.run_id.in_(run_ids), s.status == str(StepStatus.FAILURE))
+        .order_by(s.run_id, s.ended_at, s.ordinal)
+    )
+    return {row.run_id: f"{row.step_key}: {_first_line(row.class_name, row.message) or 'failed'}" for row in conn.execute(query)}
 
 
 def run_state(conn: Connection, run_id: str) -> tuple[RunStatus, int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -23,6 +23,7 @@ from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_webserver import drawings, errors, launching, lineage, render
 from dagwright_webserver.deps import Services, Web, utc_now
+from dagwright_webserver.reads import asset_states, materializations, partition_status
 from dagwright_webserver.reads import assets as asset_reads
 from dagwright_webserver.reads import automation as automation_reads
 from dagwright_webserver.reads import deployment as deployment_reads
@@ -30,13 +31,14 @@ from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import jobs as job_reads
 from dagwright_webserver.reads import lineage as lineage_reads
 from dagwright_webserver.reads import overview as overview_reads
-from dagwright_webserver.reads import partition_status
 from dagwright_webserver.reads import runs as run_reads
-from dagwright_webserver.reads.assets import AssetFilter, AssetStatus, AssetView, PlotView
+from dagwright_webserver.reads.asset_states import AssetStatus
+from dagwright_webserver.reads.assets import AssetFilter, AssetView
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.events import EventFilter, EventView, LogFile, LogView
 from dagwright_webserver.reads.jobs import JobView
-from dagwright_webserver.reads.runs import RunFilter, RunView
+from dagwright_webserver.reads.materializations import PlotView
+from dagwright_webserver.reads.runs import RunFilter, RunSummary, RunView
 from dagwright_webserver.routes.assets import parse_key
 from dagwright_webserver.routes.deployment import read_deployment
 from dagwright_webserver.routes.runs import parse_level, parse_types
@@ -91,9 +93,14 @@ def favicon() -> Response:
 @html.get("/")
 def overview(request: Request, web: Services, hours: Annotated[int, Query(ge=1, le=720)] = _TIMELINE_HOURS) -> Response:
     limit = web.settings.max_concurrent_runs
-    view = web.read_defs(lambda conn, defs: overview_reads.read_overview(conn, defs, run_limit=limit, hours=hours))
+
+    def read(conn: Connection, defs: Definitions) -> tuple[overview_reads.OverviewView, Mapping[str, str]]:
+        view = overview_reads.read_overview(conn, defs, run_limit=limit, hours=hours)
+        return view, run_reads.step_errors(conn, [run.run_id for run in view.failures])
+
+    view, step_errors = web.read_defs(read)
     return render.page(
-        request, "overview.html", view=view, hours=hours, timeline=drawings.timeline(view), health=drawings.health(view.asset_counts)
+        request, "overview.html", view=view, step_errors=step_errors, hours=hours, timeline=drawings.timeline(view), health=drawings.health(view.asset_counts)
     )
 
 
@@ -120,8 +127,10 @@ def runs(
     wanted = RunFilter(statuses=statuses, job=rest.job, asset=rest.asset, trigger=rest.trigger, text=rest.text, tags=rest.tags)
 
     def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
+        view = run_reads.list_runs(conn, wanted, limit=50, cursor=cursor or None)
         return {
-            "view": run_reads.list_runs(conn, wanted, limit=50, cursor=cursor or None),
+            "view": view,
+            "step_errors": run_reads.step_errors(conn, _failed(view.items)),
             "counts": run_reads.count_by_status(conn, rest),
             "jobs": list(defs.jobs),
             "assets": [str(key) for key in list(defs.assets)[:2000]],
@@ -129,6 +138,10 @@ def runs(
 
     filtered = bool(statuses or rest != RunFilter())
     return render.page(request, "runs.html", statuses=[str(each) for each in statuses], filtered=filtered, **web.read_defs(read))
+
+
+def _failed(items: Sequence[RunSummary]) -> list[str]:
+    return [run.run_id for run in items if run.status is RunStatus.FAILURE]
 
 
 def _statuses(given: str | None) -> tuple[RunStatus, ...]:
@@ -200,17 +213,17 @@ def _run_page(conn: Connection, run_id: str, wanted: EventFilter, before: int | 
         gantt=drawings.gantt(view, attempts if any(each.type == "STEP_RETRYING" for each in attempts) else (), now),
         events=event_reads.newest_events(conn, run_id, wanted, limit=_EVENTS, before_seq=before),
         logs=logs,
-        log=_picked_log(conn, run_id, logs, log),
+        log=_picked_log(conn, run_id, logs, log, {step.step_key for step in view.steps if step.status == "FAILURE"}),
         daemon_alive=not waits or any(daemon.alive for daemon in deployment_reads.read_daemons(conn, now=now)),
     )
 
 
-def _picked_log(conn: Connection, run_id: str, logs: tuple[LogFile, ...], wanted: str | None) -> LogView | None:
-    """The stream that the address names, or else the first one that has anything."""
+def _picked_log(conn: Connection, run_id: str, logs: tuple[LogFile, ...], wanted: str | None, failed: set[str]) -> LogView | None:
+    """The stream that the address names, or else that of a step that failed, or the first one that has anything."""
     if not logs:
         return None
     by_name = {f"{each.step_key}:{each.attempt}:{each.stream}": each for each in logs}
-    picked = by_name.get(wanted or "") or next((each for each in logs if each.size), logs[0])
+    picked = by_name.get(wanted or "") or min(logs, key=lambda each: (each.step_key not in failed, not each.size, each.stream != "stdout"))
     return event_reads.read_log(conn, run_id, picked.step_key, picked.attempt, picked.stream)
 
 
@@ -233,17 +246,17 @@ def jobs(request: Request, web: Services, text: Word = None, location: Word = No
 
 @html.get("/jobs/{name}")
 def job(request: Request, web: Services, name: str, location: Word = None) -> Response:
-    def read(conn: Connection, defs: Definitions) -> tuple[JobView, Mapping[str, AssetStatus]]:
+    def read(conn: Connection, defs: Definitions) -> tuple[JobView, Mapping[str, AssetStatus], Mapping[str, str]]:
         view = job_reads.get_job(conn, defs, name, now=utc_now(), location=location or None)
-        return view, _asset_statuses(conn, defs, view.assets)
+        return view, _asset_statuses(conn, defs, view.assets), run_reads.step_errors(conn, _failed(view.recent_runs))
 
-    view, statuses = web.read_defs(read)
+    view, statuses, step_errors = web.read_defs(read)
     body: dict[str, Any] = {"job": view.name, **({"location": view.location} if view.other_locations else {})}
     launch = _launch(
         f"Launch {view.name}", body, view.config_schema, view.default_config, list(view.newest_partitions), view.partition_count
     )
     return render.page(
-        request, "job.html", view=view, graph=lineage.job_graph(view, statuses), launch=launch, curl_body=_curl_body(body, launch)
+        request, "job.html", view=view, step_errors=step_errors, graph=lineage.job_graph(view, statuses), launch=launch, curl_body=_curl_body(body, launch)
     )
 
 
@@ -251,12 +264,12 @@ def _asset_statuses(conn: Connection, defs: Definitions, keys: tuple[str, ...]) 
     if not keys:
         return {}
     wanted = [AssetKey.from_user_string(key) for key in keys]
-    states = asset_reads.read_states(conn, wanted)
+    states = asset_states.read_states(conn, wanted)
     found = {}
     for key in wanted:
         if key in defs.assets:
             place, asset = defs.asset(key)
-            found[str(key)] = asset_reads.status_of(asset, states.get((place, str(key)), asset_reads.UNKNOWN))
+            found[str(key)] = asset_states.status_of(asset, states.get((place, str(key)), asset_states.UNKNOWN))
     return found
 
 
@@ -333,10 +346,10 @@ def _asset_page(
     place, definition = defs.asset(AssetKey.from_user_string(view.key), view.location)
     tabs = _tabs(view)
     chosen = tab if tab in [each[0] for each in tabs] else "overview"
-    asset_id = asset_reads.read_states(conn, [definition.key]).get((place, view.key), asset_reads.UNKNOWN).asset_id
+    asset_id = asset_states.read_states(conn, [definition.key]).get((place, view.key), asset_states.UNKNOWN).asset_id
     history, more = view.history, None
     if chosen == "history" or partition:
-        listed = asset_reads.list_materializations(conn, asset_id, partition=partition, cursor=cursor)
+        listed = materializations.list_materializations(conn, asset_id, partition=partition, cursor=cursor)
         history, more = listed.items, listed.next_cursor
     cells: tuple[drawings.Cell, ...] = ()
     if chosen == "partitions" and view.partitions:

@@ -28,7 +28,7 @@ function draw(box) {
     legend: { show: false },
     scales: { x: { time: !over }, y: { range: (_, low, high) => { const room = (high - low || Math.abs(high) || 1) * .12; return [low >= 0 && low - room < 0 ? 0 : low - room, high + room]; } } },
     axes: [
-      { ...axis, space: 70, values: over ? (_, at) => at.map((n) => (Number.isInteger(n) ? data.partitions[n] ?? "" : "")) : undefined },
+      { ...axis, space: 78, size: 30, values: over ? (_, at) => at.map((n) => (Number.isInteger(n) ? data.partitions[n] ?? "" : "")) : undefined },
       { ...axis, size: 52, values: (_, at) => at.map(number) },
     ],
     series: [{}, { stroke: resolved("--accent"), width: 1.75, fill: resolved("--accent-soft"), points: { show: x.length < 60, size: 5, fill: resolved("--bg"), stroke: resolved("--accent") } }],

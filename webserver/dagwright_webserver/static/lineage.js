@@ -26,7 +26,8 @@ const fit = (text, room, font) => {
 function draw(box) {
   const data = JSON.parse(document.getElementById(box.dataset.graph).textContent);
   if (!data.nodes?.length) { box.querySelector(".msg").textContent = "Nothing to draw"; return; }
-  const sizes = new Map(data.nodes.map((node) => [node.id, width(node)]));
+  const widest = Math.min(240, Math.max(...data.nodes.map(width)));
+  const sizes = new Map(data.nodes.map((node) => [node.id, widest])); // one width for all: columns line up
   const worker = new Worker("/static/layout-worker.js");
   worker.onmessage = ({ data: places }) => { worker.terminate(); show(box, data, sizes, places); };
   worker.onerror = () => { worker.terminate(); box.querySelector(".msg").textContent = "The layout failed; the list has the same data"; };
@@ -51,7 +52,10 @@ function show(box, data, sizes, places) {
   }
   const apply = () => world.setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.k})`);
   const whole = () => {
-    const { width: w, height: h } = box.getBoundingClientRect();
+    const w = box.clientWidth, scale = Math.min(1, Math.max(.15, w / places.width));
+    const most = box.classList.contains("short") ? 380 : innerHeight * .72;
+    box.style.height = `${Math.round(Math.min(most, Math.max(box.classList.contains("short") ? 150 : 320, places.height * scale + 40)))}px`;
+    const h = box.clientHeight;
     view.k = Math.min(1, Math.max(.15, Math.min(w / places.width, h / places.height)));
     view.x = (w - places.width * view.k) / 2;
     view.y = (h - places.height * view.k) / 2;
