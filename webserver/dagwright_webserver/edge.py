@@ -119,8 +119,8 @@ class Edge:
             return errors.problem_response(403, "host-not-allowed", detail, instance=path)
         if scope["method"] in _CHANGING and not self._is_own_page(headers, host):
             detail = (
-                f"The request was sent by a web page of {headers.get('origin') or 'another site'}, and only pages of this server may change "
-                "anything here. A program needs no Origin header; a page behind a proxy needs its name in DAGWRIGHT_ALLOWED_HOSTS."
+                f"The request was sent by a web page of {headers.get('origin') or 'another site'}, and only pages of this server "
+                "may change anything here. A program needs no Origin header; a proxy's name belongs in DAGWRIGHT_ALLOWED_HOSTS."
             )
             return errors.problem_response(403, "cross-origin", detail, instance=path)
         return None

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from dagwright_webserver import looks
-from dagwright_webserver.reads.assets import AssetLink, AssetStatus
+from dagwright_webserver.reads.asset_states import AssetStatus
+from dagwright_webserver.reads.assets import AssetLink
 from dagwright_webserver.reads.jobs import JobView
 from dagwright_webserver.reads.lineage import LineageView
 

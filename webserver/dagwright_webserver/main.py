@@ -22,7 +22,7 @@ from dagwright_shared.runtime.settings import Settings
 from dagwright_shared.store import engine as store_engine
 from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_shared.store.listen import Listener
-from dagwright_webserver import edge, errors
+from dagwright_webserver import edge, errors, openapi
 from dagwright_webserver.deps import Web
 from dagwright_webserver.live import TOPICS, Live
 from dagwright_webserver.reads.definitions import DefinitionsCache
@@ -82,6 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     app.include_router(deployment.health)
     pages.install(app)
+    app.openapi = openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way to replace it
     # The last one added is the outermost.
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(edge.Edge, allowed_hosts=settings.allowed_hosts)
@@ -160,7 +161,8 @@ def bind(settings: Settings) -> socket.socket:
                 f"{settings.host!r} is not an address of this machine; choose another by --host or DAGWRIGHT_HOST"
             ) from None
         raise SettingsError(
-            f"port {settings.port} is in use ({where} cannot be bound: {error.strerror}); stop what uses it, or choose another by --port or DAGWRIGHT_PORT"
+            f"port {settings.port} is in use ({where} cannot be bound: {error.strerror}); "
+            "stop what uses it, or choose another by --port or DAGWRIGHT_PORT"
         ) from None
     listening.set_inheritable(True)
     return listening

@@ -215,7 +215,7 @@ def parse_tags(pairs: list[str] | None) -> dict[str, str]:
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemDocument, "description": text, "content": {"application/problem+json": {}}}
+    status: {"model": ProblemDocument, "description": text}
     for status, text in {
         404: "There is no such thing.",
         409: "The thing is in a state that does not allow this.",

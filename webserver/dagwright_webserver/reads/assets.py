@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Uuid, and_, case, cast, func, literal_column, or_, select, tuple_
+from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
@@ -17,25 +16,11 @@ from dagwright_shared.model.partitions import describe
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, CheckSnapshot
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
+from dagwright_webserver.reads.asset_states import UNKNOWN, AssetState, AssetStatus, States, read_states, status_of
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
+from dagwright_webserver.reads.materializations import MaterializationView, PlotView, list_materializations, read_plots
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
-from dagwright_webserver.reads.runs import active_statuses, is_run_id
 from dagwright_webserver.reads.view import Moment, view
-
-
-class AssetStatus(StrEnum):
-    """The state of an asset in one word; with several partitions, the worst that needs attention."""
-
-    MATERIALIZING = "MATERIALIZING"
-    FAILED = "FAILED"
-    """The newest try of some partition failed."""
-    CHECK_FAILED = "CHECK_FAILED"
-    """It has data, but a check of severity ERROR did not pass."""
-    MATERIALIZED = "MATERIALIZED"
-    MISSING = "MISSING"
-    """Never materialized."""
-    EXTERNAL = "EXTERNAL"
-    """Made by somebody else."""
 
 
 @view
@@ -104,68 +89,6 @@ class AssetListView:
     """All kinds that exist, for filters."""
     total: int
     """How many assets fit the filter."""
-
-
-@view
-class MaterializationView:
-    """One materialization or observation."""
-
-    type: str
-    """ASSET_MATERIALIZED, ASSET_OBSERVED or ASSET_FAILED."""
-    time: Moment
-    """When it happened."""
-    run_id: str
-    """The run that did it."""
-    seq: int
-    """Number of the event in that run."""
-    step_key: str | None
-    """The step that did it."""
-    partition: str | None
-    """Partition key; null when unpartitioned."""
-    message: str
-    """What happened, in words."""
-    metadata: Mapping[str, Any]
-    """What user code attached: label to `{"type", "raw_value"}`."""
-    data_version: str | None
-    """Version of the data that was made."""
-    code_version: str | None
-    """Version of the code that made it."""
-
-
-@view
-class MaterializationListView:
-    """One page of the history, newest first."""
-
-    items: tuple[MaterializationView, ...]
-    """The events."""
-    next_cursor: str | None
-    """Give this as `cursor` for the next page; null on the last one."""
-
-
-@view
-class PlotPoint:
-    """One point of a plot."""
-
-    value: float
-    """The number."""
-    time: Moment
-    """When it was materialized."""
-    partition: str | None
-    """Partition key; null when unpartitioned."""
-    run_id: str
-    """The run that attached it."""
-
-
-@view
-class PlotView:
-    """A numeric metadata label over partitions, or over time when unpartitioned."""
-
-    label: str
-    """The metadata label."""
-    over: str
-    """partition or time: what the points are sorted by."""
-    points: tuple[PlotPoint, ...]
-    """At most 400, oldest first."""
 
 
 @view
@@ -279,118 +202,6 @@ class AssetFilter:
     status: AssetStatus | None = None
     text: str | None = None
     """A part of the key or the description."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssetState:
-    """What the store knows of an asset, over all of its partitions."""
-
-    asset_id: int
-    materialized: int = 0
-    failed: int = 0
-    materialized_at: datetime | None = None
-    run_id: str | None = None
-    code_version: str | None = None
-    active_run_id: str | None = None
-    checks_passed: int = 0
-    checks_warned: int = 0
-    checks_failed: int = 0
-
-
-MAX_PLOT_POINTS = 400
-_HISTORY_TYPES = ("ASSET_MATERIALIZED", "ASSET_OBSERVED", "ASSET_FAILED")
-UNKNOWN = AssetState(asset_id=0)
-States = Mapping[tuple[str, str], AssetState]
-
-
-def read_states(conn: Connection, keys: Iterable[AssetKey] | None = None) -> States:
-    """(location, key as text) to state, for some assets or all that are defined."""
-    a, p = tables.assets.c, tables.asset_partitions.c
-    wanted = a.defined if keys is None else a.key.in_([str(key) for key in keys])
-    failed = and_(p.failed_at.is_not(None), or_(p.materialized_at.is_(None), p.failed_at > p.materialized_at))
-    latest = (
-        select(p.asset_id, p.run_id, p.code_version, p.materialized_at)
-        .where(p.asset_id == a.asset_id, p.materialized_at.is_not(None))
-        .order_by(p.materialized_at.desc().nulls_last())
-        .limit(1)
-        .lateral("latest")
-    )
-    counts = (
-        select(p.asset_id, func.count(p.materialized_at).label("materialized"), func.sum(case((failed, 1), else_=0)).label("failed"))
-        .where(p.asset_id.in_(select(a.asset_id).where(wanted)))
-        .group_by(p.asset_id)
-        .subquery("counts")
-    )
-    query = (
-        select(
-            a.asset_id,
-            a.location,
-            a.key,
-            counts.c.materialized,
-            counts.c.failed,
-            latest.c.materialized_at,
-            latest.c.run_id,
-            latest.c.code_version,
-        )  # fmt: skip
-        .outerjoin(counts, counts.c.asset_id == a.asset_id)
-        .outerjoin(latest, literal_column("true"))
-        .where(wanted)
-    )
-    active, checks = _active_runs(conn), _check_counts(conn)
-    return {(row.location, row.key): _state(row, active, checks) for row in conn.execute(query)}
-
-
-def _state(row: Any, active: Mapping[int, str], checks: Mapping[int, tuple[int, int, int]]) -> AssetState:
-    passed, warned, failed = checks.get(row.asset_id, (0, 0, 0))
-    return AssetState(
-        asset_id=row.asset_id,
-        materialized=row.materialized or 0,
-        failed=int(row.failed or 0),
-        materialized_at=row.materialized_at,
-        run_id=row.run_id,
-        code_version=row.code_version,
-        active_run_id=active.get(row.asset_id),
-        checks_passed=passed,
-        checks_warned=warned,
-        checks_failed=failed,
-    )
-
-
-def _active_runs(conn: Connection) -> Mapping[int, str]:
-    r, x = tables.runs.c, tables.run_assets.c
-    query = select(x.asset_id, func.max(r.run_id.op("::")(literal_column("text")))).join(tables.runs, r.run_id == x.run_id)
-    rows = conn.execute(query.where(r.status.in_(active_statuses())).group_by(x.asset_id)).all()
-    return {asset_id: run_id for asset_id, run_id in rows}
-
-
-def _check_counts(conn: Connection) -> Mapping[int, tuple[int, int, int]]:
-    c = tables.check_results.c
-    newest = (
-        select(c.asset_id, c.passed, c.severity).ext(distinct_on(c.asset_id, c.name)).order_by(c.asset_id, c.name, c.evaluated_at.desc()).subquery()
-    )
-    n = newest.c
-    query = select(
-        n.asset_id,
-        func.count().filter(n.passed).label("passed"),
-        func.count().filter(~n.passed, n.severity == "WARN").label("warned"),
-        func.count().filter(~n.passed, n.severity != "WARN").label("failed"),
-    ).group_by(n.asset_id)
-    return {row.asset_id: (row.passed, row.warned, row.failed) for row in conn.execute(query)}
-
-
-def status_of(asset: AssetSnapshot | None, state: AssetState) -> AssetStatus:
-    """The state of an asset in one word."""
-    if state.active_run_id is not None:
-        return AssetStatus.MATERIALIZING
-    if state.failed:
-        return AssetStatus.FAILED
-    if state.checks_failed:
-        return AssetStatus.CHECK_FAILED
-    if state.materialized:
-        return AssetStatus.MATERIALIZED
-    if asset is None or asset.execution is AssetExecution.EXTERNAL:
-        return AssetStatus.EXTERNAL
-    return AssetStatus.MISSING
 
 
 def summarize(location: LocationName, asset: AssetSnapshot, state: AssetState, checks: int) -> AssetSummary:
@@ -516,75 +327,6 @@ def _link(defs: Definitions, key: AssetKey, states: States, input_name: str | No
     place, asset = defs.asset(key) if found else (LocationName(""), None)
     status = status_of(asset, states.get((place, str(key)), UNKNOWN))
     return AssetLink(key=str(key), defined=bool(found), status=status, input_name=input_name)
-
-
-def list_materializations(
-    conn: Connection,
-    asset_id: int,
-    *,
-    types: Sequence[str] = _HISTORY_TYPES,
-    partition: str | None = None,
-    limit: int = 50,
-    cursor: str | None = None,
-) -> MaterializationListView:
-    """The history of an asset, newest first."""
-    e = tables.events.c
-    query = select(tables.events).where(e.asset_id == asset_id, e.type.in_(types))
-    if partition is not None:
-        query = query.where(e.partition == partition.split("|"))
-    if cursor is not None:
-        micros, run_id, seq = cursors.decode("materializations", cursor, int, str, int)
-        if not is_run_id(str(run_id)):
-            raise cursors.bad_cursor(cursor)
-        after = tuple_(cursors.to_moment(micros, cursor), cast(str(run_id), Uuid(as_uuid=False)), int(seq))
-        query = query.where(tuple_(e.time, e.run_id, e.seq) < after)
-    rows = conn.execute(query.order_by(e.time.desc(), e.run_id.desc(), e.seq.desc()).limit(limit + 1)).all()
-    shown = rows[:limit]
-    last = shown[-1] if shown else None
-    more = cursors.encode("materializations", cursors.from_moment(last.time), last.run_id, last.seq) if last and len(rows) > limit else None
-    return MaterializationListView(items=tuple(_materialization(row) for row in shown), next_cursor=more)
-
-
-def _materialization(row: Row[Any]) -> MaterializationView:
-    return MaterializationView(
-        type=row.type,
-        time=row.time,
-        run_id=row.run_id,
-        seq=row.seq,
-        step_key=row.step_key,
-        partition=format_partition(tuple(row.partition)),
-        message=row.message,
-        metadata=row.data.get("metadata") or {},
-        data_version=row.data.get("data_version"),
-        code_version=row.data.get("code_version"),
-    )
-
-
-def read_plots(conn: Connection, asset_id: int, *, partitioned: bool) -> tuple[PlotView, ...]:
-    """The numeric metadata of an asset: newest value of each partition, or the newest events when unpartitioned."""
-    if partitioned:
-        p = tables.asset_partitions.c
-        query = (
-            select(p.partition, p.run_id, p.materialized_at.label("time"), p.metadata)
-            .where(p.asset_id == asset_id, p.materialized_at.is_not(None))
-            .order_by(p.partition.desc())
-        )
-    else:
-        e = tables.events.c
-        query = (
-            select(e.partition, e.run_id, e.time, e.data["metadata"].label("metadata"))
-            .where(e.asset_id == asset_id, e.type == "ASSET_MATERIALIZED")
-            .order_by(e.time.desc(), e.seq.desc())
-        )
-    plots: dict[str, list[PlotPoint]] = {}
-    for row in reversed(conn.execute(query.limit(MAX_PLOT_POINTS)).all()):
-        for label, value in (row.metadata or {}).items():
-            raw = value.get("raw_value") if isinstance(value, dict) and value.get("type") in ("int", "float") else None
-            if isinstance(raw, int | float) and not isinstance(raw, bool):
-                point = PlotPoint(value=float(raw), time=row.time, partition=format_partition(tuple(row.partition)), run_id=row.run_id)
-                plots.setdefault(label, []).append(point)
-    over = "partition" if partitioned else "time"
-    return tuple(PlotView(label=label, over=over, points=tuple(points)) for label, points in sorted(plots.items()))
 
 
 def read_checks(conn: Connection, asset_id: int, defined: Sequence[CheckSnapshot], key: str) -> tuple[CheckView, ...]:

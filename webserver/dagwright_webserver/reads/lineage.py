@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 
 from dagwright_shared.model.keys import AssetKey
-from dagwright_webserver.reads.assets import UNKNOWN, AssetStatus, States, read_states, status_of
+from dagwright_webserver.reads.asset_states import UNKNOWN, AssetStatus, States, read_states, status_of
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.view import Moment, view
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from dagwright_shared.model.runs import FINAL, RunStatus
 from dagwright_shared.store import tables
-from dagwright_webserver.reads.assets import UNKNOWN, AssetStatus, read_states, status_of
+from dagwright_webserver.reads.asset_states import UNKNOWN, AssetStatus, read_states, status_of
 from dagwright_webserver.reads.automation import UpcomingTick, upcoming
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.deployment import QueueView, database_now, find_problems, read_daemons, read_locations, read_queue
@@ -99,7 +99,7 @@ def read_overview(conn: Connection, defs: Definitions, *, run_limit: int, hours:
         now=now,
         window_start=start,
         timeline=_timeline(runs),
-        counts={status: count for status, count in counts},
+        counts=dict(counts),
         active=tuple(run for run in runs if not run.is_final)[:20],
         failures=_failures(runs),
         recent=list_runs(conn, RunFilter(), limit=10).items,

@@ -14,9 +14,12 @@ from dagwright_shared.store import tables
 from dagwright_webserver.deps import Services, answer, utc_now
 from dagwright_webserver.reads import assets as asset_reads
 from dagwright_webserver.reads import lineage as lineage_reads
-from dagwright_webserver.reads.assets import AssetFilter, AssetListView, AssetStatus, AssetView, MaterializationListView
+from dagwright_webserver.reads import materializations
+from dagwright_webserver.reads.asset_states import AssetStatus
+from dagwright_webserver.reads.assets import AssetFilter, AssetListView, AssetView
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.lineage import LineageView
+from dagwright_webserver.reads.materializations import MaterializationListView
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
 from dagwright_webserver.routes.runs import Client, IdempotencyKey, enqueue_once, prepare, trigger_of
 from dagwright_webserver.schemas import API, Cursor, LaunchBody, Launched, Limit, Name, RunOptions, Text, problems
@@ -27,7 +30,7 @@ KeyPath = Annotated[str, Path(description="Key of the asset, its slashes include
 
 
 @router.get("/assets", summary="List assets", response_model=AssetListView, responses=problems(422, 503))
-def list_assets(
+def list_assets(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     web: Services,
     group: Name = None,
     kind: Name = None,
@@ -76,7 +79,7 @@ def list_materializations(
 
     def read(conn: Connection, defs: Definitions) -> MaterializationListView:
         asset_id = find_id(conn, defs, key, location)
-        return asset_reads.list_materializations(conn, asset_id, partition=partition, limit=limit, cursor=cursor)
+        return materializations.list_materializations(conn, asset_id, partition=partition, limit=limit, cursor=cursor)
 
     return answer(web.read_defs(read))
 

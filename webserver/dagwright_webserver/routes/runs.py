@@ -126,7 +126,7 @@ def page_url(request: Request, run_id: str) -> str:
 
 
 @router.get("", summary="List runs", response_model=RunListView, responses=problems(422, 503))
-def list_runs(
+def list_runs(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     web: Services,
     status: Annotated[list[RunStatus] | None, Query(description="Statuses; may be given again.")] = None,
     job: Name = None,
@@ -168,7 +168,7 @@ def get_run(run_id: RunIdPath, web: Services) -> Response:
 @router.get(
     "/{run_id}/events", summary="List the events of a run", response_model=event_reads.EventListView, responses=problems(404, 422, 503)
 )
-def list_events(
+def list_events(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     run_id: RunIdPath,
     web: Services,
     after_seq: Annotated[int, Query(ge=0, lt=2**62, description="Only events with a higher number.")] = 0,
