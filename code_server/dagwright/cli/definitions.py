@@ -41,7 +41,10 @@ def _validate(location: Location) -> dict[str, Any]:
 
     result: dict[str, Any] = {"location": location.name, "target": str(location)}
     try:
-        made = snapshot.build(load.load(load.LoadTarget(file=location.file, module=location.module)), LocationName(location.name))
+        made = snapshot.build(
+            load.load(load.LoadTarget(file=str(location.file) if location.file else None, module=location.module)),
+            LocationName(location.name),
+        )
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise

@@ -19,8 +19,11 @@ COLOURS: Mapping[str, str] = {
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console. It honours NO_COLOR, and prints plain text into a pipe."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    """A rich console. It honours NO_COLOR, and prints plain text into a pipe, where nothing is cut to the width of a terminal."""
+    made = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not made.is_terminal:
+        made.width = 10_000
+    return made
 
 
 def as_json(value: Any) -> None:
