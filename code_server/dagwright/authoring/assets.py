@@ -89,7 +89,7 @@ class AssetsDefinition:
     def check_keys(self) -> tuple[AssetCheckKey, ...]:
         return tuple(spec.key for spec in self.check_specs)
 
-    @property
+    @cached_property
     def output_names_by_key(self) -> Mapping[AssetKey, str]:
         return {key: name for name, key in self.keys_by_output_name.items()}
 

@@ -108,15 +108,19 @@ class LocalGraph:
             for spec in owner.check_specs:
                 self.checks_by_key[spec.key] = owner
         self.topology = Topology({spec.key: [dep.asset_key for dep in spec.deps] for definition in assets for spec in definition.specs})
+        self._facts: dict[AssetKey, AssetFacts] = {}
         self._checks: dict[AssetKey, list[AssetCheckKey]] = {}
         for key in self.checks_by_key:
             self._checks.setdefault(key.asset_key, []).append(key)
 
     def facts(self, key: AssetKey) -> AssetFacts:
-        definition = self.assets_by_key[key]
-        spec = definition.specs_by_key[key]
-        op_name = definition.name if definition.is_executable else None
-        return AssetFacts(spec.group, spec.tags, spec.kinds, spec.owners, definition.execution, op_name)
+        known = self._facts.get(key)
+        if known is None:
+            definition = self.assets_by_key[key]
+            spec = definition.specs_by_key[key]
+            op_name = definition.name if definition.is_executable else None
+            known = self._facts[key] = AssetFacts(spec.group, spec.tags, spec.kinds, spec.owners, definition.execution, op_name)
+        return known
 
     def check_keys(self, key: AssetKey) -> Sequence[AssetCheckKey]:
         return self._checks.get(key, ())

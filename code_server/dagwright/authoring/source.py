@@ -16,6 +16,9 @@ _OWN = str(Path(__file__).parent.parent) + "/"
 
 def of_function(fn: Callable[..., Any]) -> SourceRef | None:
     """The file and line of a function's `def` (or of its first decorator), None for a built-in."""
+    code = getattr(fn, "__code__", None)
+    if code is not None and not hasattr(fn, "__wrapped__"):
+        return SourceRef(file=code.co_filename, line=code.co_firstlineno)
     while isinstance(fn, functools.partial):
         fn = fn.func
     fn = getattr(fn, "__wrapped__", fn)
