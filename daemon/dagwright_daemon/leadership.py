@@ -106,10 +106,9 @@ class Leadership:
             beat = asked - beaten >= _HEARTBEAT_SECONDS
             try:
                 with self._engine.begin() as conn:
-                    if not self._has_schema(conn):
-                        self._poke.wait(RENEW_SECONDS)
-                        continue
-                    held = leases.acquire(conn, self.names, self._identity.daemon_id, LEASE_SECONDS)
+                    ready = self._has_schema(conn)
+                    held = leases.acquire(conn, self.names, self._identity.daemon_id, LEASE_SECONDS) if ready else {}
+                    beat = beat and ready
                     if beat:
                         self._heartbeat(conn)
             except Exception as error:
@@ -147,6 +146,7 @@ class Leadership:
         won = [name for name in held if name not in before]
         if won:
             log.info("leading", extra={"action": "lead", "loops": ",".join(sorted(won))})
+        self._say_lost(before - set(held))
         for name in {*won, *(before - set(held))}:
             self._changed(name)
 
@@ -156,8 +156,14 @@ class Leadership:
         lost = [name for name, until in self._until.items() if until <= now]
         if lost:
             self._until = {name: until for name, until in self._until.items() if until > now}
+            self._say_lost(lost)
             for name in lost:
                 self._changed(name)
+
+    @staticmethod
+    def _say_lost(names: Collection[str]) -> None:
+        if names:
+            log.info("not leading any more", extra={"action": "lead", "loops": ",".join(sorted(names))})
 
     def _broke(self) -> None:
         with self._lock:

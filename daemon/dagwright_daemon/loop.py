@@ -125,7 +125,7 @@ class LoopThread:
                     self._stopping.wait(self.loop.rest)
             elif leading:
                 leading = False
-                log.info("loop handed over", extra={"action": "release", "loop": self.loop.name})
+                log.debug("loop handed over", extra={"action": "release", "loop": self.loop.name})
                 self._let_go()
         self._let_go()
 
@@ -155,8 +155,9 @@ class LoopThread:
         if outcome.more:
             self._wake.set()
         if outcome.done:
-            level = logging.INFO if outcome.facts else logging.DEBUG
-            log.log(level, self.loop.name, extra={"action": "tick", "done": outcome.done, "seconds": round(seconds, 4), **outcome.facts})
+            facts = {key: value for key, value in outcome.facts.items() if value}
+            level = logging.INFO if facts else logging.DEBUG
+            log.log(level, self.loop.name, extra={"action": "tick", "seconds": round(seconds, 4), **facts})
 
     def _failed(self, error: Exception, now: datetime) -> float:
         """Record and log; returns how long to wait."""

@@ -76,10 +76,9 @@ class Queue:
         for run in decide.order(claimed):
             self._hand_out(run, servers[run.location])
         canceled = self._cancel(canceling, servers)
-        facts: dict[str, object] = {"claimed": len(claimed)} if claimed else {}
         with self._lock:
             self._later = frozenset(moment for moment in self._later if moment > turn.now)
-        return Outcome(done=len(claimed) + canceled, more=len(claimed) == _BATCH, wake_at=self._later, facts=facts)
+        return Outcome(done=len(claimed) + canceled, more=len(claimed) == _BATCH, wake_at=self._later, facts={"claimed": len(claimed)})
 
     def _claim(self, conn: Connection, limit: int, locations: Sequence[LocationName]) -> list[Run]:
         if limit <= 0 or not locations:

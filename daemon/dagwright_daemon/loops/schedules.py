@@ -75,7 +75,7 @@ class Schedules:
             self._evaluator.take(works)
         self._evaluator.take(left)
         wake_at = frozenset(at for known, (_, at) in self._next.items() if known in running) | self._evaluator.resume(turn.now)
-        facts = {"ticks": taken, "missed": missed, "redone": len(left)} if taken or missed or left else {}
+        facts = {"ticks": taken, "missed": missed, "redone": len(left)}
         return Outcome(done=taken + missed + len(left), wake_at=wake_at, facts=facts)
 
     def _running(self, conn: Connection) -> dict[int, _Schedule]:

@@ -56,7 +56,7 @@ class Sensors:
         self._evaluator.take(works)
         wake_at = frozenset(later) | self._evaluator.resume(turn.now)
         # No facts: a sensor that has nothing to say each half minute is no news.
-        return Outcome(done=len(works), wake_at=wake_at, facts={"redone": redone} if redone else {})
+        return Outcome(done=len(works), wake_at=wake_at, facts={"redone": redone})
 
     def _running(self, conn: Connection) -> Mapping[int, tuple[Instigator, SensorSnapshot, Definitions]]:
         found = {}
