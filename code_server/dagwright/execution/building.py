@@ -113,7 +113,7 @@ def build_asset_check_context(
     )
 
 
-def build_input_context(  # noqa: PLR0913 - Dagster's arguments
+def build_input_context(  # noqa: PLR0913, PLR0917 - Dagster's arguments
     name: str | None = None,
     config: Any = None,
     definition_metadata: Mapping[str, Any] | None = None,
@@ -155,7 +155,7 @@ def build_input_context(  # noqa: PLR0913 - Dagster's arguments
     )
 
 
-def build_output_context(  # noqa: PLR0913 - Dagster's arguments
+def build_output_context(  # noqa: PLR0913, PLR0917 - Dagster's arguments
     step_key: str | None = None,
     name: str | None = None,
     definition_metadata: Mapping[str, Any] | None = None,

@@ -196,7 +196,8 @@ class _Builder:
             names = " -> ".join(wanted[number].name for number in error.args[1])
             self._config.problem(
                 "",
-                f"the steps wait for each other: {names}. Assets of one function are made together; split the multi-asset, or pick fewer of them",
+                f"the steps wait for each other: {names}. "
+                "Assets of one function are made together; split the multi-asset, or pick fewer of them",
             )
             return []
         ordered: list[Any] = []

@@ -109,7 +109,7 @@ def op_step(
     for name, wanted in op.ins.items():
         if wanted.is_nothing:
             continue
-        source = sources.get(name) or _unconnected(op, key, name, wanted, config, defaults)
+        source = sources.get(name) or _unconnected(op, name, wanted, config, defaults)
         if source is not None:
             inputs.append(
                 PlannedInput(
@@ -153,7 +153,7 @@ def output(name: str, out: Out, **more: Any) -> PlannedOutput:
     return PlannedOutput(**{**values, **more})
 
 
-def _unconnected(op: OpDefinition, key: StepKey, name: str, wanted: In, config: ConfigReader, defaults: Defaults) -> Source | None:
+def _unconnected(op: OpDefinition, name: str, wanted: In, config: ConfigReader, defaults: Defaults) -> Source | None:
     found, value = config.input(name)
     if found:
         return FromValue(value=value, where="config")

@@ -239,8 +239,8 @@ def _on_earlier(step: Step, kept: set[StepKey], inherited: Mapping[StepKey, RunI
                 problems.append(
                     Problem(
                         path="step_keys",
-                        message=f"step {step.key!r} needs the output {source.output!r} of step {source.step!r}, which is neither in the run nor "
-                        "inherited from an earlier one",
+                        message=f"step {step.key!r} needs the output {source.output!r} of step {source.step!r}, which is neither in the run "
+                        "nor inherited from an earlier one",
                         value=step.key,
                         expected=f"also {source.step}",
                     )

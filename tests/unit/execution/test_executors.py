@@ -315,7 +315,7 @@ class TestMultiprocess:
         [
             (lambda: os._exit(3), "exit code 3"),
             (lambda: os.kill(os.getpid(), 9), "SIGKILL"),
-            (lambda: os.abort(), "SIGABRT"),
+            (os.abort, "SIGABRT"),
         ],
     )
     def test_a_process_that_ends_suddenly_fails_its_step_with_a_hint(self, end, words):

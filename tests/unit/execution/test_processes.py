@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -41,13 +42,13 @@ class TestCancellation:
             pytest.fail("a request from before is delivered at the door")
 
     def test_it_is_delivered_inside(self, cancellation):
-        with pytest.raises(RunInterrupted), cancellation.interruptible():
+        with pytest.raises(RunInterrupted), cancellation.interruptible():  # noqa: PT012
             os.kill(os.getpid(), signal.SIGUSR1)
             pytest.fail("the handler raises")
 
     def test_a_shield_delays_it(self, cancellation):
         reached = False
-        with pytest.raises(RunInterrupted), cancellation.interruptible():
+        with pytest.raises(RunInterrupted), cancellation.interruptible():  # noqa: PT012
             with cancellation.shielded():
                 os.kill(os.getpid(), signal.SIGUSR1)
                 reached = True
@@ -225,8 +226,7 @@ class TestChildProcess:
 
 def alive(pid):
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
 
