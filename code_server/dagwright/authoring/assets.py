@@ -8,11 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, overload
 
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-from dagwright_shared.model.metadata import Metadata
-from dagwright_shared.model.snapshot import AssetExecution
-
 from dagwright.authoring import composition, invocation, naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.graphs import GraphDefinition
@@ -21,6 +16,10 @@ from dagwright.authoring.ops import DEFAULT_OUTPUT, In, OpDefinition, Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import BackfillPolicy, RetryPolicy
 from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetSpec, read_deps, refuse
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.metadata import Metadata
+from dagwright_shared.model.snapshot import AssetExecution
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,7 +63,9 @@ class AssetsDefinition:
             DefinitionError: it has several.
         """
         if len(self.specs) != 1:
-            raise DefinitionError(f"{self!r} has {len(self.specs)} assets", source=self.source, mend="use .keys, or name one of them by its AssetKey")
+            raise DefinitionError(
+                f"{self!r} has {len(self.specs)} assets", source=self.source, mend="use .keys, or name one of them by its AssetKey"
+            )
         return self.specs[0].key
 
     @property
@@ -137,7 +138,9 @@ class AssetsDefinition:
         changed = tuple(fn(spec) for spec in self.specs)
         for before, after in zip(self.specs, changed, strict=True):
             if before.key != after.key:
-                raise DefinitionError(f"map_asset_specs changed the key {before.key} to {after.key}", source=self.source, mend="keep keys as they are")
+                raise DefinitionError(
+                    f"map_asset_specs changed the key {before.key} to {after.key}", source=self.source, mend="keep keys as they are"
+                )
         return replace(self, specs=changed)
 
     def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetsDefinition:
@@ -151,7 +154,9 @@ class AssetsDefinition:
             return [dep if dep.asset_key == key else AssetDep(key, partition_mapping=dep.partition_mapping) for dep, key in from_spec]
 
         specs = tuple(
-            spec if spec.key not in renamed and not any(dep.asset_key in renamed for dep in spec.deps) else spec.replace_attributes(key=new(spec.key), deps=deps(spec))
+            spec
+            if spec.key not in renamed and not any(dep.asset_key in renamed for dep in spec.deps)
+            else spec.replace_attributes(key=new(spec.key), deps=deps(spec))
             for spec in self.specs
         )
         op = self.op
@@ -166,7 +171,8 @@ class AssetsDefinition:
             partition_mappings={new(key): mapping for key, mapping in self.partition_mappings.items()},
             internal_deps={new(key): frozenset(map(new, keys)) for key, keys in self.internal_deps.items()},
             check_specs_by_output_name={
-                name: spec if spec.asset_key not in renamed else _moved(spec, new(spec.asset_key)) for name, spec in self.check_specs_by_output_name.items()
+                name: spec if spec.asset_key not in renamed else _moved(spec, new(spec.asset_key))
+                for name, spec in self.check_specs_by_output_name.items()
             },
         )
 
@@ -175,7 +181,11 @@ class AssetsDefinition:
         if self.op is None:
             raise DefinitionError(f"{self!r} has no function to call", source=self.source)
         if composition.active():
-            raise DefinitionError(f"asset {self.name!r} was called in a graph body", source=self.source, mend="depend on it by an argument or deps= of an asset")
+            raise DefinitionError(
+                f"asset {self.name!r} was called in a graph body",
+                source=self.source,
+                mend="depend on it by an argument or deps= of an asset",
+            )
         return invocation.direct(self, args, kwargs)
 
     @property
@@ -320,7 +330,14 @@ def make_asset(
     source = sources.of_function(fn)
     own_key = _key_of(fn, name, key_prefix, key, source)
     what = f"asset {own_key}"
-    refuse(what, source, hooks=hooks, automation_condition=automation_condition, freshness_policy=freshness_policy, auto_materialize_policy=auto_materialize_policy)
+    refuse(
+        what,
+        source,
+        hooks=hooks,
+        automation_condition=automation_condition,
+        freshness_policy=freshness_policy,
+        auto_materialize_policy=auto_materialize_policy,
+    )
     signature = signatures.read(fn, what, source)
     loaded = Loaded.read(signature, ins, what, source)
     spec = AssetSpec(
@@ -396,25 +413,29 @@ class Loaded:
             if not isinstance(given, AssetIn):
                 raise DefinitionError(f"{what}: ins[{name!r}] is a {type(given).__name__}", source=source, mend="give an AssetIn")
         typed = {
-            name: In(given.dagster_type, metadata=given.metadata, input_manager_key=given.input_manager_key) for name, given in declared.items()
+            name: In(given.dagster_type, metadata=given.metadata, input_manager_key=given.input_manager_key)
+            for name, given in declared.items()
         }
         ins = ops.infer_ins(signature, typed, what, source)
         keys = {}
         for name in ins:
-            given = declared.get(name)
-            keys[name] = (given.key if given and given.key else None) or AssetKey((*(given.key_prefix if given else ()), name))
+            said = declared.get(name)
+            keys[name] = (said.key if said else None) or AssetKey((*(said.key_prefix if said else ()), name))
         return Loaded(ins=ins, keys=keys, declared=declared)
 
     def all_deps(self, order_only: Iterable[Any], what: str, source: SourceRef | None) -> tuple[Any, ...]:
         """The loaded assets and those of `deps=` together."""
         from_arguments = [
-            AssetDep(key, partition_mapping=self.declared[name].partition_mapping if name in self.declared else None) for name, key in self.keys.items()
+            AssetDep(key, partition_mapping=self.declared[name].partition_mapping if name in self.declared else None)
+            for name, key in self.keys.items()
         ]
         known = {dep.asset_key for dep in from_arguments}
         for dep in order_only:
             if dep.asset_key in known:
                 raise DefinitionError(
-                    f"{what} depends on {dep.asset_key} both by an argument and by deps=", source=source, mend="keep the argument if the value is needed, else deps="
+                    f"{what} depends on {dep.asset_key} both by an argument and by deps=",
+                    source=source,
+                    mend="keep the argument if the value is needed, else deps=",
                 )
         return (*{dep.asset_key: dep for dep in from_arguments}.values(), *order_only)
 
@@ -432,7 +453,9 @@ def checks_by_output(
             raise DefinitionError(f"{what}: check_specs has a {type(spec).__name__}", source=source, mend="give AssetCheckSpecs")
         if spec.asset_key not in keys:
             raise DefinitionError(
-                f"{what}: the check {spec.name!r} is of the asset {spec.asset_key}, which this function does not compute", source=source, mend="use @asset_check for it"
+                f"{what}: the check {spec.name!r} is of the asset {spec.asset_key}, which this function does not compute",
+                source=source,
+                mend="use @asset_check for it",
             )
         if spec.get_python_identifier() in found:
             raise DefinitionError(f"{what} has two checks named {spec.name!r}", source=source, mend="rename one of them")

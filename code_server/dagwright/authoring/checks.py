@@ -7,9 +7,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-
 from dagwright.authoring import invocation, naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.assets import Loaded
@@ -17,6 +14,8 @@ from dagwright.authoring.ops import OpDefinition, Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.specs import AssetCheckSpec, AssetIn, refuse
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,13 +126,20 @@ def asset_check(
         own = [p.name for p in signature.inputs if p.name not in (additional_ins or {})]
         if len(own) > 1:
             raise DefinitionError(
-                f"{what} has the arguments {', '.join(own)}, but only one may be the asset's value", source=source, mend="name the others in additional_ins="
+                f"{what} has the arguments {', '.join(own)}, but only one may be the asset's value",
+                source=source,
+                mend="name the others in additional_ins=",
             )
         loaded = Loaded.read(signature, {**(additional_ins or {}), **{own_name: AssetIn(spec.asset_key) for own_name in own}}, what, source)
         return _check_of(fn, signature, [spec], loaded, what, source)
 
     def _check_of(
-        fn: Callable[..., Any], signature: signatures.Signature, specs: Sequence[AssetCheckSpec], loaded: Loaded, what: str, source: SourceRef | None
+        fn: Callable[..., Any],
+        signature: signatures.Signature,
+        specs: Sequence[AssetCheckSpec],
+        loaded: Loaded,
+        what: str,
+        source: SourceRef | None,
     ) -> AssetChecksDefinition:
         op = ops.build(
             fn,

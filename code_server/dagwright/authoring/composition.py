@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dagwright_shared.model.errors import DefinitionError, nearest
-
 from dagwright.authoring import naming
+from dagwright_shared.model.errors import DefinitionError, nearest
 
 if TYPE_CHECKING:
     from dagwright.authoring.graphs import GraphDefinition
@@ -102,8 +101,10 @@ class DynamicHandle(OutputHandle):
         if isinstance(mapped, OutputHandle):
             return DynamicHandle(mapped.node, mapped.output, mapped.composer)
         if isinstance(mapped, tuple):
-            return type(mapped)(*(DynamicHandle(h.node, h.output, h.composer) for h in mapped)) if hasattr(mapped, "_fields") else tuple(
-                DynamicHandle(h.node, h.output, h.composer) for h in mapped
+            return (
+                type(mapped)(*(DynamicHandle(h.node, h.output, h.composer) for h in mapped))
+                if hasattr(mapped, "_fields")
+                else tuple(DynamicHandle(h.node, h.output, h.composer) for h in mapped)
             )
         return mapped
 
@@ -158,7 +159,8 @@ class PendingNode:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not active():
             raise DefinitionError(
-                f"{self.node.name!r} with an alias or tags was called outside a graph body", mend="call it inside a function decorated with @graph or @job"
+                f"{self.node.name!r} with an alias or tags was called outside a graph body",
+                mend="call it inside a function decorated with @graph or @job",
             )
         return invoke(self.node, args, kwargs)
 
@@ -214,7 +216,8 @@ class Composer:
     def _edge(self, node: str, key: str, value: Any) -> Edge:
         if isinstance(value, Outputs):
             raise DefinitionError(
-                f"{self.graph}: the input {key!r} of {node!r} was given all outputs of an op with several", mend=f"pick one of {', '.join(value.names)}"
+                f"{self.graph}: the input {key!r} of {node!r} was given all outputs of an op with several",
+                mend=f"pick one of {', '.join(value.names)}",
             )
         if isinstance(value, (list, tuple)):
             return Edge(sources=tuple(self._origin(node, key, item) for item in value), fan_in=True)
@@ -229,7 +232,8 @@ class Composer:
         if isinstance(value, (OutputHandle, InputHandle)):
             if value.composer is not self:
                 raise DefinitionError(
-                    f"{self.graph}: the input {key!r} of {node!r} comes from the body of another graph", mend="pass it as an argument of the graph"
+                    f"{self.graph}: the input {key!r} of {node!r} comes from the body of another graph",
+                    mend="pass it as an argument of the graph",
                 )
             return value.to_origin()
         raise DefinitionError(
@@ -247,6 +251,7 @@ def active() -> bool:
 
 
 def invoke(node: Node, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Note a call in the graph body that is being read; gives handles of its outputs."""
     return _stack.get()[-1].add(node, args, kwargs)
 
 

@@ -307,7 +307,8 @@ def _schema(annotation: Any) -> JsonSchema:
         return _adapter(annotation).json_schema()
     except Exception as error:
         raise DefinitionError(
-            f"the config type {annotation!r} has no JSON Schema ({error})", mend="use types that JSON can carry: numbers, text, lists, Config classes"
+            f"the config type {annotation!r} has no JSON Schema ({error})",
+            mend="use types that JSON can carry: numbers, text, lists, Config classes",
         ) from error
 
 

@@ -6,10 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef
-from dagwright_shared.model.keys import AssetKey
-from dagwright_shared.model.metadata import Metadata, normalize_metadata
-
 from dagwright.authoring import naming, resolution
 from dagwright.authoring import source as sources
 from dagwright.authoring.assets import AssetsDefinition
@@ -22,6 +18,9 @@ from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.schedules import PartitionedSchedule, ScheduleDefinition
 from dagwright.authoring.sensors import SensorDefinition
 from dagwright.authoring.specs import AssetSpec, refuse
+from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef
+from dagwright_shared.model.keys import AssetKey
+from dagwright_shared.model.metadata import Metadata, normalize_metadata
 
 
 class Definitions:
@@ -65,13 +64,22 @@ class Definitions:
         refuse("Definitions", self.source, loggers=loggers or None, component_tree=component_tree)
         self.assets = tuple(_asset(item, self.source) for item in _items("assets", assets, self.source))
         self.asset_checks = self._pick("asset_checks", asset_checks, (AssetChecksDefinition,), "a function decorated with @asset_check")
-        self.jobs = self._pick("jobs", jobs, (JobDefinition, UnresolvedAssetJobDefinition), "a function decorated with @job, or define_asset_job(...)")
-        self.schedules = self._pick("schedules", schedules, (ScheduleDefinition, PartitionedSchedule), "a function decorated with @schedule, or a ScheduleDefinition")
+        self.jobs = self._pick(
+            "jobs", jobs, (JobDefinition, UnresolvedAssetJobDefinition), "a function decorated with @job, or define_asset_job(...)"
+        )
+        self.schedules = self._pick(
+            "schedules",
+            schedules,
+            (ScheduleDefinition, PartitionedSchedule),
+            "a function decorated with @schedule, or a ScheduleDefinition",
+        )
         self.sensors = self._pick("sensors", sensors, (SensorDefinition,), "a function decorated with @sensor")
         self.resources = _resources(resources, self.source)
         if executor is not None and not isinstance(executor, ExecutorDefinition):
             raise DefinitionError(
-                f"Definitions: executor is a {type(executor).__name__}", source=self.source, mend="give in_process_executor or multiprocess_executor"
+                f"Definitions: executor is a {type(executor).__name__}",
+                source=self.source,
+                mend="give in_process_executor or multiprocess_executor",
             )
         self.executor = executor
         self.metadata: Metadata = normalize_metadata(metadata)
@@ -96,18 +104,24 @@ class Definitions:
         metadata: dict[str, Any] = {}
         for defs in def_sets:
             if not isinstance(defs, Definitions):
-                raise DefinitionError(f"Definitions.merge was given a {type(defs).__name__}", source=sources.of_caller(), mend="give Definitions")
+                raise DefinitionError(
+                    f"Definitions.merge was given a {type(defs).__name__}", source=sources.of_caller(), mend="give Definitions"
+                )
             for key, value in defs.resources.items():
                 if key in resources and resources[key] is not value:
                     raise DefinitionError(
-                        f"Definitions.merge: two sets have different resources under the key {key!r}", source=sources.of_caller(), mend="share one object, or rename one key"
+                        f"Definitions.merge: two sets have different resources under the key {key!r}",
+                        source=sources.of_caller(),
+                        mend="share one object, or rename one key",
                     )
                 resources[key] = value
             if defs.executor is not None and defs.executor not in executors:
                 executors.append(defs.executor)
             metadata.update(defs.metadata)
         if len(executors) > 1:
-            raise DefinitionError("Definitions.merge: the sets have different executors", source=sources.of_caller(), mend="give one of them an executor")
+            raise DefinitionError(
+                "Definitions.merge: the sets have different executors", source=sources.of_caller(), mend="give one of them an executor"
+            )
         return Definitions(
             assets=_once(item for defs in def_sets for item in defs.assets),
             schedules=_once(item for defs in def_sets for item in defs.schedules),
@@ -211,7 +225,9 @@ class LazyDefinitions:
         if self._made is None:
             made = self.fn()
             if not isinstance(made, Definitions):
-                raise DefinitionError(f"@definitions {self.fn.__name__} returned {_described(made)}", source=self.source, mend="return a Definitions object")
+                raise DefinitionError(
+                    f"@definitions {self.fn.__name__} returned {_described(made)}", source=self.source, mend="return a Definitions object"
+                )
             self._made = made
         return self._made
 
@@ -279,10 +295,16 @@ def _described(item: Any) -> str:
 
 def _resources(given: Mapping[str, Any] | None, source: SourceRef | None) -> dict[str, Any]:
     if given is not None and not isinstance(given, Mapping):
-        raise DefinitionError(f"Definitions: resources is {_described(given)}", source=source, mend='give a dict: resources={"db": Database()}')
+        raise DefinitionError(
+            f"Definitions: resources is {_described(given)}", source=source, mend='give a dict: resources={"db": Database()}'
+        )
     for key, value in (given or {}).items():
         if isinstance(value, type):
-            raise DefinitionError(f"Definitions: the resource {key!r} is the class {value.__name__}", source=source, mend=f"give an object: {value.__name__}(...)")
+            raise DefinitionError(
+                f"Definitions: the resource {key!r} is the class {value.__name__}",
+                source=source,
+                mend=f"give an object: {value.__name__}(...)",
+            )
         naming.check_name(key, "resource", source)
     return dict(given or {})
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-
 from dagwright.authoring import composition, naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.composition import Edge, GraphInput, Node, NodeOutput, OutputHandle
 from dagwright.authoring.ops import DEFAULT_OUTPUT, In, OpDefinition, Out
 from dagwright.authoring.policies import RetryPolicy
+from dagwright_shared.model.errors import DefinitionError, SourceRef
 
 if TYPE_CHECKING:
     from dagwright.authoring.jobs import JobDefinition
@@ -81,7 +80,9 @@ class GraphDefinition:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not composition.active():
             raise DefinitionError(
-                f"graph {self.name!r} was called outside a graph body", source=self.source, mend=f"run it with {self.name}.to_job(), or call it in a @graph or @job"
+                f"graph {self.name!r} was called outside a graph body",
+                source=self.source,
+                mend=f"run it with {self.name}.to_job(), or call it in a @graph or @job",
             )
         return composition.invoke(Node(definition=self, name=self.name), args, kwargs)
 
@@ -184,12 +185,15 @@ def make_graph(
     parameters = list(inspect.signature(fn).parameters.values())
     for wanted in ins or {}:
         if wanted not in {p.name for p in parameters}:
-            raise DefinitionError(f"{what} {called!r} declares the input {wanted!r}, but has no such argument", source=source, mend="add the argument")
+            raise DefinitionError(
+                f"{what} {called!r} declares the input {wanted!r}, but has no such argument", source=source, mend="add the argument"
+            )
     composer, returned = composition.compose(f"{what} {called!r}", fn, [p.name for p in parameters])
     outputs = _outputs(f"{what} {called!r}", returned, out, source)
     annotations = signatures._annotations(fn)
     graph_ins = {
-        p.name: In(description=ins[p.name].description if ins and p.name in ins else None).typed(annotations.get(p.name, signatures.EMPTY)) for p in parameters
+        p.name: In(description=ins[p.name].description if ins and p.name in ins else None).typed(annotations.get(p.name, signatures.EMPTY))
+        for p in parameters
     }
     described = {DEFAULT_OUTPUT: out} if isinstance(out, GraphOut) else dict(out or {})
     return GraphDefinition(
@@ -205,7 +209,9 @@ def make_graph(
     )
 
 
-def _outputs(what: str, returned: Any, declared: GraphOut | Mapping[str, GraphOut] | None, source: SourceRef | None) -> dict[str, OutputHandle]:
+def _outputs(
+    what: str, returned: Any, declared: GraphOut | Mapping[str, GraphOut] | None, source: SourceRef | None
+) -> dict[str, OutputHandle]:
     if returned is None:
         return {}
     if isinstance(returned, OutputHandle):
@@ -233,7 +239,9 @@ def _out_of(composer: composition.Composer, handle: OutputHandle, declared: Grap
     inner = composer.nodes[handle.node].definition.outs[handle.output]
     if declared is None or declared.description is None:
         return inner
-    return type(inner)(inner.dagster_type, declared.description, inner.is_required, inner.io_manager_key, inner.metadata, inner.code_version)
+    return type(inner)(
+        inner.dagster_type, declared.description, inner.is_required, inner.io_manager_key, inner.metadata, inner.code_version
+    )
 
 
 def check_connected(graph: GraphDefinition, what: str) -> None:
@@ -245,7 +253,9 @@ def check_connected(graph: GraphDefinition, what: str) -> None:
     if graph.ins:
         needy = [name for name, given in graph.ins.items() if not given.is_nothing]
         if needy:
-            raise DefinitionError(f"{what} has the input {needy[0]!r}, which nothing feeds", source=graph.source, mend="a job's body takes no arguments")
+            raise DefinitionError(
+                f"{what} has the input {needy[0]!r}, which nothing feeds", source=graph.source, mend="a job's body takes no arguments"
+            )
     _check_connected(graph, what, "")
 
 

@@ -6,10 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, overload
 
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-from dagwright_shared.model.metadata import Metadata, normalize_metadata
-
 from dagwright.authoring import graphs, invocation, naming
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import RunConfig, config_dict
@@ -19,6 +15,9 @@ from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.selections import AssetSelection, CoercibleToAssetSelection
 from dagwright.authoring.specs import refuse
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.metadata import Metadata, normalize_metadata
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -240,7 +239,11 @@ def check_options(
     retry_policy: object = None,
     partitions_def: object = None,
 ) -> None:
-    wanted = ((executor_def, ExecutorDefinition, "executor_def"), (retry_policy, RetryPolicy, "op_retry_policy"), (partitions_def, PartitionsDefinition, "partitions_def"))
+    wanted = (
+        (executor_def, ExecutorDefinition, "executor_def"),
+        (retry_policy, RetryPolicy, "op_retry_policy"),
+        (partitions_def, PartitionsDefinition, "partitions_def"),
+    )
     for value, kind, option in wanted:
         if value is not None and not isinstance(value, kind):
             raise DefinitionError(f"{what}: {option} is a {type(value).__name__}", source=source, mend=f"give a {kind.__name__}")

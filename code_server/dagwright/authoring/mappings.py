@@ -73,7 +73,8 @@ class StaticPartitionMapping(PartitionMapping):
     def to_model(self) -> PartitionMappingData:
         table = self.downstream_partition_keys_by_upstream_partition_key
         return PartitionMappingData(
-            kind=MappingKind.STATIC, downstream_by_upstream={up: (down,) if isinstance(down, str) else tuple(down) for up, down in table.items()}
+            kind=MappingKind.STATIC,
+            downstream_by_upstream={up: (down,) if isinstance(down, str) else tuple(down) for up, down in table.items()},
         )
 
 

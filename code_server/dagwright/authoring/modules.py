@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-from dagwright_shared.model.errors import DefinitionError
-from dagwright_shared.model.keys import AssetKey
-
 from dagwright.authoring import naming
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.specs import AssetSpec, refuse
+from dagwright_shared.model.errors import DefinitionError
+from dagwright_shared.model.keys import AssetKey
 
 
 def load_assets_from_modules(
@@ -62,7 +61,9 @@ def load_assets_from_modules(
     return found
 
 
-def load_assets_from_current_module(group_name: str | None = None, key_prefix: str | Sequence[str] | None = None, **options: Any) -> list[Any]:
+def load_assets_from_current_module(
+    group_name: str | None = None, key_prefix: str | Sequence[str] | None = None, **options: Any
+) -> list[Any]:
     """As `load_assets_from_modules`, for the module that calls it, as far as it has been executed."""
     return load_assets_from_modules([_caller()], group_name, key_prefix, **options)
 

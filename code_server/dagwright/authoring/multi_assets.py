@@ -6,10 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-from dagwright_shared.model.keys import AssetKey
-from dagwright_shared.model.snapshot import AssetExecution
-
 from dagwright.authoring import naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.assets import AssetsDefinition, Loaded, checks_by_output
@@ -17,6 +13,9 @@ from dagwright.authoring.ops import Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import BackfillPolicy, RetryPolicy
 from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetOut, AssetSpec, read_deps, refuse
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.keys import AssetKey
+from dagwright_shared.model.snapshot import AssetExecution
 
 
 def multi_asset(
@@ -88,11 +87,27 @@ def multi_asset(
         loaded = Loaded.read(signature, ins, what, source)
         shared = loaded.all_deps(order_only, what, source)
         defaults: dict[str, Any] = {
-            "group_name": group_name, "code_version": code_version, "partitions_def": partitions_def, "kinds": {compute_kind} if compute_kind else None
+            "group_name": group_name,
+            "code_version": code_version,
+            "partitions_def": partitions_def,
+            "kinds": {compute_kind} if compute_kind else None,
         }
         if specs is not None:
             made = {spec.key: _complete(spec, shared, defaults, own_keys, what, source) for spec in _unique(specs, what, source)}
-            outputs = {naming.identifier(key): (key, Out(ops.Nothing, spec.description, not (spec.skippable or can_subset), spec.io_manager_key, spec.metadata, spec.code_version)) for key, spec in made.items()}
+            outputs = {
+                naming.identifier(key): (
+                    key,
+                    Out(
+                        ops.Nothing,
+                        spec.description,
+                        not (spec.skippable or can_subset),
+                        spec.io_manager_key,
+                        spec.metadata,
+                        spec.code_version,
+                    ),
+                )
+                for key, spec in made.items()
+            }
         else:
             made, outputs = _from_outs(outs or {}, shared, internal_asset_deps or {}, defaults, signature, can_subset, what, source)
         checks = checks_by_output(check_specs, set(made), what, source)
@@ -102,7 +117,10 @@ def multi_asset(
             what=what,
             name=called,
             ins=loaded.ins,
-            outs={**{output: out for output, (_, out) in outputs.items()}, **{output: Out(ops.Nothing, is_required=False) for output in checks}},
+            outs={
+                **{output: out for output, (_, out) in outputs.items()},
+                **{output: Out(ops.Nothing, is_required=False) for output in checks},
+            },
             description=description or ops.doc(fn),
             config_schema=config_schema,
             required_resource_keys=required_resource_keys,
@@ -117,7 +135,9 @@ def multi_asset(
             op=op,
             keys_by_output_name={output: key for output, (key, _) in outputs.items()},
             keys_by_input_name=loaded.keys,
-            partition_mappings={dep.asset_key: dep.partition_mapping for spec in made.values() for dep in spec.deps if dep.partition_mapping},
+            partition_mappings={
+                dep.asset_key: dep.partition_mapping for spec in made.values() for dep in spec.deps if dep.partition_mapping
+            },
             check_specs_by_output_name=checks,
             can_subset=can_subset,
             resource_defs=dict(resource_defs or {}),
@@ -150,14 +170,21 @@ def _unique(specs: Sequence[AssetSpec], what: str, source: SourceRef | None) -> 
 
 
 def _complete(
-    spec: AssetSpec, shared: tuple[AssetDep, ...], defaults: Mapping[str, Any], own: AbstractSet[AssetKey], what: str, source: SourceRef | None
+    spec: AssetSpec,
+    shared: tuple[AssetDep, ...],
+    defaults: Mapping[str, Any],
+    own: AbstractSet[AssetKey],
+    what: str,
+    source: SourceRef | None,
 ) -> AssetSpec:
     known = {dep.asset_key for dep in spec.deps}
     # Upstreams of the function are those of every asset that does not name its own.
     inherited = [dep for dep in shared if dep.asset_key not in known and dep.asset_key not in own] if not spec.deps else []
     for option in ("group_name", "partitions_def"):
         if defaults[option] is not None and getattr(spec, option) not in (None, defaults[option]):
-            raise DefinitionError(f"{what}: {option} is given both for all and for the asset {spec.key}", source=source, mend="keep one of them")
+            raise DefinitionError(
+                f"{what}: {option} is given both for all and for the asset {spec.key}", source=source, mend="keep one of them"
+            )
     return spec.replace_attributes(
         deps=[*spec.deps, *inherited],
         group_name=spec.group_name or defaults["group_name"],
@@ -181,7 +208,9 @@ def _from_outs(
     made: dict[AssetKey, AssetSpec] = {}
     outputs: dict[str, tuple[AssetKey, Out]] = {}
     for unknown in set(internal) - set(outs):
-        raise DefinitionError(f"{what}: internal_asset_deps names the output {unknown!r}", source=source, mend=f"use one of {', '.join(outs)}")
+        raise DefinitionError(
+            f"{what}: internal_asset_deps names the output {unknown!r}", source=source, mend=f"use one of {', '.join(outs)}"
+        )
     types = ops._infer_outs(signature, {output: Out(out.dagster_type) for output, out in outs.items()})
     for output, out in outs.items():
         if not isinstance(out, AssetOut):
@@ -195,7 +224,10 @@ def _from_outs(
         spec = AssetSpec(key, deps=wanted, skippable=not out.is_required, source=source, **attributes)
         made[key] = spec
         required = out.is_required and not can_subset
-        outputs[output] = (key, Out(types[output].dagster_type, spec.description, required, out.io_manager_key, spec.metadata, spec.code_version))
+        outputs[output] = (
+            key,
+            Out(types[output].dagster_type, spec.description, required, out.io_manager_key, spec.metadata, spec.code_version),
+        )
     return made, outputs
 
 
@@ -240,6 +272,13 @@ class SourceAsset(AssetsDefinition):
             io_manager_key = naming.identifier(read, "io_manager")
             brought[io_manager_key] = io_manager_def
         spec = AssetSpec(
-            read, metadata=metadata, description=description, partitions_def=partitions_def, group_name=group_name, tags=tags, io_manager_key=io_manager_key, source=source
+            read,
+            metadata=metadata,
+            description=description,
+            partitions_def=partitions_def,
+            group_name=group_name,
+            tags=tags,
+            io_manager_key=io_manager_key,
+            source=source,
         )
         super().__init__(specs=(spec,), execution=AssetExecution.EXTERNAL, resource_defs=brought, source=source)

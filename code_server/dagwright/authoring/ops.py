@@ -8,16 +8,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args, get_origin, overload
 
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-from dagwright_shared.model.keys import AssetKey
-from dagwright_shared.model.metadata import Metadata, normalize_metadata
-from dagwright_shared.model.snapshot import JsonSchema
-
 from dagwright.authoring import composition, invocation, naming, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import ConfigType
 from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.results import NO_VALUE, DynamicOutput, MaterializeResult, ObserveResult, Output
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.keys import AssetKey
+from dagwright_shared.model.metadata import Metadata, normalize_metadata
+from dagwright_shared.model.snapshot import JsonSchema
 
 DEFAULT_OUTPUT = "result"
 DEFAULT_IO_MANAGER = "io_manager"
@@ -397,10 +396,7 @@ def value_type(signature: signatures.Signature) -> Any:
 
 
 def _is_dynamic(returns: Any) -> bool:
-    for part in (returns, *get_args(returns)):
-        if (get_origin(part) or part) is DynamicOutput:
-            return True
-    return False
+    return any((get_origin(part) or part) is DynamicOutput for part in (returns, *get_args(returns)))
 
 
 def doc(fn: Callable[..., Any]) -> str | None:

@@ -8,12 +8,11 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple, cast
 
+from dagwright.authoring import source as sources
 from dagwright_shared.model import cron
 from dagwright_shared.model import partitions as model
 from dagwright_shared.model.errors import DefinitionError, nearest
 from dagwright_shared.model.keys import PartitionKey
-
-from dagwright.authoring import source as sources
 
 SEPARATOR = "|"
 _FORBIDDEN = (SEPARATOR, "...", "\n", "\r", "\t", "\x00", "\\", "[", "]")
@@ -55,6 +54,8 @@ class MultiPartitionKey(str):
 
 
 class ScheduleType(Enum):
+    """A simple cadence of time windows."""
+
     HOURLY = "HOURLY"
     DAILY = "DAILY"
     WEEKLY = "WEEKLY"
@@ -139,7 +140,8 @@ class PartitionsDefinition(ABC):
             return model.NO_DYNAMIC
         if store is None:
             raise DefinitionError(
-                f"the keys of dynamic partitions {names[0]!r} are kept by the deployment", mend="pass dynamic_partitions_store=context.instance"
+                f"the keys of dynamic partitions {names[0]!r} are kept by the deployment",
+                mend="pass dynamic_partitions_store=context.instance",
             )
         return {name: tuple(store.get_dynamic_partitions(name)) for name in names}
 
@@ -166,13 +168,17 @@ class StaticPartitionsDefinition(PartitionsDefinition):
     def __init__(self, partition_keys: Sequence[str]) -> None:
         if isinstance(partition_keys, str):
             raise DefinitionError(
-                f"StaticPartitionsDefinition: partition_keys is the text {partition_keys!r}", source=sources.of_caller(), mend="give a list of texts"
+                f"StaticPartitionsDefinition: partition_keys is the text {partition_keys!r}",
+                source=sources.of_caller(),
+                mend="give a list of texts",
             )
         seen = set()
         for key in partition_keys:
             check_key(key)
             if key in seen:
-                raise DefinitionError(f"StaticPartitionsDefinition: the key {key!r} is there twice", source=sources.of_caller(), mend="list each key once")
+                raise DefinitionError(
+                    f"StaticPartitionsDefinition: the key {key!r} is there twice", source=sources.of_caller(), mend="list each key once"
+                )
             seen.add(key)
         self._model = model.StaticPartitions(keys=tuple(partition_keys))
 
@@ -192,7 +198,9 @@ class DynamicPartitionsDefinition(PartitionsDefinition):
     def __init__(self, partition_fn: Any = None, name: str | None = None) -> None:
         if partition_fn is not None and not isinstance(partition_fn, str):
             raise DefinitionError(
-                "DynamicPartitionsDefinition: partition_fn is not supported by this version of dagwright", source=sources.of_caller(), mend="give name="
+                "DynamicPartitionsDefinition: partition_fn is not supported by this version of dagwright",
+                source=sources.of_caller(),
+                mend="give name=",
             )
         called = name or partition_fn
         if not called:
@@ -273,10 +281,14 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         if exclusions is not None:
             raise DefinitionError(f"{kind}: exclusions= is not supported by this version of dagwright", source=source, mend="leave it out")
         if (schedule_type is None) == (cron_schedule is None):
-            raise DefinitionError(f"{kind} needs either schedule_type or cron_schedule", source=source, mend='give cron_schedule="0 0 * * *", for example')
+            raise DefinitionError(
+                f"{kind} needs either schedule_type or cron_schedule", source=source, mend='give cron_schedule="0 0 * * *", for example'
+            )
         try:
             zone = cron.zone(timezone or "UTC")
-            expression = cron.check(cron_schedule or _cron_of(cast(ScheduleType, schedule_type), minute_offset or 0, hour_offset or 0, day_offset))
+            expression = cron.check(
+                cron_schedule or _cron_of(cast(ScheduleType, schedule_type), minute_offset or 0, hour_offset or 0, day_offset)
+            )
             first, last = _point(start, fmt, zone), None if end is None else _point(end, fmt, zone)
         except ValueError as error:
             raise DefinitionError(f"{kind}: {error}", source=source) from None
@@ -359,7 +371,11 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         return self._neighbour(partition_key, current_time, -1)
 
     def get_cron_schedule(
-        self, minute_of_hour: int | None = None, hour_of_day: int | None = None, day_of_week: int | None = None, day_of_month: int | None = None
+        self,
+        minute_of_hour: int | None = None,
+        hour_of_day: int | None = None,
+        day_of_week: int | None = None,
+        day_of_month: int | None = None,
     ) -> str:
         """The cron expression that fires when a window ends, moved within it where asked for."""
         minute, hour, month_day, month, week_day = self._model.cron.split()[-5:]
@@ -442,7 +458,15 @@ class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
         exclusions: Any = None,
     ) -> None:
         super().__init__(
-            start_date, fmt or "%Y-%m-%d", end_date, ScheduleType.DAILY, timezone, end_offset, minute_offset, hour_offset, exclusions=exclusions
+            start_date,
+            fmt or "%Y-%m-%d",
+            end_date,
+            ScheduleType.DAILY,
+            timezone,
+            end_offset,
+            minute_offset,
+            hour_offset,
+            exclusions=exclusions,
         )
 
 
@@ -469,7 +493,16 @@ class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
         exclusions: Any = None,
     ) -> None:
         super().__init__(
-            start_date, fmt or "%Y-%m-%d", end_date, ScheduleType.WEEKLY, timezone, end_offset, minute_offset, hour_offset, day_offset, exclusions=exclusions
+            start_date,
+            fmt or "%Y-%m-%d",
+            end_date,
+            ScheduleType.WEEKLY,
+            timezone,
+            end_offset,
+            minute_offset,
+            hour_offset,
+            day_offset,
+            exclusions=exclusions,
         )
 
 
@@ -496,7 +529,16 @@ class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
         exclusions: Any = None,
     ) -> None:
         super().__init__(
-            start_date, fmt or "%Y-%m-%d", end_date, ScheduleType.MONTHLY, timezone, end_offset, minute_offset, hour_offset, day_offset, exclusions=exclusions
+            start_date,
+            fmt or "%Y-%m-%d",
+            end_date,
+            ScheduleType.MONTHLY,
+            timezone,
+            end_offset,
+            minute_offset,
+            hour_offset,
+            day_offset,
+            exclusions=exclusions,
         )
 
 
@@ -517,11 +559,15 @@ class MultiPartitionsDefinition(PartitionsDefinition):
     def __init__(self, partitions_defs: Mapping[str, PartitionsDefinition]) -> None:
         source = sources.of_caller()
         if len(partitions_defs) < 2:
-            raise DefinitionError(f"MultiPartitionsDefinition has {len(partitions_defs)} dimensions", source=source, mend="give two or more")
+            raise DefinitionError(
+                f"MultiPartitionsDefinition has {len(partitions_defs)} dimensions", source=source, mend="give two or more"
+            )
         for name, axis in partitions_defs.items():
             if not isinstance(axis, PartitionsDefinition) or isinstance(axis, MultiPartitionsDefinition):
                 raise DefinitionError(
-                    f"MultiPartitionsDefinition: the dimension {name!r} is a {type(axis).__name__}", source=source, mend="give a static, time or dynamic definition"
+                    f"MultiPartitionsDefinition: the dimension {name!r} is a {type(axis).__name__}",
+                    source=source,
+                    mend="give a static, time or dynamic definition",
                 )
         self.partitions_by_dimension = dict(sorted(partitions_defs.items()))
         axes = tuple((name, cast(model.SimplePartitions, axis.to_model())) for name, axis in self.partitions_by_dimension.items())
@@ -552,7 +598,11 @@ def check_key(key: object) -> str:
         raise DefinitionError(f"{key!r} is not a partition key", source=sources.of_caller(), mend="use text that is not empty")
     for sign in _FORBIDDEN:
         if sign in key:
-            raise DefinitionError(f"the partition key {key!r} has {sign!r}, which has a meaning in selections", source=sources.of_caller(), mend="leave it out")
+            raise DefinitionError(
+                f"the partition key {key!r} has {sign!r}, which has a meaning in selections",
+                source=sources.of_caller(),
+                mend="leave it out",
+            )
     return key
 
 

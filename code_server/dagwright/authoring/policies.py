@@ -10,7 +10,7 @@ from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 from dagwright_shared.model.snapshot import Backoff, Jitter, RetryPolicyData
 
-__all__ = ["Backoff", "BackfillPolicy", "Failure", "Jitter", "RetryPolicy", "RetryRequested"]
+__all__ = ["BackfillPolicy", "Backoff", "Failure", "Jitter", "RetryPolicy", "RetryRequested"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dagwright.authoring import naming
+from dagwright.authoring.config import RunConfig, config_dict
+from dagwright.authoring.partitions import MultiPartitionKey, PartitionsDefinition
 from dagwright_shared.model.errors import UserCodeError, error_info
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey
 from dagwright_shared.model.snapshot import TriggerTarget
 from dagwright_shared.model.ticks import RunRequestData
-
-from dagwright.authoring import naming
-from dagwright.authoring.config import RunConfig, config_dict
-from dagwright.authoring.partitions import MultiPartitionKey, PartitionsDefinition
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -56,7 +55,9 @@ class RunRequest:
         if stale_assets_only:
             raise ValueError("RunRequest: stale_assets_only= is not supported by this version of dagwright; select the assets")
         if partition_key is not None and not isinstance(partition_key, str):
-            raise TypeError(f"RunRequest: partition_key is a {type(partition_key).__name__}, not text; format it as the partitions definition does")
+            raise TypeError(
+                f"RunRequest: partition_key is a {type(partition_key).__name__}, not text; format it as the partitions definition does"
+            )
         if run_key is not None and not isinstance(run_key, str):
             raise TypeError(f"RunRequest: run_key is a {type(run_key).__name__}, not text; write run_key=str(...)")
         values = {
@@ -82,7 +83,11 @@ class RunRequest:
                 partition = partitions.parse_key(key) if partitions is not None else (key,)
         job_name = self.job_name or (target.job_name if target else None)
         assets = self.asset_selection if self.asset_selection is not None else (target.asset_keys if target else ())
-        checks = self.asset_check_keys if self.asset_check_keys is not None else (target.check_keys if target and self.asset_selection is None else ())
+        checks = (
+            self.asset_check_keys
+            if self.asset_check_keys is not None
+            else (target.check_keys if target and self.asset_selection is None else ())
+        )
         return RunRequestData(
             run_key=self.run_key,
             job_name=job_name,

@@ -8,13 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
-from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
-from dagwright_shared.model.graph import Topology
-from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-from dagwright_shared.model.metadata import Metadata
-from dagwright_shared.model.selection import unknown_keys
-from dagwright_shared.model.snapshot import AssetExecution, MappingKind, TriggerTarget
-
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.executors import ExecutorDefinition, multiprocess_executor
@@ -27,6 +20,12 @@ from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.sensors import SensorDefinition
 from dagwright.authoring.specs import AssetCheckSpec, AssetSpec
 from dagwright.authoring.targets import Target
+from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
+from dagwright_shared.model.graph import Topology
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.metadata import Metadata
+from dagwright_shared.model.selection import unknown_keys
+from dagwright_shared.model.snapshot import AssetExecution, MappingKind, TriggerTarget
 
 CheckOwner: TypeAlias = AssetsDefinition | AssetChecksDefinition
 
@@ -104,7 +103,8 @@ class LocalGraph:
     def __init__(self, assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition]) -> None:
         self.assets_by_key = {spec.key: definition for definition in assets for spec in definition.specs}
         self.checks_by_key: dict[AssetCheckKey, CheckOwner] = {}
-        for owner in (*assets, *checks):
+        owners: tuple[CheckOwner, ...] = (*assets, *checks)
+        for owner in owners:
             for spec in owner.check_specs:
                 self.checks_by_key[spec.key] = owner
         self.topology = Topology({spec.key: [dep.asset_key for dep in spec.deps] for definition in assets for spec in definition.specs})
@@ -165,7 +165,8 @@ def resolve(
     every_resource = _all_resources(resources, (*assets, *checks), source)
     jobs_by_name = _jobs(jobs, schedules, sensors, graph)
     fixed = tuple(
-        item.resolve(jobs_by_name[item.job.name].partitions_def) if isinstance(item, PartitionedSchedule) else item for item in _distinct(schedules)
+        item.resolve(jobs_by_name[item.job.name].partitions_def) if isinstance(item, PartitionedSchedule) else item
+        for item in _distinct(schedules)
     )
     sensors = _distinct(sensors)
     _unique_names([*fixed, *sensors], "schedule or sensor")
@@ -183,7 +184,9 @@ def resolve(
     )
     for item in (*fixed, *sensors):
         for target in [item.target] if isinstance(item, ScheduleDefinition) else item.targets:
-            _check_target(f"{'schedule' if isinstance(item, ScheduleDefinition) else 'sensor'} {item.name!r}", target, resolved, item.source)
+            _check_target(
+                f"{'schedule' if isinstance(item, ScheduleDefinition) else 'sensor'} {item.name!r}", target, resolved, item.source
+            )
     return resolved
 
 
@@ -293,7 +296,9 @@ def _no_cycle(assets: Sequence[AssetsDefinition], graph: LocalGraph) -> None:
     if path:
         definition = graph.assets_by_key[path[0]]
         raise DefinitionError(
-            f"assets depend on each other in a circle: {' -> '.join(map(str, path))}", source=definition.source, mend="remove one of these dependencies"
+            f"assets depend on each other in a circle: {' -> '.join(map(str, path))}",
+            source=definition.source,
+            mend="remove one of these dependencies",
         )
 
 
@@ -307,7 +312,9 @@ def _looks_back(spec: AssetSpec, mapping: Any) -> bool:
 # ---- checks and names
 
 
-def _unique_checks(assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition], known: Mapping[AssetKey, AssetsDefinition]) -> None:
+def _unique_checks(
+    assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition], known: Mapping[AssetKey, AssetsDefinition]
+) -> None:
     seen: dict[AssetCheckKey, CheckOwner] = {}
     owners: tuple[CheckOwner, ...] = (*assets, *checks)
     for owner in owners:
@@ -317,7 +324,9 @@ def _unique_checks(assets: Sequence[AssetsDefinition], checks: Sequence[AssetChe
                 raise DefinitionError(
                     f"the check {spec.name!r} judges the asset {spec.asset_key}, but no such asset is defined",
                     source=owner.source,
-                    mend=f"did you mean {close!r}?" if close else f"define it, or add AssetSpec({str(spec.asset_key)!r}) if something else makes it",
+                    mend=f"did you mean {close!r}?"
+                    if close
+                    else f"define it, or add AssetSpec({str(spec.asset_key)!r}) if something else makes it",
                 )
             if spec.key in seen:
                 raise DefinitionError(
@@ -357,7 +366,9 @@ def _unique_names(items: Sequence[Any], kind: str) -> None:
         other = seen.get(item.name)
         if other is not None and other is not item:
             raise DefinitionError(
-                f"two definitions of a {kind} have the name {item.name!r}: at {other.source} and at {item.source}", source=item.source, mend="rename one of them (name=)"
+                f"two definitions of a {kind} have the name {item.name!r}: at {other.source} and at {item.source}",
+                source=item.source,
+                mend="rename one of them (name=)",
             )
         seen[item.name] = item
 
@@ -395,7 +406,9 @@ def _asset_job(job: UnresolvedAssetJobDefinition, graph: LocalGraph) -> JobDefin
             own = graph.spec(key).partitions_def
             if own is not None and own != job.partitions_def:
                 raise DefinitionError(
-                    f"{what} is partitioned by {job.partitions_def}, but its asset {key} by {own}", source=job.source, mend="select assets of one partitions definition"
+                    f"{what} is partitioned by {job.partitions_def}, but its asset {key} by {own}",
+                    source=job.source,
+                    mend="select assets of one partitions definition",
                 )
     return JobDefinition(
         name=job.name,
@@ -436,7 +449,9 @@ def _check_target(what: str, target: Target, resolved: ResolvedDefinitions, sour
         _known_keys(what, target.selection, resolved.graph, source)
         aim = resolved.trigger_target(target)
         if not aim.asset_keys and not aim.check_keys:
-            raise DefinitionError(f"the selection of {what} matches no asset that can be materialized", source=source, mend="check groups, tags and keys")
+            raise DefinitionError(
+                f"the selection of {what} matches no asset that can be materialized", source=source, mend="check groups, tags and keys"
+            )
 
 
 # ---- resources
@@ -448,7 +463,9 @@ def _all_resources(resources: Mapping[str, Any], owners: Iterable[CheckOwner], s
         for key, value in owner.resource_defs.items():
             if key in every and every[key] is not value:
                 raise DefinitionError(
-                    f"{owner!r} brings a resource {key!r} of its own, but another one has that key", source=owner.source, mend="rename one of the keys, or share one object"
+                    f"{owner!r} brings a resource {key!r} of its own, but another one has that key",
+                    source=owner.source,
+                    mend="rename one of the keys, or share one object",
                 )
             every[key] = value
     return every
@@ -462,7 +479,8 @@ def _known_resources(
     sensors: Sequence[SensorDefinition],
     resources: Mapping[str, Any],
 ) -> None:
-    for owner in (*assets, *checks):
+    owners: tuple[CheckOwner, ...] = (*assets, *checks)
+    for owner in owners:
         if isinstance(owner, AssetsDefinition) and owner.op is None:
             io_keys = {spec.io_manager_key for spec in owner.specs if spec.io_manager_key}
             _need(f"{owner!r}", io_keys, resources, owner.source, "io_manager_key")
@@ -473,7 +491,8 @@ def _known_resources(
             inside = {**resources, **job.resource_defs}
             for handle, op, _ in job.graph.walk():
                 _need_op(f"op {handle!r} of job {job.name!r}", op, inside)
-    for item in (*schedules, *sensors):
+    timed: tuple[ScheduleDefinition | SensorDefinition, ...] = (*schedules, *sensors)
+    for item in timed:
         kind = "schedule" if isinstance(item, ScheduleDefinition) else "sensor"
         _need(f"{kind} {item.name!r}", item.required_resource_keys, resources, item.source, "resource")
     for key, value in resources.items():
@@ -488,7 +507,9 @@ def _need_op(what: str, op: OpDefinition, resources: Mapping[str, Any]) -> None:
         value = resources.get(key)
         if value is not None and not _may_store(value):
             raise DefinitionError(
-                f"{what} is stored by the resource {key!r}, a {type(value).__name__}, which is no IO manager", source=op.source, mend="give that key an IOManager"
+                f"{what} is stored by the resource {key!r}, a {type(value).__name__}, which is no IO manager",
+                source=op.source,
+                mend="give that key an IOManager",
             )
 
 
@@ -508,7 +529,9 @@ def _need(what: str, keys: Iterable[str], resources: Mapping[str, Any], source: 
         raise DefinitionError(
             f"{what} needs the {noun} {key!r}, but no resource has that key",
             source=source,
-            mend=f"did you mean {close!r}?" if close else f"add it: Definitions(resources={{{key!r}: ...}}); the keys are {_some(resources)}",
+            mend=f"did you mean {close!r}?"
+            if close
+            else f"add it: Definitions(resources={{{key!r}: ...}}); the keys are {_some(resources)}",
         )
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 from pydantic import ConfigDict, create_model
 from pydantic import Field as PydanticField
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
-
-from dagwright_shared.model.metadata import json_safe
-from dagwright_shared.model.snapshot import JsonSchema, ResourceSnapshot
 
 from dagwright.authoring import ops, signatures
 from dagwright.authoring import source as sources
@@ -25,6 +22,8 @@ from dagwright.authoring.resources import (
     config_of,
     is_resource_definition,
 )
+from dagwright_shared.model.metadata import json_safe
+from dagwright_shared.model.snapshot import JsonSchema, ResourceSnapshot
 
 
 def snapshot(key: str, resources: Mapping[str, Any]) -> ResourceSnapshot:
@@ -75,19 +74,20 @@ def _schema(kind: type[ConfigurableResource[Any]], values: Mapping[str, Any]) ->
     for name, info in kind.model_fields.items():
         if _holds_resource(info) or is_resource_definition(values.get(name)):
             continue
-        annotation = info.annotation if _has_schema(info.annotation) else Any
+        annotation: Any = info.annotation if _has_schema(info.annotation) else Any
         default = values.get(name, info.default if not info.is_required() else ...)
         if isinstance(default, EnvVar):
             default = None
-            annotation = annotation | None if isinstance(annotation, type) else annotation
+            annotation = Optional[annotation]  # noqa: UP045 - built at run time
         elif default is ... and name not in values and info.default_factory is not None:
             default = info.get_default(call_default_factory=True, validated_data={})
-        fields[name] = (annotation, PydanticField(json_safe_or_none(default), description=info.description))
+        fields[name] = (annotation, PydanticField(_shown(default), description=info.description))
     model = create_model(kind.__name__, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
-    return model.model_json_schema()
+    schema: JsonSchema = model.model_json_schema()
+    return schema
 
 
-def json_safe_or_none(default: Any) -> Any:
+def _shown(default: Any) -> Any:
     """A default that the schema can show; an object that JSON cannot carry is left out."""
     return default if default is ... or default is None or isinstance(default, (bool, int, float, str, list, dict)) else None
 

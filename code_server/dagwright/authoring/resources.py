@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar, overlo
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import Config, ConfigProblems, ConfigType, EnvVar, problems_of
+from dagwright_shared.model.errors import DefinitionError, SourceRef
 
 T = TypeVar("T")
 
@@ -79,7 +78,11 @@ class ConfigurableResource(Config, Generic[T]):
         except ValidationError as error:
             name = type(self).__name__
             raise DefinitionError(
-                f"resource {name}: " + "; ".join(f"{p.path}: {p.message}" + (f", got {p.value!r}" if p.value is not None else "") for p in problems_of(error, name, type(self))),
+                f"resource {name}: "
+                + "; ".join(
+                    f"{p.path}: {p.message}" + (f", got {p.value!r}" if p.value is not None else "")
+                    for p in problems_of(error, name, type(self))
+                ),
                 source=sources.of_caller(),
                 mend=f"its fields are {', '.join(type(self).model_fields) or 'none'}",
             ) from None
@@ -151,7 +154,7 @@ class ConfigurableResource(Config, Generic[T]):
             return self
         kept = {name: getattr(self, name) for name in type(self).model_fields if name not in changed and name not in (nested or {})}
         try:
-            made = type(self).model_validate({**kept, **changed})if not nested else self._with_nested(kept, changed, nested)
+            made = type(self).model_validate({**kept, **changed}) if not nested else self._with_nested(kept, changed, nested)
         except ValidationError as error:
             raise ConfigProblems(problems_of(error, type(self).__name__, type(self))) from None
         return made
@@ -223,7 +226,10 @@ class ResourceDefinition:
 def resource(resource_fn: Callable[..., Any], /) -> ResourceDefinition: ...
 @overload
 def resource(
-    config_schema: Any = ..., description: str | None = ..., required_resource_keys: AbstractSet[str] | None = ..., version: str | None = ...
+    config_schema: Any = ...,
+    description: str | None = ...,
+    required_resource_keys: AbstractSet[str] | None = ...,
+    version: str | None = ...,
 ) -> Callable[[Callable[..., Any]], ResourceDefinition]: ...
 def resource(
     config_schema: Any = None,
@@ -299,12 +305,16 @@ def opened(
     """
     base = context or InitResourceContext()
     with contextlib.ExitStack() as stack:
-        opener = _Opener(definitions, config or {}, base, stack)
+        opener = Opener(definitions, config or {}, base, stack)
         yield {key: opener.open_key(key) for key in sorted(keys)}
 
 
-class _Opener:
-    def __init__(self, definitions: Mapping[str, Any], config: Mapping[str, Any], context: InitResourceContext, stack: contextlib.ExitStack) -> None:
+class Opener:
+    """Sets resources up on demand, each once, on a stack that tears them down in reverse order."""
+
+    def __init__(
+        self, definitions: Mapping[str, Any], config: Mapping[str, Any], context: InitResourceContext, stack: contextlib.ExitStack
+    ) -> None:
         self.definitions, self.config, self.context, self.stack = definitions, config, context, stack
         self.by_key: dict[str, Any] = {}
         self.by_identity: dict[int, Any] = {}

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from dagwright.authoring import naming
 from dagwright_shared.model.events import Severity as AssetCheckSeverity
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
-
-from dagwright.authoring import naming
 
 __all__ = [
     "NO_VALUE",
@@ -85,7 +84,14 @@ class Output(Generic[T]):
     ) -> None:
         if mapping_key is not None:
             raise TypeError("Output takes no mapping_key; use DynamicOutput for an output declared with DynamicOut")
-        _set(self, value=value, output_name=output_name, metadata=normalize_metadata(metadata), data_version=data_version, tags=dict(tags or {}))
+        _set(
+            self,
+            value=value,
+            output_name=output_name,
+            metadata=normalize_metadata(metadata),
+            data_version=data_version,
+            tags=dict(tags or {}),
+        )
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -302,7 +308,9 @@ def check_key(result: AssetCheckResult, known: Sequence[AssetCheckKey]) -> Asset
         return fits[0]
     named = ", ".join(key.to_user_string() for key in known) or "none"
     trouble = "fits none" if not fits else "could be any"
-    raise ValueError(f"AssetCheckResult(asset_key={result.asset_key}, check_name={result.check_name!r}) {trouble} of the declared checks: {named}")
+    raise ValueError(
+        f"AssetCheckResult(asset_key={result.asset_key}, check_name={result.check_name!r}) {trouble} of the declared checks: {named}"
+    )
 
 
 def _set(target: object, **values: Any) -> None:

@@ -10,12 +10,6 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from dagwright_shared.model import cron
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-from dagwright_shared.model.metadata import Metadata, normalize_metadata
-from dagwright_shared.model.snapshot import MissedTicks, Overlap, TriggerTarget
-from dagwright_shared.model.ticks import Evaluation
-
 from dagwright.authoring import invocation, naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import RunConfig, config_dict
@@ -25,6 +19,11 @@ from dagwright.authoring.requests import RunRequest, SkipReason, misfit
 from dagwright.authoring.resources import Scoped
 from dagwright.authoring.specs import refuse
 from dagwright.authoring.targets import Target
+from dagwright_shared.model import cron
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.metadata import Metadata, normalize_metadata
+from dagwright_shared.model.snapshot import MissedTicks, Overlap, TriggerTarget
+from dagwright_shared.model.ticks import Evaluation
 
 
 class DefaultScheduleStatus(Enum):
@@ -57,7 +56,10 @@ class ScheduleEvaluationContext:
 
 
 def build_schedule_context(
-    instance: Any = None, scheduled_execution_time: datetime | None = None, resources: Mapping[str, Any] | None = None, repository_def: Any = None
+    instance: Any = None,
+    scheduled_execution_time: datetime | None = None,
+    resources: Mapping[str, Any] | None = None,
+    repository_def: Any = None,
 ) -> ScheduleEvaluationContext:
     """A context for calling a schedule's function in a test.
 
@@ -149,7 +151,9 @@ class ScheduleDefinition:
         refuse(what, source, environment_vars=environment_vars)
         if execution_fn is not None and (run_config_fn or tags_fn or should_execute or run_config or tags):
             raise DefinitionError(
-                f"{what} has a function, and run_config, tags, or functions for them", source=source, mend="put them into the RunRequest that the function returns"
+                f"{what} has a function, and run_config, tags, or functions for them",
+                source=source,
+                mend="put them into the RunRequest that the function returns",
             )
         fn: Callable[..., Any] | None = execution_fn
         if run_config_fn or tags_fn or should_execute:
@@ -329,7 +333,9 @@ class PartitionedSchedule:
         if not isinstance(partitions, TimeWindowPartitionsDefinition):
             has = "is not partitioned" if partitions is None else f"is partitioned by {partitions}"
             raise DefinitionError(
-                f"schedule {self.name!r}: the job {self.job.name!r} {has}", source=self.source, mend="use a job whose partitions are windows of time"
+                f"schedule {self.name!r}: the job {self.job.name!r} {has}",
+                source=self.source,
+                mend="use a job whose partitions are windows of time",
             )
         return ScheduleDefinition(
             name=self.name,
@@ -343,7 +349,10 @@ class PartitionedSchedule:
 
 
 def evaluate(
-    definition: ScheduleDefinition, context: ScheduleEvaluationContext, target: TriggerTarget | None, partitions: PartitionsDefinition | None
+    definition: ScheduleDefinition,
+    context: ScheduleEvaluationContext,
+    target: TriggerTarget | None,
+    partitions: PartitionsDefinition | None,
 ) -> Evaluation:
     """Ask a schedule what its tick wants, and check the answer.
 
@@ -355,7 +364,11 @@ def evaluate(
     Raises:
         UserCodeError: the function returned what it may not.
     """
-    context = replace(context, schedule_name=definition.name, scheduled_execution_time=context.scheduled_execution_time.astimezone(cron.zone(definition.timezone)))
+    context = replace(
+        context,
+        schedule_name=definition.name,
+        scheduled_execution_time=context.scheduled_execution_time.astimezone(cron.zone(definition.timezone)),
+    )
     if definition.partitioned and definition.fn is None:
         return _evaluate_partitioned(definition, context, target)
     if definition.fn is None:

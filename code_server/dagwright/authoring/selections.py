@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeAlias
 
+from dagwright.authoring import naming
+from dagwright.authoring import source as sources
 from dagwright_shared.model import selection as model
 from dagwright_shared.model.errors import DefinitionError, InvalidRequestError
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-
-from dagwright.authoring import naming
-from dagwright.authoring import source as sources
 
 CoercibleToAssetSelection: TypeAlias = "AssetSelection | str | Sequence[Any] | Any"
 

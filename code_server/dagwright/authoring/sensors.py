@@ -10,17 +10,16 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-from dagwright_shared.model.metadata import Metadata, normalize_metadata
-from dagwright_shared.model.snapshot import SensorKind, TriggerTarget
-from dagwright_shared.model.ticks import DynamicPartitionsRequest, Evaluation
-
 from dagwright.authoring import invocation, naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.partitions import AddDynamicPartitionsRequest, DeleteDynamicPartitionsRequest, PartitionsDefinition
 from dagwright.authoring.requests import RunRequest, SkipReason, misfit
 from dagwright.authoring.resources import Scoped
 from dagwright.authoring.targets import Target
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.metadata import Metadata, normalize_metadata
+from dagwright_shared.model.snapshot import SensorKind, TriggerTarget
+from dagwright_shared.model.ticks import DynamicPartitionsRequest, Evaluation
 
 
 class DefaultSensorStatus(Enum):
@@ -181,10 +180,19 @@ class SensorDefinition:
             )
         interval = 30 if minimum_interval_seconds is None else minimum_interval_seconds
         if not isinstance(interval, int) or interval < 0:
-            raise DefinitionError(f"{what}: minimum_interval_seconds is {interval!r}", source=source, mend="give a whole number of seconds >= 0")
+            raise DefinitionError(
+                f"{what}: minimum_interval_seconds is {interval!r}", source=source, mend="give a whole number of seconds >= 0"
+            )
         given = [*(jobs or ())] or [None]
         targets = tuple(
-            Target.read(job=one or job, job_name=job_name, target=target if target is not None else asset_selection, what=what, source=source, optional=True)
+            Target.read(
+                job=one or job,
+                job_name=job_name,
+                target=target if target is not None else asset_selection,
+                what=what,
+                source=source,
+                optional=True,
+            )
             for one in given
         )
         values = {
@@ -263,7 +271,10 @@ def sensor(
 
 
 def evaluate(
-    definition: SensorDefinition, context: SensorEvaluationContext, targets: Mapping[str | None, TriggerTarget], partitions: Mapping[str | None, PartitionsDefinition | None]
+    definition: SensorDefinition,
+    context: SensorEvaluationContext,
+    targets: Mapping[str | None, TriggerTarget],
+    partitions: Mapping[str | None, PartitionsDefinition | None],
 ) -> Evaluation:
     """Ask a sensor what it wants, and check the answer.
 
@@ -335,5 +346,9 @@ def _job_of(request: RunRequest, targets: Mapping[str | None, TriggerTarget], wh
         return next(iter(targets))
     if request.asset_selection:
         return None
-    problem = "job_name= in the RunRequest, because the sensor has several jobs" if targets else "job_name= in the RunRequest, because the sensor has no target"
+    problem = (
+        "job_name= in the RunRequest, because the sensor has several jobs"
+        if targets
+        else "job_name= in the RunRequest, because the sensor has no target"
+    )
     raise misfit(what, request, problem)

@@ -7,12 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel
-
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-
 from dagwright.authoring import source as sources
 from dagwright.authoring.resources import RESOURCE_MARK, ConfigurableResource
+from dagwright_shared.model.errors import DefinitionError, SourceRef
 
 _CONTEXT_NAMES = frozenset({"context", "_context", "context_", "_context_", "_"})
 _CONFIG = "config"
@@ -32,6 +29,8 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
+    """A function's parameters, sorted by what they receive."""
+
     context_param: str | None
     config_param: str | None
     config_annotation: Any
@@ -102,10 +101,6 @@ def is_resource(annotation: Any) -> bool:
     return RESOURCE_MARK in getattr(annotation, "__metadata__", ())
 
 
-def is_config_class(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
 def type_name(annotation: Any) -> str:
     """An annotation as pages show it: `DataFrame`, `list[int]`."""
     if annotation is EMPTY or annotation is Any or annotation is None:
@@ -123,11 +118,17 @@ def type_name(annotation: Any) -> str:
 def _parameters(fn: Callable[..., Any]) -> Iterable[tuple[str, inspect._ParameterKind, Any]]:
     """Name, kind and default of each parameter."""
     code = getattr(fn, "__code__", None)
-    if code is None or hasattr(fn, "__wrapped__") or code.co_posonlyargcount or code.co_flags & inspect.CO_VARARGS or hasattr(fn, "__signature__"):
+    if (
+        code is None
+        or hasattr(fn, "__wrapped__")
+        or code.co_posonlyargcount
+        or code.co_flags & inspect.CO_VARARGS
+        or hasattr(fn, "__signature__")
+    ):
         return [(p.name, p.kind, p.default) for p in inspect.signature(fn).parameters.values()]
     # What `inspect.signature` finds, at a tenth of its cost: a location may have ten thousand functions.
     names, count = code.co_varnames, code.co_argcount
-    defaults = fn.__defaults__ or ()  # type: ignore[attr-defined]
+    defaults = fn.__defaults__ or ()
     first = count - len(defaults)
     found: list[tuple[str, inspect._ParameterKind, Any]] = [
         (names[i], inspect.Parameter.POSITIONAL_OR_KEYWORD, defaults[i - first] if i >= first else EMPTY) for i in range(count)
@@ -163,7 +164,7 @@ def _evaluate(value: Any, module: dict[str, Any], scope: dict[str, Any]) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return eval(value, module, scope)  # noqa: S307 - the user's own annotation, in the user's own module
+        return eval(value, module, scope)
     except Exception:  # noqa: BLE001 - names imported for type checkers only: the text is all that we need then
         return value
 

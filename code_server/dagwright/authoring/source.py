@@ -22,7 +22,7 @@ def of_function(fn: Callable[..., Any]) -> SourceRef | None:
     while isinstance(fn, functools.partial):
         fn = fn.func
     fn = getattr(fn, "__wrapped__", fn)
-    code = getattr(fn, "__code__", None) or getattr(getattr(fn, "__call__", None), "__code__", None)
+    code = getattr(fn, "__code__", None) or getattr(type(fn).__call__, "__code__", None)
     return SourceRef(file=code.co_filename, line=code.co_firstlineno) if code is not None else None
 
 

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-from dagwright_shared.model.metadata import Metadata, normalize_metadata
-
 from dagwright.authoring import naming
 from dagwright.authoring import source as sources
 from dagwright.authoring.mappings import PartitionMapping
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.results import NO_VALUE
+from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.metadata import Metadata, normalize_metadata
 
 _UNSET: Any = NO_VALUE
 
@@ -137,7 +136,9 @@ class AssetSpec:
         refuse(what, source, automation_condition=automation_condition, freshness_policy=freshness_policy)
         if partitions_def is not None and not isinstance(partitions_def, PartitionsDefinition):
             raise DefinitionError(
-                f"{what}: partitions_def is a {type(partitions_def).__name__}", source=source, mend="give a PartitionsDefinition, such as DailyPartitionsDefinition"
+                f"{what}: partitions_def is a {type(partitions_def).__name__}",
+                source=source,
+                mend="give a PartitionsDefinition, such as DailyPartitionsDefinition",
             )
         values = {
             "key": read,
@@ -227,7 +228,13 @@ class AssetOut:
         backfill_policy: Any = None,
     ) -> None:
         source = sources.of_caller()
-        refuse("AssetOut", source, automation_condition=automation_condition, freshness_policy=freshness_policy, backfill_policy=backfill_policy)
+        refuse(
+            "AssetOut",
+            source,
+            automation_condition=automation_condition,
+            freshness_policy=freshness_policy,
+            backfill_policy=backfill_policy,
+        )
         attributes = {
             "description": description,
             "metadata": metadata,
@@ -318,7 +325,9 @@ def read_deps(deps: Iterable[Any] | None, what: str, source: SourceRef | None) -
         for dep in _deps_of(item, what, source):
             known = found.get(dep.asset_key)
             if known is not None and known != dep:
-                raise DefinitionError(f"{what} depends on {dep.asset_key} twice, with different partition mappings", source=source, mend="keep one of them")
+                raise DefinitionError(
+                    f"{what} depends on {dep.asset_key} twice, with different partition mappings", source=source, mend="keep one of them"
+                )
             found[dep.asset_key] = dep
     return tuple(found.values())
 
@@ -342,7 +351,9 @@ def read_kinds(kinds: Iterable[str] | None, what: str, source: SourceRef | None)
 def check_mapping(mapping: object, what: str) -> PartitionMapping | None:
     if mapping is not None and not isinstance(mapping, PartitionMapping):
         raise DefinitionError(
-            f"{what}: partition_mapping is a {type(mapping).__name__}", source=sources.of_caller(), mend="give a PartitionMapping, such as AllPartitionMapping()"
+            f"{what}: partition_mapping is a {type(mapping).__name__}",
+            source=sources.of_caller(),
+            mend="give a PartitionMapping, such as AllPartitionMapping()",
         )
     return mapping
 
@@ -351,7 +362,9 @@ def refuse(what: str, source: SourceRef | None, **options: Any) -> None:
     """Options of Dagster that dagwright does not carry out are refused, never ignored."""
     for option, value in options.items():
         if value is not None:
-            raise DefinitionError(f"{what}: {option}= is not supported by this version of dagwright", source=source, mend=f"leave {option}= out")
+            raise DefinitionError(
+                f"{what}: {option}= is not supported by this version of dagwright", source=source, mend=f"leave {option}= out"
+            )
 
 
 def _metadata(raw: Mapping[str, Any] | None, what: str, source: SourceRef | None) -> Metadata:

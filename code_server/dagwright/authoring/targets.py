@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-
 from dagwright.authoring import naming
 from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
 from dagwright.authoring.selections import AssetSelection
+from dagwright_shared.model.errors import DefinitionError, SourceRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,11 @@ class Target:
         if not given:
             if optional:
                 return Target()
-            raise DefinitionError(f"{what} has nothing to run", source=source, mend='give job=, or target= (a job, assets, or a selection such as "group:raw")')
+            raise DefinitionError(
+                f"{what} has nothing to run",
+                source=source,
+                mend='give job=, or target= (a job, assets, or a selection such as "group:raw")',
+            )
         if job_name is not None:
             return Target(job_name=naming.check_name(job_name, "job", source))
         value = job if job is not None else target
@@ -49,7 +52,11 @@ class Target:
             case GraphDefinition():
                 return Target(job=value.to_job())
         if job is not None and not isinstance(value, (AssetSelection, list)):
-            raise DefinitionError(f"{what}: job is a {type(value).__name__}", source=source, mend="give a function decorated with @job, or define_asset_job(...)")
+            raise DefinitionError(
+                f"{what}: job is a {type(value).__name__}",
+                source=source,
+                mend="give a function decorated with @job, or define_asset_job(...)",
+            )
         try:
             return Target(selection=AssetSelection.from_coercible(value))
         except DefinitionError as error:

@@ -71,7 +71,11 @@ def _node(handle: str, op: OpDefinition, node: Node, job: JobDefinition) -> Node
         ),
         outputs=tuple(
             PortSnapshot(
-                name=name, type_name=type_name(out.dagster_type), description=out.description, required=out.is_required, dynamic=out.is_dynamic
+                name=name,
+                type_name=type_name(out.dagster_type),
+                description=out.description,
+                required=out.is_required,
+                dynamic=out.is_dynamic,
             )
             for name, out in op.outs.items()
         ),
@@ -149,7 +153,8 @@ def _asset_nodes(job: JobDefinition, resolved: ResolvedDefinitions) -> tuple[lis
     for check in job.check_keys:
         owner = resolved.checks_by_key[check]
         picked.setdefault(id(owner), (owner, [], []))[2].append(check)
-    nodes, edges = [], []
+    nodes: list[NodeSnapshot] = []
+    edges: list[EdgeSnapshot] = []
     makers = {key: (definition.name, definition.output_names_by_key[key]) for definition, keys, _ in picked.values() for key in keys}
     for definition, keys, checks in picked.values():
         nodes.append(_asset_node(job, definition, tuple(keys), tuple(checks)))

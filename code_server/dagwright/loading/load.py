@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import os
@@ -47,9 +48,16 @@ def load(target: LoadTarget) -> Definitions:
             raise DefinitionError(f"the working directory {target.working_directory!r} does not exist", mend="name an existing folder")
         os.chdir(target.working_directory)
         _on_path(target.working_directory)
-    module = _import_file(target.file) if target.file else _import_module(target.module)
-    definitions = find(module, target.attribute)
-    definitions.resolve()
+    collecting = gc.isenabled()
+    # Thousands of definitions are made and all are kept: the collector would walk them again and again for nothing.
+    gc.disable()
+    try:
+        module = _import_file(target.file) if target.file else _import_module(target.module)
+        definitions = find(module, target.attribute)
+        definitions.resolve()
+    finally:
+        if collecting:
+            gc.enable()
     return definitions
 
 
@@ -65,7 +73,9 @@ def find(module: ModuleType, attribute: str | None = None) -> Definitions:
     found = {id(value): (name, value) for name, value in vars(module).items() if isinstance(value, (Definitions, LazyDefinitions))}
     if len(found) > 1:
         names = ", ".join(name for name, _ in found.values())
-        raise DefinitionError(f"{where} has several Definitions: {names}", mend="merge them with Definitions.merge(...), or name one with --attribute")
+        raise DefinitionError(
+            f"{where} has several Definitions: {names}", mend="merge them with Definitions.merge(...), or name one with --attribute"
+        )
     if found:
         ((_, only),) = found.values()
         return only() if isinstance(only, LazyDefinitions) else only
@@ -81,13 +91,18 @@ def find(module: ModuleType, attribute: str | None = None) -> Definitions:
 def _named(module: ModuleType, attribute: str, where: str) -> Definitions:
     if not hasattr(module, attribute):
         close = nearest(attribute, [name for name in vars(module) if not name.startswith("__")])
-        raise DefinitionError(f"{where} has no name {attribute!r}", mend=f"did you mean {close!r}?" if close else "name a Definitions object")
+        raise DefinitionError(
+            f"{where} has no name {attribute!r}", mend=f"did you mean {close!r}?" if close else "name a Definitions object"
+        )
     value = getattr(module, attribute)
     if isinstance(value, LazyDefinitions) or (callable(value) and not isinstance(value, type)):
         value = value()
     if isinstance(value, Definitions):
         return value
-    raise DefinitionError(f"{attribute!r} in {where} is a {type(value).__name__}, not Definitions", mend="name a Definitions object, or a function that returns one")
+    raise DefinitionError(
+        f"{attribute!r} in {where} is a {type(value).__name__}, not Definitions",
+        mend="name a Definitions object, or a function that returns one",
+    )
 
 
 def _loose(module: ModuleType) -> Definitions | None:
@@ -109,7 +124,9 @@ def _import_file(file: str) -> ModuleType:
         folder = path.parent
         known = [entry.name for entry in folder.glob("*.py")] if folder.is_dir() else []
         close = nearest(path.name, known)
-        raise DefinitionError(f"there is no file {file}", mend=f"did you mean {folder / close}?" if close else "give the path of a Python file")
+        raise DefinitionError(
+            f"there is no file {file}", mend=f"did you mean {folder / close}?" if close else "give the path of a Python file"
+        )
     _on_path(str(path.parent))
     name = path.stem if path.stem.isidentifier() else "dagwright_location"
     if (path.parent / "__init__.py").is_file():

@@ -11,7 +11,7 @@ from dagwright.authoring import resource_schema
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.definitions import Definitions
-from dagwright.authoring.resolution import ResolvedDefinitions
+from dagwright.authoring.resolution import CheckOwner, ResolvedDefinitions
 from dagwright.authoring.schedules import DefaultScheduleStatus, ScheduleDefinition
 from dagwright.authoring.sensors import DefaultSensorStatus, SensorDefinition
 from dagwright.authoring.signatures import EMPTY, type_name
@@ -106,7 +106,8 @@ def _deps(definition: AssetsDefinition, spec: AssetSpec) -> tuple[AssetDepSnapsh
 
 
 def _checks(resolved: ResolvedDefinitions) -> Iterable[CheckSnapshot]:
-    for definition in (*resolved.assets, *resolved.checks):
+    owners: tuple[CheckOwner, ...] = (*resolved.assets, *resolved.checks)
+    for definition in owners:
         for spec in definition.check_specs:
             yield _check(definition, spec)
 

@@ -135,7 +135,22 @@ class WithoutChecks:
 
 
 Selection: TypeAlias = (
-    All | Keys | Match | Prefix | Attribute | Reach | Ends | Sources | Computed | Neighbours | And | Or | Minus | Checks | ChecksOf | WithoutChecks
+    All
+    | Keys
+    | Match
+    | Prefix
+    | Attribute
+    | Reach
+    | Ends
+    | Sources
+    | Computed
+    | Neighbours
+    | And
+    | Or
+    | Minus
+    | Checks
+    | ChecksOf
+    | WithoutChecks
 )
 
 
@@ -165,7 +180,7 @@ class Selectable(Protocol):
     def check_keys(self, key: AssetKey) -> Iterable[AssetCheckKey]: ...
 
 
-def resolve(selection: Selection, graph: Selectable) -> frozenset[AssetKey]:  # noqa: C901, PLR0911, PLR0912 - one case for each kind
+def resolve(selection: Selection, graph: Selectable) -> frozenset[AssetKey]:  # noqa: C901, PLR0912 - one case for each kind
     """The keys that a selection picks; keys that do not exist are left out (see `unknown_keys`)."""
     keys = graph.topology.keys()
     match selection:
@@ -366,7 +381,14 @@ class _Reader:
         up: int | None = None
         goes_up = False
         following = self.peek(1)
-        if before and before.kind == "word" and before.text.isdigit() and following and following.text == "+" and following.start == before.end:
+        if (
+            before
+            and before.kind == "word"
+            and before.text.isdigit()
+            and following
+            and following.text == "+"
+            and following.start == before.end
+        ):
             up, goes_up = int(before.text), True
             self.place += 2
         elif self.take("+"):
