@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from dagwright_shared.model.events import EventBatch, LogLevel, LogMessage, RunEvent, RunStarted, RunSucceeded
 from dagwright_shared.model.keys import Digest, LocationName, new_run_id
 from dagwright_shared.model.runs import NewRun, Run
 from dagwright_shared.store import embedded, engine, events, run_list, runs, schema
 from dagwright_shared.store.asset_ids import AssetIds
-from sqlalchemy import Engine
 
 BATCH = 1000
 

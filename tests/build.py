@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.events import EventBatch, LogLevel, LogMessage, Payload, PlannedStep, RunEvent, RunStarted
 from dagwright_shared.model.keys import AssetKey, Digest, LocationName, RunId, StepKey, new_run_id
 from dagwright_shared.model.runs import NewRun, Run
 from dagwright_shared.store import runs
-from sqlalchemy import Connection
 
 LOCATION = LocationName("here")
 DIGEST = Digest("d" * 64)

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from dagwright_shared.store import embedded, engine, schema, tables
 from sqlalchemy import Engine, text
+
+from dagwright_shared.store import embedded, engine, schema, tables
 
 CLEAN = "; ".join(f"DELETE FROM {table.name}" for table in reversed(tables.metadata.sorted_tables))
 

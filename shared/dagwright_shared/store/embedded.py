@@ -36,6 +36,7 @@ _OPTIONS = {
     # One host, no replicas: less to write, and no helper processes that idle.
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
     "io_method": "sync",
     "checkpoint_timeout": "15min",
     "timezone": "UTC",
