@@ -91,30 +91,30 @@ def test_a_killed_supervisor_leaves_no_process(stack: Stack) -> None:
 def test_a_child_that_dies_comes_back(stack: Stack, service: str) -> None:
     before = stack.service_pids()[service]
     os.kill(before, signal.SIGKILL)
-    until(lambda: stack.service_pids().get(service) not in (None, before), 10, f"a new {service}")
-    run_id = until(lambda: stack.launch(assets=["first"]) if stack.get("/readyz") else None, 15, "readiness")
+    until(lambda: stack.service_pids().get(service) not in (None, before), 20, f"a new {service}")
+    run_id = until(lambda: stack.launch(assets=["first"]) if stack.get("/readyz") else None, 40, "readiness")
     assert stack.finished(run_id)["status"] == "SUCCESS"
 
 
 def test_a_changed_file_is_reloaded_and_a_broken_one_is_shown(stack: Stack, project: Path) -> None:
     assert assets(stack) == ["first"]
     project.write_text(GOOD.format(name="second"))
-    until(lambda: assets(stack) == ["second"], 10, "the new asset")
+    until(lambda: assets(stack) == ["second"], 20, "the new asset")
     project.write_text("import dagwright as dg\n\nraise RuntimeError('not today')\n")
 
     def error() -> str | None:
         (location,) = stack.get("/api/v1/locations")["items"]
         return str(location["error"]) if location["error"] else None
 
-    assert "not today" in until(error, 10, "the load error")
+    assert "not today" in until(error, 20, "the load error")
     assert assets(stack) == ["second"], "the old definitions go on serving"
     project.write_text(GOOD.format(name="third"))
-    until(lambda: assets(stack) == ["third"] and not error(), 10, "the mended file")
+    until(lambda: assets(stack) == ["third"] and not error(), 20, "the mended file")
 
 
 def test_two_locations(tmp_path: Path, project: Path) -> None:
     other = tmp_path / "other.py"
     other.write_text(GOOD.format(name="elsewhere"))
     with start(tmp_path / "home2", "-f", str(project), "-f", str(other)) as stack:
-        until(lambda: sorted(assets(stack)) == ["elsewhere", "first"], 15, "both locations")
+        until(lambda: sorted(assets(stack)) == ["elsewhere", "first"], 30, "both locations")
         assert stack.finished(stack.launch(assets=["elsewhere"]))["status"] == "SUCCESS"
