@@ -7,10 +7,7 @@ first used, so that importing the package costs little; `_EXPORTS` says where ea
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from dagwright._exports import *  # noqa: F403 - the same names, spelled out for type checkers
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -37,9 +34,9 @@ _MODULES = {
     "dagwright.authoring.multi_assets": "SourceAsset external_asset external_assets_from_specs multi_asset",
     "dagwright.authoring.ops": "DynamicOut In Nothing OpDefinition Out op",
     "dagwright.authoring.partitions": (
-        "AddDynamicPartitionsRequest DailyPartitionsDefinition DeleteDynamicPartitionsRequest DynamicPartitionsDefinition "
-        "HourlyPartitionsDefinition MonthlyPartitionsDefinition MultiPartitionKey MultiPartitionsDefinition PartitionKeyRange "
-        "PartitionsDefinition ScheduleType StaticPartitionsDefinition TimeWindow TimeWindowPartitionsDefinition WeeklyPartitionsDefinition"
+        "AddDynamicPartitionsRequest DeleteDynamicPartitionsRequest DynamicPartitionsDefinition MultiPartitionKey "
+        "MultiPartitionsDefinition "
+        "PartitionKeyRange PartitionsDefinition StaticPartitionsDefinition TimeWindow"
     ),
     "dagwright.authoring.policies": "BackfillPolicy Backoff Failure Jitter RetryPolicy RetryRequested",
     "dagwright.authoring.requests": "RunRequest SkipReason",
@@ -47,22 +44,30 @@ _MODULES = {
         "ConfigurableResource ConfigurableResourceFactory InitResourceContext ResourceDefinition ResourceDependency ResourceParam resource"
     ),
     "dagwright.authoring.results": (
-        "AssetCheckResult AssetCheckSeverity AssetMaterialization AssetObservation DataVersion DynamicOutput MaterializeResult ObserveResult Output"
+        "AssetCheckResult AssetCheckSeverity AssetMaterialization AssetObservation DataVersion DynamicOutput MaterializeResult "
+        "ObserveResult Output"
     ),
     "dagwright.authoring.schedules": (
-        "DefaultScheduleStatus ScheduleDefinition ScheduleEvaluationContext build_schedule_context build_schedule_from_partitioned_job schedule"
+        "DefaultScheduleStatus ScheduleDefinition ScheduleEvaluationContext build_schedule_context "
+        "build_schedule_from_partitioned_job schedule"
     ),
     "dagwright.authoring.selections": "AssetSelection",
     "dagwright.authoring.sensors": (
         "DefaultSensorStatus SensorDefinition SensorEvaluationContext SensorResult build_sensor_context sensor"
     ),
     "dagwright.authoring.specs": "AssetCheckSpec AssetDep AssetIn AssetOut AssetSpec",
+    "dagwright.authoring.time_partitions": (
+        "DailyPartitionsDefinition HourlyPartitionsDefinition MonthlyPartitionsDefinition ScheduleType TimeWindowPartitionsDefinition "
+        "WeeklyPartitionsDefinition"
+    ),
     # Values that every process knows.
     "dagwright_shared.model.keys": "AssetCheckKey AssetKey",
     "dagwright_shared.model.metadata": (
         "AssetMetadataValue BoolMetadataValue FloatMetadataValue IntMetadataValue JsonMetadataValue MarkdownMetadataValue MetadataValue "
-        "NotebookMetadataValue NullMetadataValue PathMetadataValue PythonArtifactMetadataValue TableColumn TableColumnConstraints TableColumnDep "
-        "TableColumnLineage TableConstraints TableMetadataValue TableRecord TableSchema TextMetadataValue TimestampMetadataValue UrlMetadataValue"
+        "NotebookMetadataValue NullMetadataValue PathMetadataValue PythonArtifactMetadataValue TableColumn "
+        "TableColumnConstraints TableColumnDep "
+        "TableColumnLineage TableConstraints TableMetadataValue TableRecord TableSchema TextMetadataValue "
+        "TimestampMetadataValue UrlMetadataValue"
     ),
     "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError",
     # Running: contexts, IO managers, tests.

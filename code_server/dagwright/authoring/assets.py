@@ -316,17 +316,18 @@ def make_asset(
     check_specs: Sequence[AssetCheckSpec] | None = None,
     backfill_policy: BackfillPolicy | None = None,
     op_tags: Mapping[str, Any] | None = None,
-    config_schema: Any = None,
-    required_resource_keys: AbstractSet[str] | None = None,
-    retry_policy: RetryPolicy | None = None,
-    pool: str | None = None,
     hooks: Any = None,
     automation_condition: Any = None,
     freshness_policy: Any = None,
     auto_materialize_policy: Any = None,
-    **described: Any,
+    **others: Any,
 ) -> AssetsDefinition:
-    """The work of `@asset`."""
+    """The work of `@asset`. `others` are options that go to the AssetSpec or the op as they are."""
+    for option in others:
+        if option not in (*_OF_SPEC, *_OF_OP):
+            raise TypeError(f"@asset got an unexpected argument {option!r}")
+    described = {option: others[option] for option in _OF_SPEC if option in others}
+    of_op = {option: others[option] for option in _OF_OP if option in others}
     source = sources.of_function(fn)
     own_key = _key_of(fn, name, key_prefix, key, source)
     what = f"asset {own_key}"
@@ -349,13 +350,8 @@ def make_asset(
         source=source,
         **described,
     )
-    brought = dict(resource_defs or {})
-    if io_manager_def is not None:
-        if io_manager_key is not None:
-            raise DefinitionError(f"{what} has both io_manager_key and io_manager_def", source=source, mend="keep one of them")
-        io_manager_key = naming.identifier(own_key, "io_manager")
-        brought[io_manager_key] = io_manager_def
-    out = Out(dagster_type, description, output_required, io_manager_key, spec.metadata, spec.code_version).typed(ops.value_type(signature))
+    io_key, brought = _own_io_manager(own_key, io_manager_key, io_manager_def, source)
+    out = Out(dagster_type, spec.description, output_required, io_key, spec.metadata, spec.code_version).typed(ops.value_type(signature))
     checks = checks_by_output(check_specs, {own_key}, what, source)
     op = ops.build(
         fn,
@@ -365,25 +361,36 @@ def make_asset(
         ins=loaded.ins,
         outs={DEFAULT_OUTPUT: out, **{output: Out(ops.Nothing, is_required=False) for output in checks}},
         description=spec.description,
-        config_schema=config_schema,
-        required_resource_keys=required_resource_keys,
-        tags=naming.check_tags(op_tags, what, source),
-        retry_policy=retry_policy,
         code_version=spec.code_version,
-        pool=pool,
+        tags=naming.check_tags(op_tags, what, source),
         source=source,
+        **of_op,
     )
     return AssetsDefinition(
         specs=(spec,),
         op=op,
         keys_by_output_name={DEFAULT_OUTPUT: own_key},
         keys_by_input_name=loaded.keys,
-        partition_mappings=loaded.mappings(spec),
+        partition_mappings={dep.asset_key: dep.partition_mapping for dep in spec.deps if dep.partition_mapping is not None},
         check_specs_by_output_name=checks,
-        resource_defs=brought,
+        resource_defs={**(resource_defs or {}), **brought},
         backfill_policy=backfill_policy,
         source=source,
     )
+
+
+_OF_SPEC = ("metadata", "tags", "group_name", "code_version", "owners")
+_OF_OP = ("config_schema", "required_resource_keys", "retry_policy", "pool")
+
+
+def _own_io_manager(key: AssetKey, given: str | None, definition: Any, source: SourceRef | None) -> tuple[str | None, dict[str, Any]]:
+    """The key of the IO manager, and the IO manager where the asset brings its own."""
+    if definition is None:
+        return given, {}
+    if given is not None:
+        raise DefinitionError(f"asset {key} has both io_manager_key and io_manager_def", source=source, mend="keep one of them")
+    own = naming.identifier(key, "io_manager")
+    return own, {own: definition}
 
 
 def _key_of(fn: Any, name: str | None, key_prefix: Any, key: Any, source: SourceRef | None) -> AssetKey:
@@ -438,9 +445,6 @@ class Loaded:
                     mend="keep the argument if the value is needed, else deps=",
                 )
         return (*{dep.asset_key: dep for dep in from_arguments}.values(), *order_only)
-
-    def mappings(self, spec: AssetSpec) -> dict[AssetKey, PartitionMapping]:
-        return {dep.asset_key: dep.partition_mapping for dep in spec.deps if dep.partition_mapping is not None}
 
 
 def checks_by_output(

@@ -144,7 +144,6 @@ class Definitions:
             resources=self.resources,
             executor=self.executor,
             metadata=self.metadata,
-            source=self.source,
         )
 
     def resolve(self) -> ResolvedDefinitions:

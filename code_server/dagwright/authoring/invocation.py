@@ -47,6 +47,7 @@ def in_process(job: Any, options: Mapping[str, Any]) -> Any:
 
 
 def direct(definition: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Call a definition outside any graph body or run."""
     if _installed[0] is _plain:
         importlib.import_module(_EXECUTION)  # it is above us, and installs itself
     return _installed[0](definition, args, kwargs)

@@ -75,7 +75,6 @@ def io_manager(
     output_config_schema: Any = ...,
     input_config_schema: Any = ...,
     required_resource_keys: AbstractSet[str] | None = ...,
-    version: str | None = ...,
 ) -> Callable[[Callable[..., Any]], IOManagerDefinition]: ...
 def io_manager(
     config_schema: Any = None,
@@ -83,7 +82,6 @@ def io_manager(
     output_config_schema: Any = None,
     input_config_schema: Any = None,
     required_resource_keys: AbstractSet[str] | None = None,
-    version: str | None = None,
 ) -> Any:
     """Turn a function that returns an IOManager into a resource that can be named as `io_manager_key`.
 

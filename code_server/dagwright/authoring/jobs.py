@@ -239,6 +239,7 @@ def check_options(
     retry_policy: object = None,
     partitions_def: object = None,
 ) -> None:
+    """Options of the wrong kind are told where they are given, not when a run starts."""
     wanted = (
         (executor_def, ExecutorDefinition, "executor_def"),
         (retry_policy, RetryPolicy, "op_retry_policy"),

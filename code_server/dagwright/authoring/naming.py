@@ -34,12 +34,14 @@ def check_name(name: object, kind: str, source: SourceRef | None = None) -> str:
 
 
 def check_input_name(name: str, kind: str, source: SourceRef | None) -> str:
+    """Return the name of an input if it is none that functions receive other things by."""
     if name in _RESERVED:
         raise DefinitionError(f"{kind} may not have an input named {name!r}, which is reserved", source=source, mend="rename the argument")
     return check_name(name, "input", source)
 
 
 def check_group(name: str | None, owner: str, source: SourceRef | None) -> str | None:
+    """Return a group name if URLs and selections can carry it."""
     if name is not None and (not isinstance(name, str) or not _GROUP.match(name)):
         raise DefinitionError(
             f"{name!r} is not a valid group name for {owner}", source=source, mend="use letters, digits, '_', '-' and '/' only"
@@ -66,6 +68,7 @@ def check_tags(tags: Mapping[str, Any] | None, owner: str, source: SourceRef | N
 
 
 def check_owners(owners: Sequence[str] | None, owner: str, source: SourceRef | None) -> tuple[str, ...]:
+    """Owners as e-mail addresses or `team:name`."""
     for name in owners or ():
         if not isinstance(name, str) or not (re.match(r"team:[A-Za-z0-9_ -]+\Z", name) or re.match(r"[^@\s:]+@[^@\s]+\.[^@\s]+\Z", name)):
             raise DefinitionError(
@@ -96,6 +99,7 @@ def asset_key(value: Any, what: str = "asset", source: SourceRef | None = None) 
 
 
 def key_prefix(value: CoercibleToAssetKeyPrefix | None) -> tuple[str, ...]:
+    """The components of a prefix, written as text or as a list."""
     if value is None:
         return ()
     return tuple(value.split("/")) if isinstance(value, str) else tuple(value)

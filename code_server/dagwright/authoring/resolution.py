@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
+from dagwright.authoring import requirements
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.executors import ExecutorDefinition, multiprocess_executor
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
-from dagwright.authoring.ops import DEFAULT_IO_MANAGER, OpDefinition
 from dagwright.authoring.partitions import PartitionsDefinition
-from dagwright.authoring.resources import ConfigurableResource, ResourceDefinition
+from dagwright.authoring.requirements import CheckOwner
 from dagwright.authoring.schedules import PartitionedSchedule, ScheduleDefinition
 from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.sensors import SensorDefinition
@@ -26,8 +26,6 @@ from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.metadata import Metadata
 from dagwright_shared.model.selection import unknown_keys
 from dagwright_shared.model.snapshot import AssetExecution, MappingKind, TriggerTarget
-
-CheckOwner: TypeAlias = AssetsDefinition | AssetChecksDefinition
 
 
 class AssetFacts(NamedTuple):
@@ -128,6 +126,9 @@ class LocalGraph:
     def is_executable(self, key: AssetKey) -> bool:
         return self.assets_by_key[key].is_executable
 
+    def groups(self) -> list[str]:
+        return sorted({spec.group for definition in self.assets_by_key.values() for spec in definition.specs})
+
     def spec(self, key: AssetKey) -> AssetSpec:
         return self.assets_by_key[key].specs_by_key[key]
 
@@ -147,7 +148,6 @@ def resolve(
     resources: Mapping[str, Any],
     executor: ExecutorDefinition | None,
     metadata: Metadata,
-    source: SourceRef | None,
 ) -> ResolvedDefinitions:
     """Check everything as a whole.
 
@@ -162,7 +162,7 @@ def resolve(
     _unique_op_names(assets, checks)
     graph = LocalGraph((*assets, *_stubs(assets, checks)), checks)
     _no_cycle(assets, graph)
-    every_resource = _all_resources(resources, (*assets, *checks), source)
+    every_resource = requirements.gather(resources, (*assets, *checks))
     jobs_by_name = _jobs(jobs, schedules, sensors, graph)
     fixed = tuple(
         item.resolve(jobs_by_name[item.job.name].partitions_def) if isinstance(item, PartitionedSchedule) else item
@@ -170,7 +170,7 @@ def resolve(
     )
     sensors = _distinct(sensors)
     _unique_names([*fixed, *sensors], "schedule or sensor")
-    _known_resources(assets, checks, jobs_by_name.values(), fixed, sensors, every_resource)
+    requirements.check(assets, checks, jobs_by_name.values(), fixed, sensors, every_resource)
     resolved = ResolvedDefinitions(
         assets=assets,
         checks=checks,
@@ -260,7 +260,8 @@ def _missing_upstream(definition: AssetsDefinition, name: str, key: AssetKey, kn
     return DefinitionError(
         f"asset {', '.join(map(str, definition.keys))} loads the asset {str(key)!r} by its argument `{name}`, but no such asset is defined",
         source=definition.source,
-        mend=f"{hint}Rename the argument, name the key in ins={{{name!r}: AssetIn(key=...)}}, or add AssetSpec({str(key)!r}) if something else makes it",
+        mend=f"{hint}Rename the argument, name the key in ins={{{name!r}: AssetIn(key=...)}}, "
+        f"or add AssetSpec({str(key)!r}) if something else makes it",
     )
 
 
@@ -290,7 +291,7 @@ def _no_cycle(assets: Sequence[AssetsDefinition], graph: LocalGraph) -> None:
                     raise DefinitionError(
                         f"the asset {spec.key} depends on itself",
                         source=definition.source,
-                        mend="remove the dependency, or load an earlier partition: TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)",
+                        mend="remove it, or load an earlier partition: TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)",
                     )
     path = graph.topology.cycle()
     if path:
@@ -399,7 +400,8 @@ def _asset_job(job: UnresolvedAssetJobDefinition, graph: LocalGraph) -> JobDefin
         raise DefinitionError(
             f"the selection of {what} matches no asset that can be materialized",
             source=job.source,
-            mend=f"the groups are {_some(sorted({graph.facts(k).group for k in graph.topology.keys()}))}; the assets are {_some(map(str, graph.topology.keys()))}",
+            mend=f"the groups are {requirements.some_of(graph.groups())}; "
+            f"the assets are {requirements.some_of(map(str, graph.topology.keys()))}",
         )
     if job.partitions_def is not None:
         for key in keys:
@@ -443,7 +445,7 @@ def _check_target(what: str, target: Target, resolved: ResolvedDefinitions, sour
         raise DefinitionError(
             f"{what} runs the job {target.job_name!r}, but no such job is defined",
             source=source,
-            mend=f"did you mean {close!r}?" if close else f"the jobs are {_some(resolved.jobs_by_name)}",
+            mend=f"did you mean {close!r}?" if close else f"the jobs are {requirements.some_of(resolved.jobs_by_name)}",
         )
     if target.selection is not None:
         _known_keys(what, target.selection, resolved.graph, source)
@@ -452,95 +454,3 @@ def _check_target(what: str, target: Target, resolved: ResolvedDefinitions, sour
             raise DefinitionError(
                 f"the selection of {what} matches no asset that can be materialized", source=source, mend="check groups, tags and keys"
             )
-
-
-# ---- resources
-
-
-def _all_resources(resources: Mapping[str, Any], owners: Iterable[CheckOwner], source: SourceRef | None) -> dict[str, Any]:
-    every = dict(resources)
-    for owner in owners:
-        for key, value in owner.resource_defs.items():
-            if key in every and every[key] is not value:
-                raise DefinitionError(
-                    f"{owner!r} brings a resource {key!r} of its own, but another one has that key",
-                    source=owner.source,
-                    mend="rename one of the keys, or share one object",
-                )
-            every[key] = value
-    return every
-
-
-def _known_resources(
-    assets: Sequence[AssetsDefinition],
-    checks: Sequence[AssetChecksDefinition],
-    jobs: Iterable[JobDefinition],
-    schedules: Sequence[ScheduleDefinition],
-    sensors: Sequence[SensorDefinition],
-    resources: Mapping[str, Any],
-) -> None:
-    owners: tuple[CheckOwner, ...] = (*assets, *checks)
-    for owner in owners:
-        if isinstance(owner, AssetsDefinition) and owner.op is None:
-            io_keys = {spec.io_manager_key for spec in owner.specs if spec.io_manager_key}
-            _need(f"{owner!r}", io_keys, resources, owner.source, "io_manager_key")
-        elif owner.op is not None:
-            _need_op(_article(owner), owner.op, resources)
-    for job in jobs:
-        if job.graph is not None:
-            inside = {**resources, **job.resource_defs}
-            for handle, op, _ in job.graph.walk():
-                _need_op(f"op {handle!r} of job {job.name!r}", op, inside)
-    timed: tuple[ScheduleDefinition | SensorDefinition, ...] = (*schedules, *sensors)
-    for item in timed:
-        kind = "schedule" if isinstance(item, ScheduleDefinition) else "sensor"
-        _need(f"{kind} {item.name!r}", item.required_resource_keys, resources, item.source, "resource")
-    for key, value in resources.items():
-        if isinstance(value, ResourceDefinition):
-            _need(f"resource {key!r}", value.required_resource_keys, resources, value.source, "resource")
-
-
-def _need_op(what: str, op: OpDefinition, resources: Mapping[str, Any]) -> None:
-    _need(what, op.required_resource_keys, resources, op.source, "resource")
-    _need(what, op.io_manager_keys, resources, op.source, "io_manager_key")
-    for key in op.io_manager_keys:
-        value = resources.get(key)
-        if value is not None and not _may_store(value):
-            raise DefinitionError(
-                f"{what} is stored by the resource {key!r}, a {type(value).__name__}, which is no IO manager",
-                source=op.source,
-                mend="give that key an IOManager",
-            )
-
-
-def _may_store(value: Any) -> bool:
-    # A factory makes its IO manager when it is set up, so only what is plainly something else can be told now.
-    if isinstance(value, (ConfigurableResource, ResourceDefinition)):
-        return True
-    return hasattr(value, "load_input") or hasattr(value, "resource_class")
-
-
-def _need(what: str, keys: Iterable[str], resources: Mapping[str, Any], source: SourceRef | None, kind: str) -> None:
-    for key in sorted(keys):
-        if key in resources or (kind == "io_manager_key" and key == DEFAULT_IO_MANAGER):
-            continue
-        close = nearest(key, resources)
-        noun = "IO manager" if kind == "io_manager_key" else "resource"
-        raise DefinitionError(
-            f"{what} needs the {noun} {key!r}, but no resource has that key",
-            source=source,
-            mend=f"did you mean {close!r}?"
-            if close
-            else f"add it: Definitions(resources={{{key!r}: ...}}); the keys are {_some(resources)}",
-        )
-
-
-def _article(owner: CheckOwner) -> str:
-    keys = [str(key) for key in owner.keys] if isinstance(owner, AssetsDefinition) else [key.to_user_string() for key in owner.check_keys]
-    return f"{'asset' if isinstance(owner, AssetsDefinition) else 'check'} {', '.join(keys[:3])}"
-
-
-def _some(names: Iterable[str], limit: int = 8) -> str:
-    listed = list(names)
-    text = ", ".join(listed[:limit]) or "none"
-    return f"{text}, ..." if len(listed) > limit else text

@@ -117,7 +117,7 @@ class ConfigurableResource(Config, Generic[T]):
         finally:
             self.teardown_after_execution(context)
 
-    def create_resource(self, context: InitResourceContext) -> Any:
+    def create_resource(self, context: InitResourceContext) -> Any:  # noqa: ARG002 - for overriding
         """The object that ops receive; by default the resource itself."""
         return self
 
@@ -229,13 +229,11 @@ def resource(
     config_schema: Any = ...,
     description: str | None = ...,
     required_resource_keys: AbstractSet[str] | None = ...,
-    version: str | None = ...,
 ) -> Callable[[Callable[..., Any]], ResourceDefinition]: ...
 def resource(
     config_schema: Any = None,
     description: str | None = None,
     required_resource_keys: AbstractSet[str] | None = None,
-    version: str | None = None,
 ) -> Any:
     """Turn a function into a resource: it returns the object, or yields it once and cleans up after.
 

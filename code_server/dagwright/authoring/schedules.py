@@ -14,11 +14,12 @@ from dagwright.authoring import invocation, naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
-from dagwright.authoring.partitions import PartitionsDefinition, TimeWindowPartitionsDefinition
+from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.requests import RunRequest, SkipReason, misfit
 from dagwright.authoring.resources import Scoped
 from dagwright.authoring.specs import refuse
 from dagwright.authoring.targets import Target
+from dagwright.authoring.time_partitions import TimeWindowPartitionsDefinition
 from dagwright_shared.model import cron
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
@@ -43,6 +44,7 @@ class ScheduleEvaluationContext:
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("dagwright.schedules"))
     instance: Any = None
     schedule_name: str | None = None
+    repository_def: Any = None
 
     @property
     def resources(self) -> Scoped:
@@ -68,7 +70,9 @@ def build_schedule_context(
         resources: objects by key.
     """
     moment = scheduled_execution_time or datetime.now(UTC)
-    return ScheduleEvaluationContext(scheduled_execution_time=moment, resource_values=dict(resources or {}), instance=instance)
+    return ScheduleEvaluationContext(
+        scheduled_execution_time=moment, resource_values=dict(resources or {}), instance=instance, repository_def=repository_def
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, init=False)
@@ -378,28 +382,30 @@ def evaluate(
     if definition.context_param is not None:
         arguments[definition.context_param] = context
     returned = definition.fn(**arguments)
+    requests, reason = _answer(returned, f"schedule {definition.name!r}")
+    return Evaluation(requests=tuple(request.to_model(target, partitions) for request in requests), skip_reason=reason)
+
+
+def _answer(returned: object, what: str) -> tuple[Sequence[RunRequest], str | None]:
+    """What a schedule's function returned, as requests or a reason why there are none."""
+    expected = "a RunRequest, a list of them, a SkipReason, a run config, or None"
     if isinstance(returned, Iterator):
         returned = list(returned)
-    what = f"schedule {definition.name!r}"
-    expected = "a RunRequest, a list of them, a SkipReason, a run config, or None"
     match returned:
         case None:
-            return Evaluation(skip_reason="the schedule's function returned nothing")
-        case SkipReason():
-            return Evaluation(skip_reason=returned.skip_message or "skipped")
+            return (), "the schedule's function returned nothing"
+        case SkipReason() | [SkipReason()]:
+            skip = returned if isinstance(returned, SkipReason) else returned[0]
+            return (), skip.skip_message or "skipped"
         case RunRequest():
-            return Evaluation(requests=(returned.to_model(target, partitions),))
+            return (returned,), None
         case RunConfig() | dict():
-            return Evaluation(requests=(RunRequest(run_config=returned).to_model(target, partitions),))
+            return (RunRequest(run_config=returned),), None
         case list() | tuple():
-            if len(returned) == 1 and isinstance(returned[0], SkipReason):
-                return Evaluation(skip_reason=returned[0].skip_message or "skipped")
             for item in returned:
                 if not isinstance(item, RunRequest):
                     raise misfit(what, item, expected)
-            if not returned:
-                return Evaluation(skip_reason="the schedule's function asked for no runs")
-            return Evaluation(requests=tuple(r.to_model(target, partitions) for r in returned))
+            return returned, None if returned else "the schedule's function asked for no runs"
         case _:
             raise misfit(what, returned, expected)
 

@@ -42,6 +42,9 @@ class SensorEvaluationContext:
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("dagwright.sensors"))
     instance: Any = None
     sensor_name: str | None = None
+    repository_name: str | None = None
+    """The location."""
+    repository_def: Any = None
     new_cursor: str | None = None
 
     def update_cursor(self, cursor: str | None) -> None:
@@ -87,7 +90,13 @@ def build_sensor_context(
     """
     last = last_tick_completion_time.timestamp() if isinstance(last_tick_completion_time, datetime) else last_tick_completion_time
     return SensorEvaluationContext(
-        cursor=cursor, resource_values=dict(resources or {}), instance=instance, sensor_name=sensor_name, last_tick_completion_time=last
+        repository_name=repository_name,
+        repository_def=repository_def if repository_def is not None else definitions,
+        cursor=cursor,
+        resource_values=dict(resources or {}),
+        instance=instance,
+        sensor_name=sensor_name,
+        last_tick_completion_time=last,
     )
 
 
@@ -118,6 +127,8 @@ class SensorResult:
     ) -> None:
         if asset_events:
             raise ValueError("SensorResult: asset_events= is not supported by this version of dagwright; log them in a run")
+        if automation_condition_evaluations:
+            raise ValueError("SensorResult: automation_condition_evaluations= is not supported by this version of dagwright")
         if run_requests and skip_reason:
             raise ValueError("SensorResult has both run_requests and a skip_reason; give one of them")
         if cursor is not None and not isinstance(cursor, str):

@@ -342,6 +342,7 @@ def _deps_of(item: Any, what: str, source: SourceRef | None) -> list[AssetDep]:
 
 
 def read_kinds(kinds: Iterable[str] | None, what: str, source: SourceRef | None) -> frozenset[str]:
+    """Kinds as a set of texts."""
     found = frozenset(kinds or ())
     if isinstance(kinds, str) or not all(isinstance(kind, str) and kind for kind in found):
         raise DefinitionError(f"{what}: kinds is {kinds!r}", source=source, mend='give a set of texts: {"duckdb"}')
@@ -349,6 +350,7 @@ def read_kinds(kinds: Iterable[str] | None, what: str, source: SourceRef | None)
 
 
 def check_mapping(mapping: object, what: str) -> PartitionMapping | None:
+    """Return a partition mapping if it is one."""
     if mapping is not None and not isinstance(mapping, PartitionMapping):
         raise DefinitionError(
             f"{what}: partition_mapping is a {type(mapping).__name__}",

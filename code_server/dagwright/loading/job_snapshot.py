@@ -29,7 +29,7 @@ def of_job(job: JobDefinition, resolved: ResolvedDefinitions, resources: Sequenc
         configs: Iterable[NodeConfig] = _configs(job.graph, ())
     else:
         nodes, edges = _asset_nodes(job, resolved)
-        configs = [NodeConfig(path=(node.op_name,), config=node.config_schema) for node in nodes if node.config_schema is not None]
+        configs = [NodeConfig(path=(node.op_name,), config=node.config_schema) for node in nodes]
     needed = {key for node in nodes for key in node.resource_keys}
     executor: ExecutorDefinition = job.executor_def or resolved.executor
     return JobSnapshot(
@@ -128,8 +128,7 @@ def _configs(graph: GraphDefinition, path: tuple[str, ...]) -> Iterator[NodeConf
             continue
         edges = graph.dependencies.get(name, {})
         inputs = {key: _input_schema(given) for key, given in node.definition.ins.items() if key not in edges and not _is_fed(given)}
-        if node.definition.config_type is not None or inputs:
-            yield NodeConfig(path=(*path, name), config=node.definition.config_schema, inputs=inputs)
+        yield NodeConfig(path=(*path, name), config=node.definition.config_schema, inputs=inputs)
 
 
 def _is_fed(given: In) -> bool:

@@ -11,7 +11,8 @@ from dagwright.authoring import resource_schema
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.definitions import Definitions
-from dagwright.authoring.resolution import CheckOwner, ResolvedDefinitions
+from dagwright.authoring.requirements import CheckOwner
+from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.schedules import DefaultScheduleStatus, ScheduleDefinition
 from dagwright.authoring.sensors import DefaultSensorStatus, SensorDefinition
 from dagwright.authoring.signatures import EMPTY, type_name

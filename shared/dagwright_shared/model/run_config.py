@@ -12,6 +12,8 @@ from dagwright_shared.model.snapshot import JsonSchema, LocationSnapshot, Resour
 
 EXECUTION_SCHEMA: JsonSchema = {"type": "object"}
 LOGGERS_SCHEMA: JsonSchema = {"type": "object"}
+NO_CONFIG: JsonSchema = {"additionalProperties": False}
+"""Of an op that takes none. It is named all the same, so that a mistyped name can be told from one without config."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ def _place(ops: dict[str, Any], node: NodeConfig, definitions: _Definitions) -> 
     for graph in graphs:
         outer = ops.setdefault(graph, _object({"ops": _object({})}))
         ops = outer["properties"]["ops"]["properties"]
-    ops[name] = _object(parts)
+    ops[name] = _object(parts) if parts else NO_CONFIG
 
 
 def _input(schema: JsonSchema) -> dict[str, Any]:

@@ -306,8 +306,8 @@ def parse(text: str) -> Selection:
         InvalidRequestError: it is not one; the problem says where and what was expected.
 
     Example:
-        >>> parse("group:raw and not tag:slow")
-        And(left=Attribute(name='group', value='raw', key=''), right=Minus(left=All(external=True), right=Attribute(name='tag', value=None, key='slow')))
+        >>> parse("+raw/flights")
+        Reach(child=Keys(keys=(AssetKey(['raw', 'flights']),)), upstream=True, depth=None, include_self=True)
     """
     reader = _Reader(text)
     selection = reader.alternatives()
