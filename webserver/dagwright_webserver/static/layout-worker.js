@@ -3,7 +3,7 @@ importScripts("/static/vendor/dagre.js");
 
 onmessage = ({ data: { nodes, edges, across } }) => {
   const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: across ? "LR" : "TB", nodesep: 18, ranksep: 64, edgesep: 12, marginx: 24, marginy: 24, ranker: nodes.length > 400 ? "longest-path" : "network-simplex" });
+  graph.setGraph({ rankdir: across ? "LR" : "TB", nodesep: 18, ranksep: 56, edgesep: 12, marginx: 24, marginy: 24, ranker: nodes.length > 400 ? "longest-path" : "network-simplex" });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const { id, w, h } of nodes) graph.setNode(id, { width: w, height: h });
   for (const [from, to] of edges) graph.setEdge(from, to);

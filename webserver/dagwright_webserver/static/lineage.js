@@ -39,7 +39,7 @@ function show(box, data, sizes, places) {
   const world = make("g");
   const svg = make("svg", { role: "group", "aria-label": "Graph" }, world);
   const edges = data.edges.map(([from, to], n) => {
-    const path = make("path", { class: "edge", d: curve(places.edges[n]) });
+    const path = make("path", { class: "edge", d: curve(places.edges[n], places.nodes[from], places.nodes[to], sizes.get(from)) });
     path.ends = [from, to];
     world.append(path);
     return path;
@@ -102,14 +102,13 @@ function nodeOf(node, w, [x, y]) {
   return link;
 }
 
-function curve(points) {
-  const [[x0, y0], ...rest] = points;
-  if (rest.length < 2) return `M${x0} ${y0}L${rest.map((p) => p.join(" ")).join("L")}`;
-  let d = `M${x0} ${y0}`;
-  for (let n = 0; n < rest.length - 1; n++) {
-    const [x, y] = rest[n], [nx, ny] = rest[n + 1];
-    const last = n === rest.length - 2;
-    d += `Q${x} ${y} ${last ? nx : (x + nx) / 2} ${last ? ny : (y + ny) / 2}`;
+// From the right edge of one box to the left edge of the other, level at both ends; long edges keep dagre's way between boxes.
+function curve(points, [x0, y0], [x1, y1], w) {
+  const way = [[x0 + w / 2, y0], ...(points.length > 3 ? points.slice(1, -1) : []), [x1 - w / 2, y1]];
+  let d = `M${way[0].join(" ")}`;
+  for (let n = 1; n < way.length; n++) {
+    const [ax, ay] = way[n - 1], [bx, by] = way[n], half = (bx - ax) / 2;
+    d += `C${ax + half} ${ay} ${bx - half} ${by} ${bx} ${by}`;
   }
   return d;
 }

@@ -105,9 +105,11 @@ async function followOutput() {
   } catch { /* tried again with the next event */ } finally { reading = false; }
 }
 
+// Output comes without events of its own, so a run that goes on is asked for more now and then.
+setInterval(() => card.dataset.final !== "yes" && !document.hidden && followOutput(), 1500);
 let listed = 0;
 async function listLogs() {
-  if (Date.now() - listed < 1000 && pick.options.length) return;
+  if (Date.now() - listed < 1000 && picked()) return;
   listed = Date.now();
   const answer = await fetch(`/api/v1/runs/${run}/logs`);
   if (!answer.ok) return;

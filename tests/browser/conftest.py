@@ -1,0 +1,143 @@
+"""A webserver over a seeded store, and a headless browser that fails a test on any error in its console."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from dagwright_shared.store import engine as store_engine
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from sqlalchemy import Engine, text
+
+from tests.browser import seed
+from tests.conftest import CLEAN
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_ARGUMENTS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running webserver, and what the seed put into its store."""
+
+    url: str
+    engine: Engine
+    ids: dict[str, str]
+
+
+@dataclass
+class Watched:
+    """A page, and what its console complained of."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, url: str) -> Page:
+        self.page.goto(url)
+        self.page.wait_for_load_state("load")
+        return self.page
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("DAGWRIGHT_TEST_BROWSER") or next((found for name in _BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: install it (apt install chromium), or name one by DAGWRIGHT_TEST_BROWSER")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def site(database_url: str) -> Iterator[Site]:
+    made = store_engine.create(database_url, name="tests")
+    with made.begin() as conn:
+        conn.execute(text(CLEAN))
+    ids = seed.fill(made)
+    seed.break_location(made)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "DAGWRIGHT_DATABASE_URL": database_url, "DAGWRIGHT_PORT": str(port), "DAGWRIGHT_HOST": "127.0.0.1"}
+    process = subprocess.Popen([sys.executable, "-m", "dagwright_webserver"], env=environment)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _await(url, process)
+        yield Site(url, made, ids)
+    finally:
+        process.terminate()
+        process.wait(20)
+        made.dispose()
+
+
+def _await(url: str, process: subprocess.Popen[bytes], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the webserver ended at its start"
+        try:
+            if httpx.get(f"{url}/healthz", timeout=2, trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError(f"the webserver did not answer within {seconds} s")
+
+
+@pytest.fixture
+def look(request: pytest.FixtureRequest) -> str:
+    """light, dark or phone; tests that take pictures are parametrised by it."""
+    return str(getattr(request, "param", "light"))
+
+
+@pytest.fixture
+def context(browser: Browser, look: str) -> Iterator[BrowserContext]:
+    phone = look == "phone"
+    made = browser.new_context(
+        color_scheme="dark" if look == "dark" else "light",
+        viewport={"width": 390, "height": 844} if phone else {"width": 1400, "height": 900},
+        is_mobile=phone,
+        has_touch=phone,
+        permissions=[],
+    )
+    made.set_default_timeout(15_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def watched(context: BrowserContext) -> Iterator[Watched]:
+    """A page whose console must stay clean."""
+    page = context.new_page()
+    found = Watched(page)
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            found.complaints.append(f"{page.url}: {message.text}")
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: found.complaints.append(f"{page.url}: {error}"))
+    yield found
+    assert not found.complaints
+
+
+@pytest.fixture
+def pictures() -> Path | None:
+    """Where screenshots go: the folder that DAGWRIGHT_SCREENSHOTS names, or nowhere."""
+    given = os.environ.get("DAGWRIGHT_SCREENSHOTS")
+    if not given:
+        return None
+    folder = Path(given)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
