@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from jsonschema import Draft202012Validator
 
@@ -24,10 +23,10 @@ from dagwright_shared.model.keys import (
     format_partition,
     parse_partition,
 )
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.partitions import DynamicKeys, Partitions
+from dagwright_shared.model.run_config import schema_for
 from dagwright_shared.model.runs import PRIORITY_TAG, NewRun, Trigger
-from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, JobSnapshot, JsonSchema, LocationSnapshot
+from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, JobSnapshot, LocationSnapshot
 from dagwright_webserver import run_config
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.schemas import LaunchBody
@@ -256,44 +255,11 @@ def _validator(digest: str, snapshot: LocationSnapshot, target: Target) -> Draft
     name = (digest, target.job.name if target.job else None, keys)
     found = _validators.get(name)
     if found is None:
-        schema = target.job.config_schema if target.job else schema_of_assets(snapshot, target.assets, target.checks)
+        schema = target.job.config_schema if target.job else schema_for(snapshot, keys, target.checks)
         if len(_validators) > 500:
             _validators.clear()
         found = _validators[name] = run_config.validator(schema)
     return found
-
-
-def schema_of_assets(snapshot: LocationSnapshot, assets: Sequence[AssetSnapshot], checks: Sequence[AssetCheckKey]) -> JsonSchema:
-    """JSON Schema of the whole config of a run of picked assets."""
-    by_op: dict[str, JsonSchema | None] = {asset.op_name: asset.config_schema for asset in assets if asset.op_name}
-    for check in snapshot.checks:
-        if check.key in checks and check.op_name:
-            by_op.setdefault(check.op_name, check.config_schema)
-    resources = {resource.key: resource.config_schema for resource in snapshot.resources if resource.config_schema is not None}
-    ops = {op: _with_config(f"op/{op}", schema) for op, schema in by_op.items()}
-    needed: list[JsonValue] = [op for op, schema in ops.items() if "required" in schema]
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            "ops": {"type": "object", "additionalProperties": False, "properties": dict(ops), "required": needed},
-            "resources": {
-                "type": "object",
-                "additionalProperties": False,
-                "properties": {key: {**_with_config(f"resource/{key}", schema), "required": []} for key, schema in resources.items()},
-            },
-            "execution": {"type": "object"},
-            "loggers": {"type": "object"},
-        },
-        "required": ["ops"] if needed else [],
-    }
-
-
-def _with_config(name: str, schema: JsonSchema | None) -> dict[str, JsonValue]:
-    """`{"config": ...}`. The `$id` makes references such as `#/$defs/Color` mean the definitions of this very schema."""
-    inner: dict[str, JsonValue] = {"$id": f"dagwright:{quote(name)}", **(schema or {"type": "object", "additionalProperties": False})}
-    wrapped: dict[str, JsonValue] = {"type": "object", "additionalProperties": False, "properties": {"config": inner}}
-    return {**wrapped, "required": ["config"]} if inner.get("required") else wrapped
 
 
 def _unstorable(value: Any, path: str) -> Iterator[Problem]:

@@ -276,7 +276,7 @@ def get_asset(conn: Connection, defs: Definitions, key: AssetKey, *, now: dateti
         NotFoundError: no location defines it.
     """
     place, asset = defs.asset(key, location)
-    neighbours = {key, *(dep.key for dep in asset.deps), *defs.children.get(key, ())}
+    neighbours = {key, *(dep.key for dep in asset.deps), *defs.graph.children(key)}
     states = read_states(conn, neighbours)
     state = states.get((place, str(key)), UNKNOWN)
     checks = [check for at, check in defs.checks.get(key, ()) if at == place]
@@ -312,8 +312,8 @@ def get_asset(conn: Connection, defs: Definitions, key: AssetKey, *, now: dateti
         source=str(asset.source) if asset.source else None,
         metadata=metadata_to_json(asset.metadata),
         upstream=tuple(_link(defs, dep.key, states, dep.input_name) for dep in asset.deps),
-        downstream=tuple(_link(defs, child, states, None) for child in defs.children.get(key, ())),
-        jobs=defs.jobs_of_asset.get(key, ()),
+        downstream=tuple(_link(defs, child, states, None) for child in defs.graph.children(key)),
+        jobs=tuple(dict.fromkeys(job.name for _, job in defs.graph.jobs_of(key))),
         partitions=partitions,
         latest=latest,
         history=history,

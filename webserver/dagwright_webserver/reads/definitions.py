@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from dagwright_shared.model.errors import DagwrightError, NotFoundError
+from dagwright_shared.model.graph import AssetGraph
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, Digest, LocationName
 from dagwright_shared.model.partitions import DynamicKeys, DynamicPartitions, MultiPartitions, Partitions
 from dagwright_shared.model.snapshot import (
@@ -37,20 +38,21 @@ class Definitions:
     jobs: Mapping[str, tuple[tuple[LocationName, JobSnapshot], ...]]
     schedules: Mapping[str, tuple[tuple[LocationName, ScheduleSnapshot], ...]]
     sensors: Mapping[str, tuple[tuple[LocationName, SensorSnapshot], ...]]
-    children: Mapping[AssetKey, tuple[AssetKey, ...]]
-    """Assets that depend on an asset, whether or not it is defined itself."""
-    jobs_of_asset: Mapping[AssetKey, tuple[str, ...]]
+    graph: AssetGraph
 
     def asset(self, key: AssetKey, location: str | None = None) -> tuple[LocationName, AssetSnapshot]:
-        """The definition of an asset; of two, the one that can be materialized.
+        """The definition of an asset; of several, the one that counts for the graph.
 
         Raises:
             NotFoundError: there is none.
         """
-        found = [each for each in self.assets.get(key, ()) if location is None or each[0] == location]
-        if not found:
-            raise NotFoundError("asset", str(key), known=[str(k) for k in self.assets], where=location)
-        return min(found, key=lambda each: each[1].op_name is None)
+        if location is None:
+            node = self.graph.asset(key)
+            return node.location, node.snapshot
+        for place, asset in self.assets.get(key, ()):
+            if place == location:
+                return place, asset
+        raise NotFoundError("asset", str(key), known=[str(k) for k in self.assets], where=location)
 
     def job(self, name: str, location: str | None = None) -> tuple[LocationName, JobSnapshot]:
         """The definition of a job; of several, the first location's.
@@ -68,10 +70,6 @@ class Definitions:
             if check.key == key and (location is None or place == location):
                 return place, check
         return None
-
-    def parents(self, key: AssetKey) -> tuple[AssetKey, ...]:
-        """The assets that an asset reads or waits for."""
-        return tuple(dict.fromkeys(dep.key for _, asset in self.assets.get(key, ()) for dep in asset.deps))
 
 
 class DefinitionsCache:
@@ -126,19 +124,13 @@ def index(digests: Mapping[LocationName, Digest], snapshots: Mapping[LocationNam
     jobs: dict[str, list[tuple[LocationName, JobSnapshot]]] = {}
     schedules: dict[str, list[tuple[LocationName, ScheduleSnapshot]]] = {}
     sensors: dict[str, list[tuple[LocationName, SensorSnapshot]]] = {}
-    children: dict[AssetKey, dict[AssetKey, None]] = {}
-    jobs_of_asset: dict[AssetKey, dict[str, None]] = {}
     for name, snapshot in snapshots.items():
         for asset in snapshot.assets:
             assets.setdefault(asset.key, []).append((name, asset))
-            for dep in asset.deps:
-                children.setdefault(dep.key, {})[asset.key] = None
         for check in snapshot.checks:
             checks.setdefault(check.key.asset_key, []).append((name, check))
         for job in snapshot.jobs:
             jobs.setdefault(job.name, []).append((name, job))
-            for key in job.asset_keys:
-                jobs_of_asset.setdefault(key, {})[job.name] = None
         for schedule in snapshot.schedules:
             schedules.setdefault(schedule.name, []).append((name, schedule))
         for sensor in snapshot.sensors:
@@ -151,8 +143,7 @@ def index(digests: Mapping[LocationName, Digest], snapshots: Mapping[LocationNam
         jobs={job_name: tuple(found) for job_name, found in sorted(jobs.items())},
         schedules={schedule_name: tuple(found) for schedule_name, found in sorted(schedules.items())},
         sensors={sensor_name: tuple(found) for sensor_name, found in sorted(sensors.items())},
-        children={key: tuple(found) for key, found in children.items()},
-        jobs_of_asset={key: tuple(found) for key, found in jobs_of_asset.items()},
+        graph=AssetGraph(snapshots.values()),
     )
 
 

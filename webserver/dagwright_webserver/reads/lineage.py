@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from sqlalchemy import Connection
 
@@ -18,8 +18,8 @@ class LineageNode:
 
     key: str
     """Its key."""
-    location: str | None
-    """The location that defines it; null when none does."""
+    location: str
+    """The location whose definition of it counts."""
     group: str
     """Name of its group."""
     kinds: tuple[str, ...]
@@ -27,7 +27,7 @@ class LineageNode:
     status: AssetStatus
     """Its state in one word."""
     layer: int
-    """Longest path from an asset without upstream, from 0: its column when drawn left to right."""
+    """Distance from the first column when drawn left to right: more than that of all it depends on."""
     partitioned: bool
     """Whether it has partitions."""
     materialized_at: Moment | None
@@ -62,38 +62,25 @@ def read_lineage(
     conn: Connection, defs: Definitions, *, around: AssetKey | None = None, depth: int = 1, group: str | None = None
 ) -> LineageView:
     """The whole graph, or the part within `depth` steps of one asset, or one group with its direct neighbours."""
-    everything = {*defs.assets, *defs.children}
+    graph = defs.graph
+    shown: AbstractSet[AssetKey] = frozenset(graph.keys())
     if around is not None:
-        shown = _neighbourhood(defs, [around], depth)
+        shown = graph.upstream([around], depth) | graph.downstream([around], depth)
     elif group is not None:
-        members = [key for key, found in defs.assets.items() if any(asset.group == group for _, asset in found)]
-        shown = _neighbourhood(defs, members, 1)
-    else:
-        shown = everything
-    states = read_states(conn, shown if len(shown) < len(everything) else None)
-    layers = _layers(defs, shown)
-    nodes = sorted((_node(defs, key, states, layers[key]) for key in shown), key=lambda node: (node.layer, node.group, node.key))
+        members = graph.groups.get(group, ())
+        shown = graph.upstream(members, 1) | graph.downstream(members, 1)
+    states = read_states(conn, shown if len(shown) < len(graph) else None)
+    # What is on a cycle between locations, which none of them can see, has no level.
+    layers = {key: layer for layer, keys in enumerate(graph.levels) for key in keys}
+    lowest = min((layers.get(key, 0) for key in shown), default=0)
+    nodes = sorted((_node(defs, key, states, layers.get(key, lowest) - lowest) for key in shown), key=lambda n: (n.layer, n.group, n.key))
     edges = [
-        LineageEdge(upstream=str(parent), downstream=str(key)) for key in sorted(shown) for parent in defs.parents(key) if parent in shown
+        LineageEdge(upstream=str(parent), downstream=str(key)) for key in sorted(shown) for parent in graph.parents(key) if parent in shown
     ]
-    groups = sorted({asset.group for found in defs.assets.values() for _, asset in found})
-    return LineageView(nodes=tuple(nodes), edges=tuple(edges), groups=tuple(groups))
+    return LineageView(nodes=tuple(nodes), edges=tuple(edges), groups=tuple(graph.groups))
 
 
 def _node(defs: Definitions, key: AssetKey, states: States, layer: int) -> LineageNode:
-    found = defs.assets.get(key)
-    if not found:
-        return LineageNode(
-            key=str(key),
-            location=None,
-            group="",
-            kinds=(),
-            status=AssetStatus.EXTERNAL,
-            layer=layer,
-            partitioned=False,
-            materialized_at=None,
-            checks_failed=0,
-        )
     place, asset = defs.asset(key)
     state = states.get((place, str(key)), UNKNOWN)
     return LineageNode(
@@ -107,29 +94,3 @@ def _node(defs: Definitions, key: AssetKey, states: States, layer: int) -> Linea
         materialized_at=state.materialized_at,
         checks_failed=state.checks_failed,
     )
-
-
-def _neighbourhood(defs: Definitions, start: Iterable[AssetKey], depth: int) -> set[AssetKey]:
-    found = set(start)
-    for neighbours in (defs.parents, lambda key: defs.children.get(key, ())):
-        edge = set(start)
-        for _ in range(depth):
-            edge = {other for key in edge for other in neighbours(key)} - found
-            found |= edge
-    return found
-
-
-def _layers(defs: Definitions, shown: set[AssetKey]) -> dict[AssetKey, int]:
-    """Longest path from a source inside the shown part. A cycle across locations, which no one location can see, ends where it closes."""
-    waiting = {key: sum(1 for parent in defs.parents(key) if parent in shown) for key in shown}
-    layers = dict.fromkeys(shown, 0)
-    ready = [key for key, count in waiting.items() if count == 0]
-    while ready:
-        key = ready.pop()
-        for child in defs.children.get(key, ()):
-            if child in shown:
-                layers[child] = max(layers[child], layers[key] + 1)
-                waiting[child] -= 1
-                if waiting[child] == 0:
-                    ready.append(child)
-    return layers

@@ -59,8 +59,7 @@ def get_lineage(
         key = None
         if around is not None:
             key = parse_key(around, defs)
-            if key not in defs.children:
-                defs.asset(key)
+            defs.asset(key)
         return lineage_reads.read_lineage(conn, defs, around=key, depth=depth, group=group)
 
     return answer(web.read_defs(read))

@@ -19,9 +19,10 @@ from starlette.types import Scope
 
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.keys import AssetKey, format_partition
+from dagwright_shared.model.run_config import schema_for
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.ticks import TickStatus
-from dagwright_webserver import drawings, errors, launching, lineage, render
+from dagwright_webserver import drawings, errors, lineage, render
 from dagwright_webserver.deps import Services, Web, utc_now
 from dagwright_webserver.reads import asset_states, materializations, partition_status
 from dagwright_webserver.reads import assets as asset_reads
@@ -319,7 +320,7 @@ def lineage_page(
 ) -> Response:
     def read(conn: Connection, defs: Definitions) -> lineage_reads.LineageView:
         around = parse_key(asset, defs) if asset else None
-        if around is not None and around not in defs.children:
+        if around is not None and around not in defs.graph:
             defs.asset(around)
         return lineage_reads.read_lineage(conn, defs, around=around, depth=depth, group=group or None)
 
@@ -359,7 +360,7 @@ def _asset_page(
     body: dict[str, Any] = {"assets": [view.key, *([] if view.can_subset else view.step_siblings)]}
     newest = list(view.partitions.newest) if view.partitions else []
     together = [definition, *(each for each in defs.locations[place].assets if str(each.key) in body["assets"][1:])]
-    schema = launching.schema_of_assets(defs.locations[place], together, checks)
+    schema = schema_for(defs.locations[place], [each.key for each in together], checks)
     launch = _launch(f"Materialize {view.key}", body, schema, {}, newest, view.partitions.total if view.partitions else 0)
     parts = view.key.split("/")
     return {
