@@ -32,6 +32,7 @@ from dagwright_shared.model.partitions import DynamicKeys, DynamicPartitions, Mu
 
 if TYPE_CHECKING:
     from dagwright.authoring.definitions import Definitions
+    from dagwright.authoring.graphs import GraphDefinition
     from dagwright.authoring.resolution import ResolvedDefinitions
 
 _SHOWN = 10
@@ -83,31 +84,19 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
     run_config.check_resources(given.get("resources"), resources, problems)
     moment = now or datetime.now(UTC)
     if job is not None and job.graph is not None:
-        if asset_keys or check_keys:
-            problems.append(
-                Problem(
-                    path="assets",
-                    message=f"job {job.name!r} is a job of ops: assets cannot be picked in it",
-                    value=[str(k) for k in asset_keys],
-                )
-            )
+        _refuse_picks(job, asset_keys, check_keys, problems)
         partitions = job.partitions_def.to_model() if job.partitions_def is not None else None
         _check_partition(partition, partitions, f"job {job.name!r}", moment, dynamic, problems)
-        source = asset_steps.loader(resolved)
-        defaults = Defaults(retry_policy=job.op_retry_policy, partition=partition, partitions=partitions, asset_source=source)
-        steps = flatten(job.graph, config=reader, defaults=defaults).steps
+        steps = _op_steps(resolved, job, job.graph, partition, partitions, reader)
     else:
         picked = asset_steps.pick(resolved, job, asset_keys, check_keys, problems)
         partitions = asset_steps.partitions_of(resolved, job, picked, problems)
         if not problems or picked.assets or picked.checks:
-            _check_partition(partition, partitions, "what is to be made", moment, dynamic, problems)
+            _check_partition(partition, partitions, _described(picked), moment, dynamic, problems)
         steps = asset_steps.steps(resolved, job, picked, partition, partitions, reader)
     kept = _restrict(tuple(steps), step_keys, inherited or {}, problems)
     executor = (job.executor_def if job is not None else None) or resolved.executor
-    try:
-        executor_config.resolve(executor, given.get("execution"))
-    except InvalidRequestError as error:
-        problems += error.problems
+    _check_executor(executor, given, problems)
     _check_resources_exist(kept, resources, problems)
     if problems:
         raise InvalidRequestError(_summary(problems), problems=problems)
@@ -121,6 +110,41 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         executor=executor,
         inherited=dict(inherited or {}),
         tags=job.all_run_tags if job is not None else {},
+    )
+
+
+def _op_steps(
+    resolved: ResolvedDefinitions,
+    job: JobDefinition,
+    graph: GraphDefinition,
+    partition: PartitionKey,
+    partitions: Partitions | None,
+    reader: run_config.ConfigReader,
+) -> list[Step]:
+    source = asset_steps.loader(resolved)
+    defaults = Defaults(retry_policy=job.op_retry_policy, partition=partition, partitions=partitions, asset_source=source)
+    return flatten(graph, config=reader, defaults=defaults).steps
+
+
+def _refuse_picks(job: JobDefinition, assets: Sequence[AssetKey], checks: Sequence[AssetCheckKey], problems: list[Problem]) -> None:
+    if assets or checks:
+        value = [*(key.to_user_string() for key in assets), *(key.to_user_string() for key in checks)]
+        problems.append(Problem(path="assets", message=f"job {job.name!r} is a job of ops: assets cannot be picked in it", value=value))
+
+
+def _check_executor(executor: Any, config: Mapping[str, Any], problems: list[Problem]) -> None:
+    try:
+        executor_config.resolve(executor, config.get("execution"))
+    except InvalidRequestError as error:
+        problems += error.problems
+
+
+def _described(picked: asset_steps.Picked) -> str:
+    named = [key.to_user_string() for key in picked.assets] or [check.to_user_string() for check in picked.checks]
+    return (
+        f"asset {named[0]}"
+        if len(named) == 1 and picked.assets
+        else f"what is picked ({', '.join(named[:3])}{', ...' if len(named) > 3 else ''})"
     )
 
 
@@ -239,8 +263,8 @@ def _on_earlier(step: Step, kept: set[StepKey], inherited: Mapping[StepKey, RunI
                 problems.append(
                     Problem(
                         path="step_keys",
-                        message=f"step {step.key!r} needs the output {source.output!r} of step {source.step!r}, which is neither in the run "
-                        "nor inherited from an earlier one",
+                        message=f"step {step.key!r} needs the output {source.output!r} of step {source.step!r}, which is neither in the "
+                        "run nor inherited from an earlier one",
                         value=step.key,
                         expected=f"also {source.step}",
                     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from dagwright_shared.model import cron
 from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey
 from dagwright_shared.model.partitions import NO_DYNAMIC, DynamicKeys, MultiPartitions, Partitions, TimeWindowPartitions
@@ -76,7 +77,8 @@ def _is_time(definition: Partitions | None) -> bool:
 
 
 def _existing(wanted: Sequence[PartitionKey], upstream: Partitions, now: datetime, dynamic: DynamicKeys) -> Upstream:
-    known, missing = [], []
+    known: list[PartitionKey] = []
+    missing: list[PartitionKey] = []
     for key in wanted:
         (known if parts.contains(upstream, key, now, dynamic) else missing).append(key)
     return Upstream(keys=tuple(known), missing=tuple(missing))
@@ -116,7 +118,8 @@ def _overlapping(key: str, downstream: Partitions | None, upstream: Partitions, 
         candidates.append(last)
     wanted = _shifted(candidates, upstream, mapping.start_offset, mapping.end_offset)
     starts = parts.window_starts(upstream, now)
-    known, missing = [], []
+    known: list[PartitionKey] = []
+    missing: list[PartitionKey] = []
     for start in wanted:
         at = bisect.bisect_left(starts, start)
         name = (parts.key_at(upstream, start),)
@@ -141,9 +144,7 @@ def _shifted(windows: list[parts.TimeWindow], upstream: TimeWindowPartitions, st
 
 def _step(start: datetime, definition: TimeWindowPartitions, count: int) -> datetime:
     ticks = (
-        parts.cron.after(definition.cron, start, definition.timezone)
-        if count > 0
-        else parts.cron.before(definition.cron, start, definition.timezone)
+        cron.after(definition.cron, start, definition.timezone) if count > 0 else cron.before(definition.cron, start, definition.timezone)
     )
     at = start
     for _ in range(abs(count)):

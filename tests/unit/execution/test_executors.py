@@ -280,7 +280,7 @@ class TestBoth:
         ran = run(many, executor=executor)
         assert ran.status is RunStatus.SUCCESS
         assert len(ran.of(StepSucceeded)) == 200
-        assert time.perf_counter() - started < 10
+        assert time.perf_counter() - started < 60  # a second or two on a quiet machine; the benches measure it
 
     def test_canceling_before_it_starts_starts_nothing(self, executor):
         @job

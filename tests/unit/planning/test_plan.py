@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -219,14 +220,9 @@ class TestProblems:
         def wants():
             needs()
 
-        class Loose:
-            resources = {"db": 1}
-            jobs_by_name = {"wants": wants}
-            assets_by_key = checks_by_key = {}
-            executor = None
-
+        loose = SimpleNamespace(resources={"db": 1}, jobs_by_name={"wants": wants}, assets_by_key={}, checks_by_key={}, executor=None)
         with pytest.raises(InvalidRequestError) as caught:
-            plan_run(Loose(), job_name="wants")
+            plan_run(loose, job_name="wants")
         assert [(p.path, p.suggestion) for p in caught.value.problems] == [("resources.dbs", "db")]
 
 
