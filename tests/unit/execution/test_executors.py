@@ -376,8 +376,8 @@ class TestMultiprocess:
         @op
         def long(context):
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-            context.log.info("pids %s %s", os.getpid(), child.pid)
             try:
+                context.log.info("pids %s %s", os.getpid(), child.pid)
                 time.sleep(600)
             finally:
                 (tmp_path / "finally").touch()
