@@ -46,8 +46,8 @@ class _Waiting:
 class Hub:
     """One committing thread over one queue. `submit` may be called from any thread."""
 
-    def __init__(self, engine: Engine, *, server_id: str) -> None:
-        self._engine, self._server_id = engine, server_id
+    def __init__(self, engine: Engine, *, server_id: str, lease_seconds: float) -> None:
+        self._engine, self._server_id, self._lease_seconds = engine, server_id, lease_seconds
         self._assets = AssetIds()
         self._queue: deque[_Waiting] = deque()
         self._wake = threading.Condition()
@@ -130,7 +130,7 @@ class Hub:
     def _append(self, group: Sequence[_Waiting]) -> dict[RunId, int | None]:
         with self._engine.begin() as conn:
             batches = [waiting.batch for waiting in group]
-            return events.append(conn, batches, assets=self._assets, server_id=self._server_id)
+            return events.append(conn, batches, assets=self._assets, server_id=self._server_id, lease_seconds=self._lease_seconds)
 
     def _isolate(self, group: Sequence[_Waiting], error: Exception) -> None:
         """One batch of the group cannot be stored: find it, and store the rest."""

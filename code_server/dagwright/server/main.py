@@ -47,7 +47,7 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     server_id = uuid.uuid4().hex[:12]
     engine = store_engine.create(settings.require_database_url(config), name="code-server", pool_size=config.database_pool_size)
     address = config.code_server_address or bind
-    hub = Hub(engine, server_id=server_id)
+    hub = Hub(engine, server_id=server_id, lease_seconds=config.lease_seconds)
     upkeep = Upkeep(engine, server_id=server_id, address=address, lease_seconds=config.lease_seconds)
     workers = Workers(hub, cancel_grace=config.cancel_grace_seconds, lost=upkeep.lost)
     environment = os.environ | {"DAGWRIGHT_HOME": str(config.home.resolve())}

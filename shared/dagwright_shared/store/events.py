@@ -55,6 +55,7 @@ def append(
     *,
     assets: AssetIds | None = None,
     server_id: str | None = None,
+    lease_seconds: float | None = None,
     statuses: Collection[RunStatus] = ACTIVE,
 ) -> dict[RunId, int | None]:
     """Commit, with the caller's transaction, the events of many runs and all that follows from them.
@@ -67,6 +68,7 @@ def append(
         batches: any number for each run, in the order of sending.
         assets: the caller's memo of asset ids.
         server_id: the code server that has the workers.
+        lease_seconds: renews the runs' leases for so long: what reports is alive.
         statuses: which statuses count as active; the store's own writers pass more.
 
     Returns:
@@ -94,7 +96,7 @@ def append(
         chunks = () if gap else batch.chunks
         accepted.append(Accepted(run_id=batch.run_id, location=row.location, events=fresh, chunks=chunks, ended=ended))
     if changes:
-        conn.execute(_ADVANCE, {"rows": json_rows.dumps(changes), "server_id": server_id})
+        conn.execute(_ADVANCE, {"rows": json_rows.dumps(changes), "server_id": server_id, "lease": lease_seconds})
     _write(conn, accepted, assets or AssetIds())
     return answer
 
@@ -231,7 +233,8 @@ UPDATE runs SET
     last_seq = r.last_seq, status = r.status, ended_at = r.ended_at,
     started_at = coalesce(r.started_at, runs.started_at),
     server_id = coalesce(CAST(:server_id AS text), runs.server_id),
-    lease_expires_at = CASE WHEN r.ended_at IS NULL THEN runs.lease_expires_at END,
+    lease_expires_at = CASE WHEN r.ended_at IS NULL
+        THEN coalesce(clock_timestamp() + make_interval(secs => CAST(:lease AS double precision)), runs.lease_expires_at) END,
     error = coalesce(r.error, runs.error),
     status_reason = CASE WHEN r.ended_at IS NOT NULL THEN r.reason WHEN r.started_at IS NULL THEN runs.status_reason END,
     xid = CASE WHEN r.status <> runs.status THEN pg_current_xact_id() ELSE runs.xid END

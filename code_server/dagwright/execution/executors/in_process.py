@@ -40,6 +40,8 @@ class InProcessExecutor:
     def _attempt(self, scope: RunScope, progress: Progress, step: Step, live: LiveCapture, environment: steps.Environment) -> None:
         attempt = progress.attempt(step)
         progress.began(step, os.getpid())
+        # Before user code: what is done so far is not repeated by a retry after a crash.
+        scope.sink.flush()
         meter = Meter()
         if scope.captures:
             capture = Capture(step.key, attempt, scope.spec.log_limit_bytes)

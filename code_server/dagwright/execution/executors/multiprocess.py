@@ -129,6 +129,8 @@ class _Loop:
         while not self._finished():
             if self._scope.cancellation.requested and not self._progress.stopping:
                 self._stop()
+            # What is done is on its way before what depends on it begins, so that a retry after a crash does not repeat it.
+            self._scope.sink.flush()
             while self._busy < self._max_concurrent and (step := self._progress.take()) is not None:
                 self._start(step)
             self._scope.sink.flush()
