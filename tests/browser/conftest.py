@@ -14,10 +14,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from dagwright_shared.store import engine as store_engine
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from sqlalchemy import Engine, text
 
+from dagwright_shared.store import engine as store_engine
 from tests.browser import seed
 from tests.conftest import CLEAN
 

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import Connection, Engine, text
+
 from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import ErrorInfo, Frame
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, LocationName, RunId, StepKey, new_run_id
@@ -23,8 +25,6 @@ from dagwright_shared.model.ticks import InstigatorKind, TickStatus
 from dagwright_shared.store import engine as store_engine
 from dagwright_shared.store import event_partitions, events, instigators, leases, locations, runs, schema
 from dagwright_shared.wire.snapshot import digest_of, encode_snapshot
-from sqlalchemy import Connection, Engine, text
-
 from tests.browser.shop import LOCATION, shop
 
 Steps = Sequence[tuple[str, tuple[str, ...], float]]
@@ -40,7 +40,9 @@ FAILURE = ErrorInfo(
     cause=ErrorInfo(
         class_name="shop.warehouse.SchemaDriftError",
         message="orders lost the column discount_pct in release 41",
-        frames=(Frame(file="/srv/shop/shop/warehouse.py", line=35, function="check_schema", source="raise SchemaDriftError(table, missing)"),),
+        frames=(
+            Frame(file="/srv/shop/shop/warehouse.py", line=35, function="check_schema", source="raise SchemaDriftError(table, missing)"),
+        ),
     ),
 )
 
@@ -67,7 +69,12 @@ def _publish(conn: Connection, snapshot: LocationSnapshot) -> None:
     payload = encode_snapshot(snapshot)
     locations.publish_snapshot(conn, location=snapshot.location, digest=digest_of(payload), payload=payload, snapshot=snapshot)
     status = LocationStatus(
-        location=snapshot.location, server_id="shop-7f3a91c2", state=LocationState.LOADED, digest=digest_of(payload), code_version="2026.11.3", load_seconds=0.84
+        location=snapshot.location,
+        server_id="shop-7f3a91c2",
+        state=LocationState.LOADED,
+        digest=digest_of(payload),
+        code_version="2026.11.3",
+        load_seconds=0.84,
     )
     locations.register_server(conn, status, address="127.0.0.1:4000")
 
@@ -77,7 +84,9 @@ def break_location(engine: Engine) -> None:
     error = ErrorInfo(
         class_name="ImportError",
         message="cannot import name 'LinearModel' from 'forecasting.models'",
-        frames=(Frame(file="/srv/forecasting/definitions.py", line=4, function="<module>", source="from forecasting.models import LinearModel"),),
+        frames=(
+            Frame(file="/srv/forecasting/definitions.py", line=4, function="<module>", source="from forecasting.models import LinearModel"),
+        ),
         hint="install or rename what the line imports; the file is loaded again as soon as it is saved",
     )
     status = LocationStatus(location=LocationName("forecasting"), server_id="forecasting-19bd", state=LocationState.ERROR, error=error)
@@ -88,7 +97,9 @@ def break_location(engine: Engine) -> None:
 def _services(conn: Connection, now: datetime) -> None:
     loops = ("locations", "queue", "schedules", "sensors", "recovery", "retention")
     reports = {name: {"rounds": 4_812 + n, "last_seconds": 0.004 * (n + 1)} for n, name in enumerate(loops)}
-    leases.heartbeat_daemon(conn, daemon_id="daemon-5d21c0aa", host="orchestrator-1", pid=4127, started_at=now - timedelta(hours=31), loops=reports)
+    leases.heartbeat_daemon(
+        conn, daemon_id="daemon-5d21c0aa", host="orchestrator-1", pid=4127, started_at=now - timedelta(hours=31), loops=reports
+    )
     leases.acquire(conn, loops, "daemon-5d21c0aa", 3600.0)
 
 
@@ -118,14 +129,21 @@ class _Scribe:
             ("marts__basket_size", ("staging__orders_clean",), 2.2),
         )
         keys = [AssetKey(key.split("__")) for key, _, _ in steps]
-        new = self._new(job_name="daily_sales", asset_keys=tuple(keys), partition=(day,), trigger=Trigger(kind=TriggerKind.SCHEDULE, name="daily_sales_schedule"))
+        new = self._new(
+            job_name="daily_sales",
+            asset_keys=tuple(keys),
+            partition=(day,),
+            trigger=Trigger(kind=TriggerKind.SCHEDULE, name="daily_sales_schedule"),
+        )
         bad = "marts__revenue_by_country" if fails else None
         return self.write(new, at, steps, failing=bad, materialize=lambda key: _metadata(key, day))
 
     def ops(self, job: str, at: datetime, *, fails: bool = False) -> str:
         steps: Steps = (("fetch_rates", (), 1.4), ("validate_rates", ("fetch_rates",), 0.3), ("store_rates", ("validate_rates",), 0.6))
         new = self._new(job_name=job, trigger=Trigger(kind=TriggerKind.SCHEDULE, name="hourly_rates"), tags={"team": "finance"})
-        return self.write(new, at, steps, failing="validate_rates" if fails else None, retrying="fetch_rates" if at.minute % 3 == 0 else None)
+        return self.write(
+            new, at, steps, failing="validate_rates" if fails else None, retrying="fetch_rates" if at.minute % 3 == 0 else None
+        )
 
     def notable(self) -> dict[str, str]:
         """The runs that tests and screenshots open."""
@@ -142,13 +160,24 @@ class _Scribe:
             "long": self.long(),
         }
         ids["running"] = self.write(
-            self._new(job_name="daily_sales", asset_keys=(AssetKey(["raw", "orders"]), AssetKey(["raw", "customers"])), partition=(yesterday,), trigger=Trigger(kind=TriggerKind.USER)),
+            self._new(
+                job_name="daily_sales",
+                asset_keys=(AssetKey(["raw", "orders"]), AssetKey(["raw", "customers"])),
+                partition=(yesterday,),
+                trigger=Trigger(kind=TriggerKind.USER),
+            ),
             self.now - timedelta(seconds=42),
             (("raw__orders", (), 11.0), ("raw__customers", (), 300.0)),
             unfinished=True,
             materialize=lambda key: _metadata(key, yesterday),
         )
-        waiting = self._new(job_name="daily_sales", asset_keys=(AssetKey(["marts", "basket_size"]),), partition=(yesterday,), priority=5, tags={"team": "sales", "reason": "late orders"})
+        waiting = self._new(
+            job_name="daily_sales",
+            asset_keys=(AssetKey(["marts", "basket_size"]),),
+            partition=(yesterday,),
+            priority=5,
+            tags={"team": "sales", "reason": "late orders"},
+        )
         canceled = self._new(asset_keys=(AssetKey(["marts", "customer_lifetime_value"]),), trigger=Trigger(kind=TriggerKind.CLI))
         with self.engine.begin() as conn:
             runs.enqueue(conn, [waiting, canceled])
@@ -165,10 +194,18 @@ class _Scribe:
         made = NewRun(run_id=new_run_id(), location=LOCATION, digest=self.digest)  # type: ignore[arg-type]
         return dataclasses.replace(made, **fields)  # type: ignore[arg-type]
 
-    def write(  # noqa: PLR0913 - each names one thing that may happen to a run
-        self, new: NewRun, at: datetime, steps: Steps, *, failing: str | None = None, retrying: str | None = None,
-        unfinished: bool = False, chatter: int = 2, materialize: Callable[[AssetKey], dict[str, object]] | None = None,
-    ) -> str:  # fmt: skip
+    def write(
+        self,
+        new: NewRun,
+        at: datetime,
+        steps: Steps,
+        *,
+        failing: str | None = None,
+        retrying: str | None = None,
+        unfinished: bool = False,
+        chatter: int = 2,
+        materialize: Callable[[AssetKey], dict[str, object]] | None = None,
+    ) -> str:
         """Enqueue a run, claim it, and tell all that its worker would have told."""
         with self.engine.begin() as conn:
             runs.enqueue(conn, [new])
@@ -197,43 +234,78 @@ class _Story:
         self.events.append(e.RunEvent(seq=0, time=moment, step_key=StepKey(step) if step else None, payload=payload))
 
     def tell(
-        self, failing: str | None, retrying: str | None, chatter: int, materialize: Callable[[AssetKey], dict[str, object]] | None, until: datetime | None
+        self,
+        failing: str | None,
+        retrying: str | None,
+        chatter: int,
+        materialize: Callable[[AssetKey], dict[str, object]] | None,
+        until: datetime | None,
     ) -> None:
         planned = tuple(
-            e.PlannedStep(key=StepKey(key), op_name=key.split("[")[0], kind="asset" if key.replace("__", "/") in self.assets else "op",
-                          depends_on=tuple(StepKey(each) for each in needs), asset_keys=self._asset(key))
+            e.PlannedStep(
+                key=StepKey(key),
+                op_name=key.split("[")[0],
+                kind="asset" if key.replace("__", "/") in self.assets else "op",
+                depends_on=tuple(StepKey(each) for each in needs),
+                asset_keys=self._asset(key),
+            )
             for key, needs, _ in self.steps
-        )  # fmt: skip
+        )
         self.add(self.at, e.RunStarted(pid=5120, host="worker-3", executor="multiprocess", steps=planned))
         ends: dict[str, datetime] = {}
         lost: set[str] = set()
         for key, needs, seconds in self.steps:
-            start = max([self.at + timedelta(milliseconds=60 + 14 * len(ends) % 400), *(ends[each] + timedelta(milliseconds=9) for each in needs if each in ends)])
+            start = max(
+                [
+                    self.at + timedelta(milliseconds=60 + 14 * len(ends) % 400),
+                    *(ends[each] + timedelta(milliseconds=9) for each in needs if each in ends),
+                ]
+            )
             if any(each in lost for each in needs):
                 lost.add(key)
                 ends[key] = start
                 self.add(start, e.StepSkipped(reason=f"{needs[0]} did not succeed"), key)
                 continue
-            ends[key] = self._step(key, start, seconds, fails=key == failing, retries=key == retrying, chatter=chatter, materialize=materialize, until=until)
+            ends[key] = self._step(
+                key, start, seconds, fails=key == failing, retries=key == retrying, chatter=chatter, materialize=materialize, until=until
+            )
             if key == failing:
                 lost.add(key)
         finish = max(ends.values()) + timedelta(milliseconds=20)
         if until is None:
             self.add(finish, e.RunFailed(failed_steps=tuple(StepKey(key) for key in lost if key == failing)) if lost else e.RunSucceeded())
-        self.events = [dataclasses.replace(event, seq=n) for n, event in enumerate(sorted(self.events, key=lambda each: each.time), 1) if until is None or event.time <= until]
+        self.events = [
+            dataclasses.replace(event, seq=n)
+            for n, event in enumerate(sorted(self.events, key=lambda each: each.time), 1)
+            if until is None or event.time <= until
+        ]
 
     def _asset(self, key: str) -> tuple[AssetKey, ...]:
         name = key.replace("__", "/")
         return (AssetKey.from_user_string(name),) if name in self.assets else ()
 
-    def _step(  # noqa: PLR0913
-        self, key: str, start: datetime, seconds: float, *, fails: bool, retries: bool, chatter: int,
-        materialize: Callable[[AssetKey], dict[str, object]] | None, until: datetime | None,
-    ) -> datetime:  # fmt: skip
+    def _step(
+        self,
+        key: str,
+        start: datetime,
+        seconds: float,
+        *,
+        fails: bool,
+        retries: bool,
+        chatter: int,
+        materialize: Callable[[AssetKey], dict[str, object]] | None,
+        until: datetime | None,
+    ) -> datetime:
         usage = e.Usage(cpu_seconds=seconds * 0.7, peak_memory_bytes=int(110e6 + seconds * 9e6))
         attempt = 1
         if retries:
-            late = ErrorInfo(class_name="TimeoutError", message="rates.example.com did not answer within 2 s", frames=(Frame(file="/srv/shop/shop/rates.py", line=17, function="fetch_rates", source="return client.get(URL, timeout=2)"),))
+            late = ErrorInfo(
+                class_name="TimeoutError",
+                message="rates.example.com did not answer within 2 s",
+                frames=(
+                    Frame(file="/srv/shop/shop/rates.py", line=17, function="fetch_rates", source="return client.get(URL, timeout=2)"),
+                ),
+            )
             self.add(start, e.StepStarted(attempt=1, pid=5130), key)
             self.add(start + timedelta(seconds=2), e.StepRetrying(attempt=1, error=late, delay_seconds=1.0, usage=usage), key)
             start, attempt = start + timedelta(seconds=3), 2
@@ -249,9 +321,15 @@ class _Story:
             return end
         for asset in self._asset(key):
             metadata = normalize_metadata(materialize(asset) if materialize else {})
-            self.add(end - timedelta(milliseconds=3), e.AssetMaterialized(asset_key=asset, partition=self.new.partition, metadata=metadata, code_version="3"), key)
+            self.add(
+                end - timedelta(milliseconds=3),
+                e.AssetMaterialized(asset_key=asset, partition=self.new.partition, metadata=metadata, code_version="3"),
+                key,
+            )
             for check, passed, severity, words in _checks(asset, self.new.partition):
-                result = e.CheckEvaluated(check_key=AssetCheckKey(asset, check), passed=passed, severity=severity, partition=self.new.partition, description=words)
+                result = e.CheckEvaluated(
+                    check_key=AssetCheckKey(asset, check), passed=passed, severity=severity, partition=self.new.partition, description=words
+                )
                 self.add(end - timedelta(milliseconds=2), result, key)
         self.add(end, e.StepSucceeded(attempt=attempt, usage=usage), key)
         return end
@@ -261,9 +339,19 @@ class _Story:
             moment = start + timedelta(seconds=seconds * (n + 1) / (chatter + 2))
             level = e.LogLevel.WARNING if n % 13 == 12 else e.LogLevel.DEBUG if n % 5 == 4 else e.LogLevel.INFO
             self.add(moment, e.LogMessage(level=level, message=f"batch {n + 1} of {chatter}: {1_950 + n * 37:,} rows read"), key)
-        lines = "".join(f"{(start + timedelta(seconds=n)).strftime('%H:%M:%S')} {key}: chunk {n} loaded, {n * 8_431:,} rows so far\n" for n in range(40))
+        lines = "".join(
+            f"{(start + timedelta(seconds=n)).strftime('%H:%M:%S')} {key}: chunk {n} loaded, {n * 8_431:,} rows so far\n" for n in range(40)
+        )
         self.chunks.append(e.LogChunk(step_key=StepKey(key), attempt=attempt, stream=e.LogStream.STDOUT, offset=0, data=lines.encode()))
-        self.chunks.append(e.LogChunk(step_key=StepKey(key), attempt=attempt, stream=e.LogStream.STDERR, offset=0, data=b"FutureWarning: the default of observed=False will change\n"))
+        self.chunks.append(
+            e.LogChunk(
+                step_key=StepKey(key),
+                attempt=attempt,
+                stream=e.LogStream.STDERR,
+                offset=0,
+                data=b"FutureWarning: the default of observed=False will change\n",
+            )
+        )
 
 
 def _checks(asset: AssetKey, partition: tuple[str, ...]) -> list[tuple[str, bool, e.Severity, str]]:
@@ -287,15 +375,23 @@ def _metadata(asset: AssetKey, day: str) -> dict[str, object]:
         case "marts/revenue_by_country":
             countries = ("Germany", "France", "Spain", "Italy", "Poland")
             total = rows * 41.7
-            cells = [{"country": name, "orders": rows // (k + 2), "revenue": round(total / (k + 2.1), 2)} for k, name in enumerate(countries)]
+            cells = [
+                {"country": name, "orders": rows // (k + 2), "revenue": round(total / (k + 2.1), 2)} for k, name in enumerate(countries)
+            ]
             markdown = "| country | revenue |\n|---|---:|\n" + "".join(f"| {c['country']} | {c['revenue']:,.0f} € |\n" for c in cells)
-            columns = TableSchema([TableColumn("country", "text"), TableColumn("orders", "int"), TableColumn("revenue", "float", "in euros")])
+            columns = TableSchema(
+                [TableColumn("country", "text"), TableColumn("orders", "int"), TableColumn("revenue", "float", "in euros")]
+            )
             return {
-                "revenue": round(total, 2), "countries": 5, "average order": round(41.7 + n % 11 / 4, 2),
-                "top countries": MetadataValue.md(markdown), "preview": MetadataValue.table([TableRecord(c) for c in cells], columns),
-                "schema": MetadataValue.table_schema(columns), "warehouse": MetadataValue.path(f"/warehouse/marts/revenue/{day}.parquet"),
+                "revenue": round(total, 2),
+                "countries": 5,
+                "average order": round(41.7 + n % 11 / 4, 2),
+                "top countries": MetadataValue.md(markdown),
+                "preview": MetadataValue.table([TableRecord(c) for c in cells], columns),
+                "schema": MetadataValue.table_schema(columns),
+                "warehouse": MetadataValue.path(f"/warehouse/marts/revenue/{day}.parquet"),
                 "query plan": MetadataValue.json({"scan": "orders_clean", "rows": rows, "join": ["customers"]}),
-            }  # fmt: skip
+            }
         case "marts/basket_size":
             return {"mean": round(2.3 + math.sin(n / 4) / 3, 3), "p95": 7 + n % 3}
         case _:
@@ -303,7 +399,11 @@ def _metadata(asset: AssetKey, day: str) -> dict[str, object]:
 
 
 def _ticks(engine: Engine, now: datetime) -> None:
-    broken = ErrorInfo(class_name="ConnectionRefusedError", message="[Errno 111] sftp.partner.example refused the connection", frames=(Frame(file="/srv/shop/shop/sensors.py", line=12, function="new_partner_files", source="with sftp() as client:"),))
+    broken = ErrorInfo(
+        class_name="ConnectionRefusedError",
+        message="[Errno 111] sftp.partner.example refused the connection",
+        frames=(Frame(file="/srv/shop/shop/sensors.py", line=12, function="new_partner_files", source="with sftp() as client:"),),
+    )
     with engine.begin() as conn:
         for each in instigators.list(conn):
             if each.kind is InstigatorKind.SCHEDULE:
@@ -323,11 +423,16 @@ def _ticks(engine: Engine, now: datetime) -> None:
                         _tick(conn, each.instigator_id, at, TickStatus.SKIPPED, skip="no new file since orders_2026-11-22.csv")
 
 
-def _tick(conn: Connection, instigator_id: int, at: datetime, status: TickStatus, *, skip: str | None = None, error: ErrorInfo | None = None) -> None:
+def _tick(
+    conn: Connection, instigator_id: int, at: datetime, status: TickStatus, *, skip: str | None = None, error: ErrorInfo | None = None
+) -> None:
     tick = instigators.start_tick(conn, instigator_id, at)
     if tick is not None:
         instigators.finish_tick(conn, tick, status, skip_reason=skip, error=error, logs=("looked at 3 folders",) if skip else ())
-        conn.execute(text("UPDATE ticks SET started_at = :at, ended_at = :until WHERE tick_id = :id"), {"at": at, "until": at + timedelta(milliseconds=38), "id": tick})
+        conn.execute(
+            text("UPDATE ticks SET started_at = :at, ended_at = :until WHERE tick_id = :id"),
+            {"at": at, "until": at + timedelta(milliseconds=38), "id": tick},
+        )
 
 
 if __name__ == "__main__":

@@ -52,7 +52,9 @@ def test_links_lead_somewhere(site: Site, watched: Watched) -> None:
     seen: set[str] = set()
     for path in ("/", "/runs", "/assets", "/jobs", "/automation", "/deployment", "/assets/raw/orders", f"/runs/{site.ids['failure']}"):
         page = watched.open(site.url + path)
-        links = page.eval_on_selector_all("a[href], link[rel=alternate]", "all => all.map(each => new URL(each.getAttribute('href'), location).href.split('#')[0])")
+        links = page.eval_on_selector_all(
+            "a[href], link[rel=alternate]", "all => all.map(each => new URL(each.getAttribute('href'), location).href.split('#')[0])"
+        )
         seen |= {link for link in links if link.startswith(site.url)}
     bad = {link: answer.status for link in sorted(seen) if (answer := watched.page.request.get(link)).status >= 400}
     assert not bad
@@ -76,7 +78,12 @@ def test_reads_without_script(site: Site, browser: Browser) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status", "words"),
-    [("/nothing/here", 404, "Not found"), ("/assets/raw/ordres", 404, "raw/orders"), ("/jobs/daly_sales", 404, "daily_sales"), ("/runs?cursor=bad", 422, "cursor")],
+    [
+        ("/nothing/here", 404, "Not found"),
+        ("/assets/raw/ordres", 404, "raw/orders"),
+        ("/jobs/daly_sales", 404, "daily_sales"),
+        ("/runs?cursor=bad", 422, "cursor"),
+    ],
 )
 def test_error_pages_say_what_to_do(site: Site, context_page: Page, path: str, status: int, words: str) -> None:
     answer = context_page.goto(site.url + path)

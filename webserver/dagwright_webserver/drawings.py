@@ -16,7 +16,35 @@ from dagwright_webserver.reads.partition_status import PartitionStatus, Partitio
 from dagwright_webserver.reads.runs import RunView, StepView
 
 _LEAST_WIDTH = 0.35
-_ROUND_STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
+_ROUND_STEPS = (
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    10_800,
+    21_600,
+    43_200,
+    86_400,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +156,10 @@ def timeline(view: OverviewView) -> Timeline:
     first = start - start % step + step
     count = max(0, int((start + span - first) // step) + 1)
     form = "%b %d" if step >= 86_400 else "%H:%M"
-    marks = [Mark(round((first + i * step - start) / span * 100, 3), datetime.fromtimestamp(first + i * step, UTC).strftime(form)) for i in range(count)]
+    marks = [
+        Mark(round((first + i * step - start) / span * 100, 3), datetime.fromtimestamp(first + i * step, UTC).strftime(form))
+        for i in range(count)
+    ]
     rows = tuple(TimelineLane(row.name, row.job, tuple(_bar(run, start, span, view.now) for run in row.runs)) for row in view.timeline[:14])
     return Timeline(rows, tuple(marks), round((view.now.timestamp() - start) / span * 100, 3))
 
@@ -138,7 +169,9 @@ def _bar(run: TimelineRun, start: float, span: float, now: datetime) -> Bar:
     end = (run.ended_at or now).timestamp()
     x = min(99.0, (begin - start) / span * 100)
     seconds = (run.ended_at - run.started_at).total_seconds() if run.ended_at else None
-    return Bar(run.run_id, run.status, run.partition, run.started_at, seconds, round(x, 3), round(max(_LEAST_WIDTH, (end - begin) / span * 100), 3))
+    return Bar(
+        run.run_id, run.status, run.partition, run.started_at, seconds, round(x, 3), round(max(_LEAST_WIDTH, (end - begin) / span * 100), 3)
+    )
 
 
 def gantt(run: RunView, attempts: Sequence[EventView], now: datetime) -> Gantt:
@@ -160,7 +193,12 @@ def gantt(run: RunView, attempts: Sequence[EventView], now: datetime) -> Gantt:
 
 
 def _gantt_row(
-    step: StepView, origin: datetime, span: float, end: datetime, finished: Mapping[str, datetime | None], earlier: Sequence[tuple[datetime, datetime]]
+    step: StepView,
+    origin: datetime,
+    span: float,
+    end: datetime,
+    finished: Mapping[str, datetime | None],
+    earlier: Sequence[tuple[datetime, datetime]],
 ) -> GanttRow:
     def at(moment: datetime) -> float:
         return round(min(100.0, max(0.0, (moment - origin).total_seconds() / span * 100)), 3)
@@ -170,7 +208,9 @@ def _gantt_row(
         return Part(kind, tone, min(at(begin), 100 - width), width, f"{title} {looks.duration((until - begin).total_seconds())}")
 
     if step.started_at is None:
-        return GanttRow(step.step_key, step.status, None, (), (), "" if step.status == "PENDING" else looks.look(step.status).label.lower(), 0.0)
+        return GanttRow(
+            step.step_key, step.status, None, (), (), "" if step.status == "PENDING" else looks.look(step.status).label.lower(), 0.0
+        )
     tone = looks.look(step.status).tone
     begun = earlier[0][0] if earlier else step.started_at
     inputs = [moment for name in step.depends_on if (moment := finished.get(name)) is not None]
@@ -230,5 +270,3 @@ def strip(view: PartitionsView) -> tuple[StripRange, ...]:
 def cells(keys: Sequence[str], statuses: Mapping[str, PartitionStatus]) -> tuple[Cell, ...]:
     """The newest partitions, oldest of them first, each with its status."""
     return tuple(Cell(key, statuses.get(key, PartitionStatus.MISSING)) for key in reversed(keys))
-
-

@@ -19,7 +19,9 @@ MAX_DRAWN = 600
 def asset_graph(view: LineageView, *, focus: str | None = None) -> dict[str, Any]:
     """Assets as nodes; each says its status by tone, icon and word."""
     nodes = [
-        _node(node.key, node.key, _subtitle(node.group, node.kinds), node.status, f"/assets/{quote(node.key, safe='/')}", on=node.key == focus)
+        _node(
+            node.key, node.key, _subtitle(node.group, node.kinds), node.status, f"/assets/{quote(node.key, safe='/')}", on=node.key == focus
+        )
         for node in view.nodes
     ]
     return {"nodes": nodes, "edges": [[edge.upstream, edge.downstream] for edge in view.edges]}
@@ -56,7 +58,9 @@ def neighbours(key: str, status: AssetStatus, upstream: Iterable[AssetLink], dow
     for link, edge in [*((link, [link.key, key]) for link in upstream), *((link, [key, link.key]) for link in downstream)]:
         if link.key not in seen:
             seen.add(link.key)
-            nodes.append(_node(link.key, link.key, "" if link.defined else "not defined", link.status, f"/assets/{quote(link.key, safe='/')}"))
+            nodes.append(
+                _node(link.key, link.key, "" if link.defined else "not defined", link.status, f"/assets/{quote(link.key, safe='/')}")
+            )
         edges.append(edge)
     return {"nodes": nodes, "edges": edges}
 

@@ -17,9 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from dagwright_shared.model import run_config
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.keys import AssetKey, format_partition
-from dagwright_shared.model.run_config import schema_for
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_webserver import drawings, errors, lineage, render
@@ -101,12 +101,18 @@ def overview(request: Request, web: Services, hours: Annotated[int, Query(ge=1, 
 
     view, step_errors = web.read_defs(read)
     return render.page(
-        request, "overview.html", view=view, step_errors=step_errors, hours=hours, timeline=drawings.timeline(view), health=drawings.health(view.asset_counts)
+        request,
+        "overview.html",
+        view=view,
+        step_errors=step_errors,
+        hours=hours,
+        timeline=drawings.timeline(view),
+        health=drawings.health(view.asset_counts),
     )
 
 
 @html.get("/runs")
-def runs(
+def runs(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
     request: Request,
     web: Services,
     status: Word = None,
@@ -163,12 +169,12 @@ class RunPage:
 
 
 @html.get("/runs/{run_id}")
-def run(
+def run(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
     request: Request,
     web: Services,
     run_id: str,
     level: Word = None,
-    type: Word = None,  # noqa: A002 - the name in the address
+    type: Word = None,
     step: Word = None,
     text: Word = None,
     log: Word = None,
@@ -257,7 +263,13 @@ def job(request: Request, web: Services, name: str, location: Word = None) -> Re
         f"Launch {view.name}", body, view.config_schema, view.default_config, list(view.newest_partitions), view.partition_count
     )
     return render.page(
-        request, "job.html", view=view, step_errors=step_errors, graph=lineage.job_graph(view, statuses), launch=launch, curl_body=_curl_body(body, launch)
+        request,
+        "job.html",
+        view=view,
+        step_errors=step_errors,
+        graph=lineage.job_graph(view, statuses),
+        launch=launch,
+        curl_body=_curl_body(body, launch),
     )
 
 
@@ -295,7 +307,7 @@ def _curl_body(body: Mapping[str, Any], launch: Mapping[str, Any]) -> str:
 
 
 @html.get("/assets")
-def assets(
+def assets(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
     request: Request,
     web: Services,
     text: Word = None,
@@ -327,16 +339,16 @@ def lineage_page(
     view = web.read_defs(read)
     too_many = len(view.nodes) > lineage.MAX_DRAWN
     graph = {} if too_many else lineage.asset_graph(view, focus=asset)
-    return render.page(
-        request, "lineage.html", view=view, graph=graph, too_many=too_many, depth=depth, upstream=lineage.upstream_of(view)
-    )
+    return render.page(request, "lineage.html", view=view, graph=graph, too_many=too_many, depth=depth, upstream=lineage.upstream_of(view))
 
 
 @html.get("/assets/{key:path}")
 def asset(
     request: Request, web: Services, key: str, tab: Word = None, partition: Word = None, location: Word = None, cursor: Word = None
 ) -> Response:
-    shown = web.read_defs(lambda conn, defs: _asset_page(conn, defs, key, tab or "overview", partition or None, location or None, cursor or None))
+    shown = web.read_defs(
+        lambda conn, defs: _asset_page(conn, defs, key, tab or "overview", partition or None, location or None, cursor or None)
+    )
     return render.page(request, "asset.html", **shown)
 
 
@@ -359,8 +371,8 @@ def _asset_page(
     checks = tuple(check.key for at, check in defs.checks.get(definition.key, ()) if at == place)
     body: dict[str, Any] = {"assets": [view.key, *([] if view.can_subset else view.step_siblings)]}
     newest = list(view.partitions.newest) if view.partitions else []
-    together = [definition, *(each for each in defs.locations[place].assets if str(each.key) in body["assets"][1:])]
-    schema = schema_for(defs.locations[place], [each.key for each in together], checks)
+    together = [AssetKey.from_user_string(each) for each in body["assets"]]
+    schema = run_config.schema_for(defs.locations[place], together, checks)
     launch = _launch(f"Materialize {view.key}", body, schema, {}, newest, view.partitions.total if view.partitions else 0)
     parts = view.key.split("/")
     return {
