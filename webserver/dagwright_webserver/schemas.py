@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeAlias, get_args
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -165,6 +166,15 @@ class ProblemDocument(BaseModel):
     """Each thing that is wrong, where there are several or they have places."""
 
 
+class Alive(BaseModel):
+    """This process answers."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    status: str
+    """Always ok."""
+
+
 class Part(BaseModel):
     """One part of the deployment, as `/readyz` sees it."""
 
@@ -214,17 +224,41 @@ def parse_tags(pairs: list[str] | None) -> dict[str, str]:
     return tags
 
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemDocument, "description": text}
-    for status, text in {
-        404: "There is no such thing.",
-        409: "The thing is in a state that does not allow this.",
-        422: "The request is not valid; `problems` says where.",
-        503: "The database or a code server does not answer; `Retry-After` says when to try again.",
-    }.items()
+DOCUMENTED: dict[str, Any] = {}
+"""Types of answers by their names in the OpenAPI document, which is made when it is first asked for.
+
+FastAPI would compile the schema of each at import: more than a second of every start, for answers that it never validates.
+"""
+
+
+def reference(answer: Any) -> dict[str, Any]:
+    """How the document refers to a type, or to a union of types."""
+    parts = get_args(answer) if isinstance(answer, UnionType) else (answer,)
+    for part in parts:
+        if part is not NoneType:
+            DOCUMENTED[part.__name__] = part
+    found = [{"type": "null"} if part is NoneType else {"$ref": f"#/components/schemas/{part.__name__}"} for part in parts]
+    return found[0] if len(found) == 1 else {"anyOf": found}
+
+
+_PROBLEM = {"application/problem+json": {"schema": reference(ProblemDocument)}}
+_FAILURES: dict[int | str, str] = {
+    404: "There is no such thing.",
+    409: "The thing is in a state that does not allow this.",
+    422: "The request is not valid; `problems` says where.",
+    503: "The database or a code server does not answer; `Retry-After` says when to try again.",
+    # Any request can meet these, whatever its route says of itself.
+    "default": "Any other failure: 403 for a foreign web page, 413 for too large a body, 415 for another media type, 500 for a fault.",
 }
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem answers that a route documents."""
-    return {status: PROBLEMS[status] for status in statuses}
+    """The problem answers that a route documents, beside those that any request can meet."""
+    wanted: list[int | str] = [*sorted({*statuses, 422}), "default"]
+    return {status: {"description": _FAILURES[status], "content": _PROBLEM} for status in wanted}
+
+
+def returns(answer: Any, *failures: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """The answers that a route documents: the type of a good one, and its problem answers."""
+    good = {"description": "As asked.", "content": {"application/json": {"schema": reference(answer)}}}
+    return {status: good, **problems(*failures)}

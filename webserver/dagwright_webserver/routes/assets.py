@@ -22,14 +22,14 @@ from dagwright_webserver.reads.lineage import LineageView
 from dagwright_webserver.reads.materializations import MaterializationListView
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
 from dagwright_webserver.routes.runs import Client, IdempotencyKey, enqueue_once, prepare, trigger_of
-from dagwright_webserver.schemas import API, Cursor, LaunchBody, Launched, Limit, Name, RunOptions, Text, problems
+from dagwright_webserver.schemas import API, Cursor, LaunchBody, Launched, Limit, Name, RunOptions, Text, returns
 
 router = APIRouter(prefix=API, tags=["assets"])
 
 KeyPath = Annotated[str, Path(description="Key of the asset, its slashes included.", examples=["raw/flights"])]
 
 
-@router.get("/assets", summary="List assets", response_model=AssetListView, responses=problems(422, 503))
+@router.get("/assets", summary="List assets", responses=returns(AssetListView, 422, 503))
 def list_assets(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     web: Services,
     group: Name = None,
@@ -46,7 +46,7 @@ def list_assets(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     return answer(web.read_defs(lambda conn, defs: asset_reads.list_assets(conn, defs, wanted, limit=limit, cursor=cursor)))
 
 
-@router.get("/lineage", summary="Get the lineage graph", response_model=LineageView, responses=problems(404, 422, 503))
+@router.get("/lineage", summary="Get the lineage graph", responses=returns(LineageView, 404, 422, 503))
 def get_lineage(
     web: Services,
     around: Annotated[str | None, Query(max_length=1000, description="Only what is near this asset.")] = None,
@@ -68,8 +68,7 @@ def get_lineage(
 @router.get(
     "/assets/{key:path}/materializations",
     summary="List the history of an asset",
-    response_model=MaterializationListView,
-    responses=problems(404, 422, 503),
+    responses=returns(MaterializationListView, 404, 422, 503),
 )
 def list_materializations(
     key: KeyPath, web: Services, location: Name = None, partition: Name = None, limit: Limit = 50, cursor: Cursor = None
@@ -86,8 +85,7 @@ def list_materializations(
 @router.get(
     "/assets/{key:path}/partitions",
     summary="Get the partitions of an asset",
-    response_model=PartitionsView | None,
-    responses=problems(404, 503),
+    responses=returns(PartitionsView | None, 404, 503),
 )
 def get_partitions(key: KeyPath, web: Services, location: Name = None) -> Response:
     """The status of all partitions as ranges; null when the asset is unpartitioned."""
@@ -106,8 +104,7 @@ def get_partitions(key: KeyPath, web: Services, location: Name = None) -> Respon
     "/assets/{key:path}/materialize",
     status_code=201,
     summary="Materialize an asset",
-    response_model=Launched,
-    responses=problems(404, 422, 503),
+    responses=returns(Launched, 404, 422, 503, status=201),
 )
 def materialize(
     key: KeyPath,
@@ -128,7 +125,7 @@ def materialize(
     return enqueue_once(web, request, idempotency_key, options.model_dump_json(), make)
 
 
-@router.get("/assets/{key:path}", summary="Get an asset", response_model=AssetView, responses=problems(404, 503))
+@router.get("/assets/{key:path}", summary="Get an asset", responses=returns(AssetView, 404, 503))
 def get_asset(key: KeyPath, web: Services, location: Name = None) -> Response:
     """One asset with its definition, state, plots, partitions, history and checks."""
     view: Any = web.read_defs(lambda conn, defs: asset_reads.get_asset(conn, defs, parse_key(key, defs), now=utc_now(), location=location))

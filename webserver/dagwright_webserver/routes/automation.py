@@ -14,7 +14,7 @@ from dagwright_webserver.deps import Services, Web, answer, utc_now
 from dagwright_webserver.reads import automation as reads
 from dagwright_webserver.reads.automation import ScheduleListView, ScheduleView, SensorListView, SensorView, TicksView
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.schemas import API, Cursor, Limit, Name, problems
+from dagwright_webserver.schemas import API, Cursor, Limit, Name, returns
 
 schedules = APIRouter(prefix=f"{API}/schedules", tags=["schedules"])
 sensors = APIRouter(prefix=f"{API}/sensors", tags=["sensors"])
@@ -23,7 +23,7 @@ ScheduleName = Annotated[str, Path(description="Name of the schedule.")]
 SensorName = Annotated[str, Path(description="Name of the sensor.")]
 
 
-@schedules.get("", summary="List schedules", response_model=ScheduleListView, responses=problems(422, 503))
+@schedules.get("", summary="List schedules", responses=returns(ScheduleListView, 422, 503))
 def list_schedules(web: Services, location: Name = None, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """Schedules by name."""
     return answer(
@@ -31,27 +31,27 @@ def list_schedules(web: Services, location: Name = None, limit: Limit = 100, cur
     )
 
 
-@schedules.get("/{name}", summary="Get a schedule", response_model=ScheduleView, responses=problems(404, 503))
+@schedules.get("/{name}", summary="Get a schedule", responses=returns(ScheduleView, 404, 503))
 def get_schedule(name: ScheduleName, web: Services, location: Name = None) -> Response:
     """One schedule with its switch, its next ticks and its last ones."""
     return answer(web.read_defs(lambda conn, defs: reads.get_schedule(conn, defs, name, now=utc_now(), location=location)))
 
 
-@schedules.post("/{name}/start", summary="Switch a schedule on", response_model=ScheduleView, responses=problems(404, 503))
+@schedules.post("/{name}/start", summary="Switch a schedule on", responses=returns(ScheduleView, 404, 503))
 def start_schedule(name: ScheduleName, web: Services, location: Name = None) -> Response:
     """Ticks from now on are evaluated. Repeating it changes nothing."""
     switch(web, InstigatorKind.SCHEDULE, name, location, on=True)
     return get_schedule(name, web, location)
 
 
-@schedules.post("/{name}/stop", summary="Switch a schedule off", response_model=ScheduleView, responses=problems(404, 503))
+@schedules.post("/{name}/stop", summary="Switch a schedule off", responses=returns(ScheduleView, 404, 503))
 def stop_schedule(name: ScheduleName, web: Services, location: Name = None) -> Response:
     """Runs that it has launched go on. Repeating it changes nothing."""
     switch(web, InstigatorKind.SCHEDULE, name, location, on=False)
     return get_schedule(name, web, location)
 
 
-@schedules.get("/{name}/ticks", summary="List the ticks of a schedule", response_model=TicksView, responses=problems(404, 422, 503))
+@schedules.get("/{name}/ticks", summary="List the ticks of a schedule", responses=returns(TicksView, 404, 422, 503))
 def list_schedule_ticks(
     name: ScheduleName, web: Services, location: Name = None, status: TickStatus | None = None, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
@@ -59,7 +59,7 @@ def list_schedule_ticks(
     return _ticks(web, InstigatorKind.SCHEDULE, name, location, status=status, limit=limit, cursor=cursor)
 
 
-@sensors.get("", summary="List sensors", response_model=SensorListView, responses=problems(422, 503))
+@sensors.get("", summary="List sensors", responses=returns(SensorListView, 422, 503))
 def list_sensors(web: Services, location: Name = None, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """Sensors by name."""
     return answer(
@@ -67,27 +67,27 @@ def list_sensors(web: Services, location: Name = None, limit: Limit = 100, curso
     )
 
 
-@sensors.get("/{name}", summary="Get a sensor", response_model=SensorView, responses=problems(404, 503))
+@sensors.get("/{name}", summary="Get a sensor", responses=returns(SensorView, 404, 503))
 def get_sensor(name: SensorName, web: Services, location: Name = None) -> Response:
     """One sensor with its switch, its cursor and its last ticks."""
     return answer(web.read_defs(lambda conn, defs: reads.get_sensor(conn, defs, name, now=utc_now(), location=location)))
 
 
-@sensors.post("/{name}/start", summary="Switch a sensor on", response_model=SensorView, responses=problems(404, 503))
+@sensors.post("/{name}/start", summary="Switch a sensor on", responses=returns(SensorView, 404, 503))
 def start_sensor(name: SensorName, web: Services, location: Name = None) -> Response:
     """It is evaluated from now on. Repeating it changes nothing."""
     switch(web, InstigatorKind.SENSOR, name, location, on=True)
     return get_sensor(name, web, location)
 
 
-@sensors.post("/{name}/stop", summary="Switch a sensor off", response_model=SensorView, responses=problems(404, 503))
+@sensors.post("/{name}/stop", summary="Switch a sensor off", responses=returns(SensorView, 404, 503))
 def stop_sensor(name: SensorName, web: Services, location: Name = None) -> Response:
     """Runs that it has launched go on. Repeating it changes nothing."""
     switch(web, InstigatorKind.SENSOR, name, location, on=False)
     return get_sensor(name, web, location)
 
 
-@sensors.get("/{name}/ticks", summary="List the ticks of a sensor", response_model=TicksView, responses=problems(404, 422, 503))
+@sensors.get("/{name}/ticks", summary="List the ticks of a sensor", responses=returns(TicksView, 404, 422, 503))
 def list_sensor_ticks(
     name: SensorName, web: Services, location: Name = None, status: TickStatus | None = None, limit: Limit = 50, cursor: Cursor = None
 ) -> Response:

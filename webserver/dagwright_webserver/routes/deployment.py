@@ -19,7 +19,7 @@ from dagwright_webserver.deps import JSON, Services, Web, answer
 from dagwright_webserver.reads import deployment as reads
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.deployment import DeploymentView, LocationListView, LocationView
-from dagwright_webserver.schemas import API, Readiness, problems
+from dagwright_webserver.schemas import API, Alive, Readiness, returns
 
 router = APIRouter(prefix=API)
 health = APIRouter(tags=["health"])
@@ -28,30 +28,26 @@ log = logging.getLogger("dagwright.webserver")
 LocationPath = Annotated[str, Path(description="Name of the location.")]
 
 
-@router.get("/locations", tags=["locations"], summary="List locations", response_model=LocationListView, responses=problems(503))
+@router.get("/locations", tags=["locations"], summary="List locations", responses=returns(LocationListView, 503))
 def list_locations(web: Services) -> Response:
     """Code locations with their state and their code servers."""
     return answer(LocationListView(items=web.read_defs(_locations), next_cursor=None))
 
 
-@router.get("/locations/{name}", tags=["locations"], summary="Get a location", response_model=LocationView, responses=problems(404, 503))
+@router.get("/locations/{name}", tags=["locations"], summary="Get a location", responses=returns(LocationView, 404, 503))
 def get_location(name: LocationPath, web: Services) -> Response:
     """One code location."""
     return answer(find_location(web, name))
 
 
-@router.post(
-    "/locations/{name}/reload", tags=["locations"], summary="Reload a location", response_model=LocationView, responses=problems(404, 503)
-)
+@router.post("/locations/{name}/reload", tags=["locations"], summary="Reload a location", responses=returns(LocationView, 404, 503))
 def reload_location(name: LocationPath, web: Services) -> Response:
     """Have the code servers of a location load its code anew. The answer says whether it loaded; runs that go on are not disturbed."""
     reload(web, name)
     return answer(find_location(web, name))
 
 
-@router.get(
-    "/instance", tags=["instance"], summary="Get the state of the deployment", response_model=DeploymentView, responses=problems(503)
-)
+@router.get("/instance", tags=["instance"], summary="Get the state of the deployment", responses=returns(DeploymentView, 503))
 def get_instance(web: Services) -> Response:
     """Locations, code servers, daemons, loops, the queue and the database."""
     return answer(web.read_defs(lambda conn, defs: read_deployment(web, conn, defs)))
@@ -103,7 +99,7 @@ def reload(web: Web, name: str) -> None:
     web.write(lambda conn: listen.notify(conn, "locations"))
 
 
-@health.get("/healthz", summary="Whether this process lives", response_model=dict[str, str])
+@health.get("/healthz", summary="Whether this process lives", responses=returns(Alive))
 async def healthz() -> Response:
     """Always 200 while the webserver answers at all."""
     return Response(b'{"status": "ok"}', media_type=JSON)
@@ -112,8 +108,7 @@ async def healthz() -> Response:
 @health.get(
     "/readyz",
     summary="Whether the deployment can take work",
-    response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "Not yet; the parts say what is missing."}},
+    responses={**returns(Readiness), 503: {**returns(Readiness)[200], "description": "Not yet; the parts say what is missing."}},
 )
 def readyz(web: Services) -> Response:
     """200 once the database answers and the first location has loaded."""

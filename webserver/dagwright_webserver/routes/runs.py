@@ -38,6 +38,7 @@ from dagwright_webserver.schemas import (
     aware,
     parse_tags,
     problems,
+    returns,
 )
 
 router = APIRouter(prefix=f"{API}/runs", tags=["runs"])
@@ -62,8 +63,7 @@ _DOWNLOAD_CHUNK = 1024 * 1024
     "",
     status_code=201,
     summary="Launch a run",
-    response_model=Launched,
-    responses=problems(422, 503),
+    responses=returns(Launched, 422, 503, status=201),
 )
 def launch(body: LaunchBody, request: Request, web: Services, key: IdempotencyKey = None, client: Client = None) -> Response:
     """Ask for a run of a job, or of assets picked freely. The answer comes once the run is durable in the queue."""
@@ -125,7 +125,7 @@ def page_url(request: Request, run_id: str) -> str:
     return str(request.base_url.replace(path=f"/runs/{run_id}", query="", fragment=""))
 
 
-@router.get("", summary="List runs", response_model=RunListView, responses=problems(422, 503))
+@router.get("", summary="List runs", responses=returns(RunListView, 422, 503))
 def list_runs(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     web: Services,
     status: Annotated[list[RunStatus] | None, Query(description="Statuses; may be given again.")] = None,
@@ -159,15 +159,13 @@ def list_runs(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     return answer(web.read(lambda conn: run_reads.list_runs(conn, wanted, limit=limit, cursor=cursor)))
 
 
-@router.get("/{run_id}", summary="Get a run", response_model=RunView, responses=problems(404, 503))
+@router.get("/{run_id}", summary="Get a run", responses=returns(RunView, 404, 503))
 def get_run(run_id: RunIdPath, web: Services) -> Response:
     """A run with its steps."""
     return answer(web.read(lambda conn: run_reads.get_run(conn, run_id)))
 
 
-@router.get(
-    "/{run_id}/events", summary="List the events of a run", response_model=event_reads.EventListView, responses=problems(404, 422, 503)
-)
+@router.get("/{run_id}/events", summary="List the events of a run", responses=returns(event_reads.EventListView, 404, 422, 503))
 def list_events(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     run_id: RunIdPath,
     web: Services,
@@ -248,8 +246,7 @@ OffsetQuery = Annotated[int, Query(ge=0, lt=2**62, description="Byte to start at
 @router.get(
     "/{run_id}/logs",
     summary="Read captured output",
-    response_model=event_reads.LogView | event_reads.LogListView,
-    responses=problems(404, 422, 503),
+    responses=returns(event_reads.LogView | event_reads.LogListView, 404, 422, 503),
 )
 def read_logs(
     run_id: RunIdPath,
@@ -288,9 +285,9 @@ def download_log(
     web.read(lambda conn: require_run(conn, run_id))
 
     def piece(offset: int) -> bytes:
-        return web.read(
-            lambda conn: event_reads.read_log_bytes(conn, run_id, step, attempt, stream, offset=offset, limit=_DOWNLOAD_CHUNK)
-        )[0]
+        return web.read(lambda conn: event_reads.read_log_bytes(conn, run_id, step, attempt, stream, offset=offset, limit=_DOWNLOAD_CHUNK))[
+            0
+        ]
 
     def pieces() -> Iterator[bytes]:
         offset = 0
@@ -303,7 +300,7 @@ def download_log(
     return StreamingResponse(pieces(), headers=headers, media_type="text/plain; charset=utf-8")
 
 
-@router.post("/{run_id}/cancel", status_code=202, summary="Cancel a run", response_model=CancelAnswer, responses=problems(404, 409, 503))
+@router.post("/{run_id}/cancel", status_code=202, summary="Cancel a run", responses=returns(CancelAnswer, 404, 409, 503, status=202))
 def cancel(run_id: RunIdPath, web: Services) -> Response:
     """Ask a run to stop. One that waits is canceled at once; one that runs is stopped by its code server, with a grace time."""
 
@@ -317,7 +314,7 @@ def cancel(run_id: RunIdPath, web: Services) -> Response:
 
 
 @router.post(
-    "/{run_id}/re-execute", status_code=201, summary="Run a run again", response_model=Launched, responses=problems(404, 409, 422, 503)
+    "/{run_id}/re-execute", status_code=201, summary="Run a run again", responses=returns(Launched, 404, 409, 422, 503, status=201)
 )
 def reexecute(
     run_id: RunIdPath, request: Request, web: Services, body: ReexecuteBody | None = None, key: IdempotencyKey = None, client: Client = None
