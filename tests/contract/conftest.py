@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
+from tests.conftest import clone_database
+from tests.contract import code_server
+from tests.contract.code_server import CodeServer
 from tests.contract.wire_backend import Backend
 
 from dagwright_api.v1.code_server_service_pb2_grpc import CodeServerServiceStub
+from dagwright_shared.model.snapshot import LocationState
+from dagwright_shared.store import engine as store_engine
 from dagwright_shared.wire.client import LocationClient, Timeouts
 from dagwright_shared.wire.serving import bind
 
@@ -37,3 +44,32 @@ def stub(address: str) -> Iterator[CodeServerServiceStub]:
     """The generated stub: what a client in another language has."""
     with grpc.insecure_channel(address) as channel:
         yield CodeServerServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def code_server_database(postgres_home: Path, request: pytest.FixtureRequest) -> str:
+    """A migrated database of the code servers of this worker: nobody empties it under them."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    return clone_database(postgres_home, f"code_server_{worker}")
+
+
+@pytest.fixture
+def free_port() -> int:
+    return _free_port()
+
+
+@pytest.fixture(scope="module")
+def server(code_server_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
+    """A real code server, one for the module, with `tests/locations/service.py` loaded."""
+    source = (Path(__file__).parents[1] / "locations" / "service.py").read_text()
+    engine = store_engine.create(code_server_database, name="tests")
+    with code_server.start(tmp_path_factory.mktemp("code-server"), source, code_server_database, engine, _free_port()) as started:
+        assert started.settled().state is LocationState.LOADED, started.log.read_text()
+        yield started
+    engine.dispose()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
