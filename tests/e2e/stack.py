@@ -56,6 +56,8 @@ class Stack:
 
     def get(self, path: str, **params: Any) -> Any:
         response = httpx.get(self.url + path, params=params, timeout=10)
+        if response.status_code == 503:  # the database is being restarted: `until` asks again
+            raise httpx.ConnectError(response.text)
         assert response.status_code == 200, (response.status_code, response.text)
         return response.json()
 
@@ -63,6 +65,9 @@ class Stack:
         response = httpx.post(self.url + path, json=body, timeout=10, headers=headers)
         assert response.status_code == expect, (response.status_code, response.text)
         return response.json()
+
+    def ready(self) -> bool:
+        return httpx.get(self.url + "/readyz", timeout=5).status_code == 200
 
     def launch(self, **body: Any) -> str:
         return str(self.post("/api/v1/runs", body)["run_id"])
@@ -126,13 +131,13 @@ def start(home: Path, *arguments: str, env: dict[str, str] | None = None, ready_
         *arguments,
     ]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=home.parent)  # noqa: S603
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=home.parent)
     stack = Stack(process, f"http://127.0.0.1:{port}", code_server_port, home, signals, log)
     try:
 
         def ready() -> bool:
             assert process.poll() is None, f"dagwright dev ended: {log.read_text()[-4000:]}"
-            return httpx.get(stack.url + "/readyz", timeout=5).status_code == 200
+            return stack.ready()
 
         try:
             until(ready, ready_seconds, "the stack to be ready")

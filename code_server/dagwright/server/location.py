@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from dagwright.server import frames
 from dagwright.server.template import Template, TemplateEvents
-from dagwright_shared.model.errors import ErrorInfo, UnavailableError, UserCodeError, error_info
+from dagwright_shared.model.errors import ConflictError, ErrorInfo, UnavailableError, UserCodeError, error_info
 from dagwright_shared.model.keys import Digest, LocationName
 from dagwright_shared.model.snapshot import LocationState, LocationStatus
 from dagwright_shared.wire.errors import error_from_bytes
@@ -68,11 +68,11 @@ class Location:
         """The newest snapshot that loaded.
 
         Raises:
-            UnavailableError: nothing has loaded yet; the message has the load error's first line.
+            ConflictError: nothing has loaded yet; the message has the load error's first line.
         """
         with self._changed:
             if self._snapshot is None:
-                raise UnavailableError(self._not_loaded())
+                raise ConflictError(self._not_loaded())
             return self._snapshot
 
     def watch(self, stop: Callable[[], bool]) -> Iterator[LocationStatus]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import uuid
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from dagwright.server.hub import Hub
 from dagwright.server.location import Location
 from dagwright.server.service import Service
+from dagwright.server.template import reap_orphans
 from dagwright.server.upkeep import Upkeep
 from dagwright.server.workers import Workers
 from dagwright_shared.model.errors import SettingsError
@@ -64,6 +66,7 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     workers.start()
     location.start()
     upkeep.start(workers, location)
+    signal.signal(signal.SIGCHLD, lambda *_: reap_orphans(workers.exited))
     log.info("serving", extra={"address": address, "location": location.status.location})
     stop.wait()
     log.info("stopping")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 import sys
 import tempfile
 from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
 from dagwright.authoring.definitions import Definitions
 from dagwright.execution import evaluate
 from dagwright.planning.plan import plan_run, planned_steps
 from dagwright.planning.steps import ExecutionPlan
 from dagwright_shared.model.keys import StepKey
+from dagwright_shared.model.metadata import JsonValue, json_safe
 from dagwright_shared.model.ticks import Evaluation, PlanQuestion
 from dagwright_shared.wire import evaluation as wire
 
@@ -30,7 +36,7 @@ def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
             return wire.encode_plan_run_response(planned_steps(_plan(definitions, wire.decode_plan_run_request(request))))
         case "validate_run_config":
             plan = _plan(definitions, wire.decode_validate_run_config_request(request))
-            return wire.encode_validate_run_config_response(plan.config)
+            return wire.encode_validate_run_config_response(_whole_config(plan))
         case "evaluate_schedule":
             schedule = wire.decode_evaluate_schedule_request(request)
             return wire.encode_evaluate_schedule_response(_with_output(lambda: evaluate.schedule(definitions, schedule)))
@@ -51,6 +57,24 @@ def _plan(definitions: Definitions, question: PlanQuestion) -> ExecutionPlan:
         partition=question.partition,
         config=question.config,
     )
+
+
+def _whole_config(plan: ExecutionPlan) -> dict[str, JsonValue]:
+    """The config as given, with what its ops would receive, defaults and all, in their places."""
+    whole: dict[str, Any] = copy.deepcopy(dict(plan.config))
+    for step in plan.steps:
+        if step.config is None:
+            continue
+        place = whole
+        for name in step.key.split("."):
+            inner = place["ops"] = place.get("ops") or {}
+            place = inner[name] = inner.get(name) or {}
+        try:
+            value = step.config.model_dump(mode="json") if isinstance(step.config, BaseModel) else json_safe(step.config)
+        except PydanticSerializationError:  # a field of a type that has no JSON
+            value = step.raw_config
+        place["config"] = value
+    return whole
 
 
 def _with_output(evaluate_it: Callable[[], Evaluation]) -> Evaluation:

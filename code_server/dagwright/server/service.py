@@ -12,7 +12,7 @@ from dagwright.server.frames import Kind
 from dagwright.server.hub import Committed, Hub
 from dagwright.server.location import Location
 from dagwright.server.workers import Worker, Workers
-from dagwright_shared.model.errors import DeadlineError, ErrorInfo, UnavailableError, UserCodeError
+from dagwright_shared.model.errors import DeadlineError, ErrorInfo, InvalidRequestError, Problem, UnavailableError, UserCodeError
 from dagwright_shared.model.events import EventBatch
 from dagwright_shared.model.keys import Digest, RunId
 from dagwright_shared.model.runs import ActiveRun, LaunchSpec
@@ -34,7 +34,7 @@ class Service:
 
     def __init__(self, location: Location, workers: Workers, hub: Hub) -> None:
         self._location, self._workers, self._hub = location, workers, hub
-        self._launching: set[RunId] = set()
+        self._launching: dict[RunId, int] = {}
         self._lock = threading.Lock()
 
     def location(self) -> LocationStatus:
@@ -79,10 +79,12 @@ class Service:
     def launch(self, spec: LaunchSpec) -> None:
         """Start a worker for a claimed run. A repeated call for the same epoch is harmless; a newer epoch replaces the worker."""
         with self._lock:
-            known = self._workers.get(spec.run_id)
-            if spec.run_id in self._launching or (known is not None and known.epoch >= spec.epoch):
+            known, launching = self._workers.get(spec.run_id), self._launching.get(spec.run_id)
+            if launching is not None and launching < spec.epoch:
+                raise UnavailableError("an older attempt of the run is just being started; try again")
+            if launching is not None or (known is not None and known.epoch >= spec.epoch):
                 return
-            self._launching.add(spec.run_id)
+            self._launching[spec.run_id] = spec.epoch
         try:
             if known is not None:
                 self._workers.fence(known)
@@ -95,7 +97,7 @@ class Service:
             self._workers.add(Worker(run_id=spec.run_id, epoch=spec.epoch, pid=pid, channel=channel))
         finally:
             with self._lock:
-                self._launching.discard(spec.run_id)
+                del self._launching[spec.run_id]
 
     def cancel(self, run_id: RunId, epoch: int, *, hard: bool) -> bool:
         """Whether there is such a worker, which now has been told to stop."""
@@ -109,5 +111,15 @@ class Service:
         return self._workers.active_runs()
 
     def report(self, batch: EventBatch) -> Committed:
-        """Commit what a remote worker sent."""
-        return self._hub.submit_and_wait(batch, _REPORT_SECONDS)
+        """Commit what a remote worker sent.
+
+        Raises:
+            InvalidRequestError: events before these have not been sent; nothing was written.
+        """
+        committed = self._hub.submit_and_wait(batch, _REPORT_SECONDS)
+        if committed is not None and batch.events and committed < batch.events[-1].seq:
+            problem = Problem(
+                path="batch.events", message="numbers are missing before it", value=batch.events[0].seq, expected=f"event {committed + 1}"
+            )
+            raise InvalidRequestError(f"The events have a gap after number {committed}; send them again from there", problems=[problem])
+        return committed

@@ -98,6 +98,7 @@ class Template:
 
     def _await(self, process: subprocess.Popen[bytes]) -> None:
         code = process.wait()
+        _awaited.discard(process.pid)
         self._events.exited(process.pid, -code if code < 0 else code << 8)
 
     def _read(self) -> None:
@@ -119,6 +120,7 @@ class Template:
             pass
         finally:
             self._process.wait()
+            _awaited.discard(self._process.pid)
             self._report.close()
             self._control.close()
             self._events.died(self)
@@ -128,8 +130,27 @@ _starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
 """A child asks the kernel to die with the thread that started it, so that must be one that lives as long as we do."""
 
 
+_awaited: set[int] = set()
+"""Children that a thread of ours waits for."""
+
+
 def _start(command: list[str], fds: tuple[int, ...], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    return _starter.submit(subprocess.Popen[bytes], command, pass_fds=fds, env=environment, stdin=subprocess.DEVNULL).result()
+    def start() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, pass_fds=fds, env=environment, stdin=subprocess.DEVNULL)
+        _awaited.add(process.pid)
+        return process
+
+    return _starter.submit(start).result()
+
+
+def reap_orphans(exited: Callable[[int, int], None]) -> None:
+    """Take note of adopted processes that have ended: forks whose template died, steps whose run worker was killed."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None or found.si_pid in _awaited:
+                return
+            exited(*os.waitpid(found.si_pid, os.WNOHANG))
 
 
 def _python() -> list[str]:
