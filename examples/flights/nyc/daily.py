@@ -21,9 +21,7 @@ _DAY = "make_date(year, month, day) = cast(? as date)"
 def raw_flights(context: dg.AssetExecutionContext, warehouse: Warehouse, files: SourceFiles) -> dg.MaterializeResult:
     day, path = context.partition_key, files.path("flights")
     with warehouse.write() as connection:
-        connection.execute(
-            "create table if not exists raw_flights as select * from read_csv(?, nullstr='NA') limit 0", [path]
-        )
+        connection.execute("create table if not exists raw_flights as select * from read_csv(?, nullstr='NA') limit 0", [path])
         connection.execute(f"delete from raw_flights where {_DAY}", [day])
         connection.execute(f"insert into raw_flights select * from read_csv(?, nullstr='NA') where {_DAY}", [path, day])
         row = connection.execute(
