@@ -140,3 +140,27 @@ def test_graph_finds_a_node(site: Site, watched: Watched) -> None:
     expect(page.locator(".graph .node:not(.dim)")).to_have_count(1)
     page.locator(".graph .node:not(.dim)").click()
     expect(page).to_have_url(f"{site.url}/assets/reports/board_deck")
+
+
+def test_run_again_from_failure(site: Site, watched: Watched) -> None:
+    page = watched.open(f"{site.url}/runs/{site.ids['failure']}")
+    page.get_by_role("button", name="Re-execute from failure").click()
+    page.wait_for_url(lambda url: site.ids["failure"] not in url)
+    again = page.request.get(f"{site.url}/api/v1/runs/{launched(page)}").json()
+    assert again["parent_run_id"] == site.ids["failure"]
+    assert "raw__orders" in again["inherited"]
+
+
+def test_materialize_a_partition(site: Site, watched: Watched) -> None:
+    page = watched.open(f"{site.url}/assets/staging/orders_clean?tab=partitions")
+    page.locator(".heat a").nth(5).click()
+    button = page.get_by_role("button", name="Materialize 20")
+    key = (button.text_content() or "").split()[-1]
+    button.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Partition")).to_have_value(key)
+    dialog.get_by_label("drop_test_orders").select_option("false")
+    dialog.get_by_role("button", name="Launch").click()
+    made = page.request.get(f"{site.url}/api/v1/runs/{launched(page)}").json()
+    assert (made["assets"], made["partition"]) == (["staging/orders_clean"], key)
+    assert made["config"] == {"ops": {"staging__orders_clean": {"config": {"drop_test_orders": False}}}}
