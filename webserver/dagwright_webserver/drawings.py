@@ -13,7 +13,8 @@ from dagwright_webserver import looks
 from dagwright_webserver.reads.events import EventView
 from dagwright_webserver.reads.overview import OverviewView, TimelineRun
 from dagwright_webserver.reads.partition_status import PartitionStatus, PartitionsView
-from dagwright_webserver.reads.runs import RunView, StepView
+from dagwright_webserver.reads.runs import RunView
+from dagwright_webserver.reads.steps import StepView
 
 _LEAST_WIDTH = 0.35
 _ROUND_STEPS = (

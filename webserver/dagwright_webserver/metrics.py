@@ -67,7 +67,8 @@ def of_store(conn: Connection) -> bytes:
 def _read(conn: Connection) -> Iterator[Metric]:
     now: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
     r = tables.runs.c
-    counts: dict[str, int] = {row.status: row.number for row in conn.execute(select(r.status, func.count().label("number")).group_by(r.status))}
+    grouped = conn.execute(select(r.status, func.count().label("number")).group_by(r.status))
+    counts: dict[str, int] = {row.status: row.number for row in grouped}
     by_status = GaugeMetricFamily("dagwright_runs", "Runs by status.", labels=["status"])
     for status in RunStatus:
         by_status.add_metric([status], counts.get(status, 0))

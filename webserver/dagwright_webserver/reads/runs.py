@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, and_, cast, func, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
 from dagwright_shared.model.keys import format_partition
-from dagwright_shared.model.runs import ACTIVE, FINAL, RunStatus, StepStatus
+from dagwright_shared.model.runs import ACTIVE, FINAL, RunStatus
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
+from dagwright_webserver.reads.steps import StepView, read_steps
 from dagwright_webserver.reads.view import Moment, seconds_between, view
 
 MAX_LIST_ASSETS = 20
@@ -90,38 +93,6 @@ class RunListView:
     """The runs."""
     next_cursor: str | None
     """Give this as `cursor` for the next page; null on the last one."""
-
-
-@view
-class StepView:
-    """A step of a run: one bar of its Gantt chart."""
-
-    step_key: str
-    """Name of the step inside the run."""
-    status: StepStatus
-    """Where it is in its life."""
-    attempt: int
-    """Number of the newest attempt, from 1."""
-    op: str | None
-    """Name of the op that it executes."""
-    kind: str
-    """op, asset or check."""
-    depends_on: tuple[str, ...]
-    """Steps that must succeed before it starts."""
-    assets: tuple[str, ...]
-    """Assets that it materializes."""
-    started_at: Moment | None
-    """Start of the newest attempt."""
-    ended_at: Moment | None
-    """End of the newest attempt."""
-    duration_seconds: float | None
-    """From start to end; null while it runs."""
-    cpu_seconds: float | None
-    """User and system time of the newest attempt, children included."""
-    peak_memory_bytes: int | None
-    """Peak resident set of the newest attempt."""
-    error: ErrorInfo | None
-    """Why it failed."""
 
 
 @view
@@ -350,10 +321,10 @@ def get_run(conn: Connection, run_id: str) -> RunView:
     row = conn.execute(select(tables.runs).where(_runs.run_id == run_id)).one_or_none() if is_run_id(run_id) else None
     if row is None:
         raise NotFoundError("run", run_id)
-    steps = read_steps(conn, run_id)
-    counts: dict[str, int] = {}
-    for step in steps:
-        counts[step.status] = counts.get(step.status, 0) + 1
+    return _run_view(row, read_steps(conn, run_id), _related(conn, row))
+
+
+def _run_view(row: Row[Any], steps: tuple[StepView, ...], related: tuple[RelatedRun, ...]) -> RunView:
     return RunView(
         run_id=row.run_id,
         status=RunStatus(row.status),
@@ -379,41 +350,17 @@ def get_run(conn: Connection, run_id: str) -> RunView:
         duration_seconds=seconds_between(row.started_at, row.ended_at),
         queued_seconds=seconds_between(row.created_at, row.started_at),
         steps=steps,
-        step_counts=counts,
+        step_counts=Counter(str(step.status) for step in steps),
         error=error_from_json(row.error) if row.error else None,
         status_reason=row.status_reason,
         parent_run_id=row.parent_run_id,
         root_run_id=row.root_run_id,
-        related=_related(conn, row),
+        related=related,
         retry_number=row.retry_number,
         inherited=row.inherited,
         epoch=row.epoch,
         server_id=row.server_id,
         last_seq=row.last_seq,
-    )
-
-
-def read_steps(conn: Connection, run_id: str) -> tuple[StepView, ...]:
-    """The steps of a run in the order of its plan."""
-    steps = tables.steps.c
-    rows = conn.execute(select(tables.steps).where(steps.run_id == run_id).order_by(steps.ordinal, steps.step_key))
-    return tuple(
-        StepView(
-            step_key=row.step_key,
-            status=StepStatus(row.status),
-            attempt=row.attempt,
-            op=row.op_name,
-            kind=row.kind,
-            depends_on=tuple(row.depends_on),
-            assets=tuple(row.asset_keys),
-            started_at=row.started_at,
-            ended_at=row.ended_at,
-            duration_seconds=seconds_between(row.started_at, row.ended_at),
-            cpu_seconds=row.cpu_seconds,
-            peak_memory_bytes=row.peak_memory_bytes,
-            error=error_from_json(row.error) if row.error else None,
-        )
-        for row in rows
     )
 
 
@@ -429,7 +376,7 @@ def step_errors(conn: Connection, run_ids: Sequence[str]) -> Mapping[str, str]:
             s.error["class_name"].astext.label("class_name"),
             func.left(s.error["message"].astext, 500).label("message"),
         )
-        .distinct(s.run_id)
+        .ext(distinct_on(s.run_id))
         .where(s.run_id.in_(run_ids), s.status == str(StepStatus.FAILURE))
         .order_by(s.run_id, s.ended_at, s.ordinal)
     )
