@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
 from dagwright_shared.model.keys import format_partition
-from dagwright_shared.model.runs import ACTIVE, FINAL, RunStatus
+from dagwright_shared.model.runs import ACTIVE, FINAL, RunStatus, StepStatus
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.steps import StepView, read_steps
