@@ -141,7 +141,7 @@ def start(folder: Path, source: str, url: str, engine: Engine, port: int, **envi
     environment = {"DAGWRIGHT_DATABASE_URL": url, "DAGWRIGHT_HOME": str(folder), "DAGWRIGHT_TEST_SIGNALS": str(signals)} | environment
     command = [sys.executable, "-m", "dagwright.server", "--file", str(file), "--port", str(port)]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, env=os.environ | environment)  # noqa: S603
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, env=os.environ | environment)
     address = f"127.0.0.1:{port}"
     channel = grpc.insecure_channel(address)
     try:

@@ -163,7 +163,9 @@ class TestPlanRun:
     def test_unknown_asset(self, server: CodeServer) -> None:
         question = PlanQuestion(asset_keys=(AssetKey("plane"),))
         code, detail = code_of(lambda: server.stub.PlanRun(plan_message(question), timeout=20))
-        assert (code, detail.missing.suggestion) == (Code.NOT_FOUND, "plain")
+        assert code is Code.INVALID_ARGUMENT
+        (problem,) = detail.problems
+        assert (problem.path, problem.suggestion) == ("assets", "plain")
 
     def test_bad_config(self, server: CodeServer) -> None:
         config = {"ops": {"configured": {"config": {"limit": "many", "labell": "x"}}}}

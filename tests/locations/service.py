@@ -36,15 +36,16 @@ def small():
 
 
 @dg.op
-def held(context: dg.OpExecutionContext) -> None:
+def held(context: dg.OpExecutionContext) -> int:
     case = context.run.tags["case"]
     _announce(f"{case}-{context.run_id}")
     while not (SIGNALS / f"{case}.go").exists():
         time.sleep(0.01)
+    return 1
 
 
 @dg.op
-def follows(_value) -> None:
+def follows(_value: int) -> None:
     pass
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import fcntl
 import gc
 import os
 import random
@@ -18,6 +19,7 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from dagwright.authoring.definitions import Definitions
@@ -38,10 +40,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal group; the parent decides
     faulthandler.enable()
     target = load.LoadTarget(module=options.module, file=options.file, attribute=options.attribute, working_directory=options.cwd)
+    die_with_parent()
     if options.channel is not None:
         _serve(socket.socket(fileno=options.channel), load.load(target))
         return
-    die_with_parent()
     control, report = socket.socket(fileno=options.control), socket.socket(fileno=options.report)
     try:
         definitions = load.load(target)
@@ -130,7 +132,9 @@ def _serve(channel: socket.socket, definitions: Definitions) -> None:
             channel.setblocking(True)
             worker.run(definitions, channel, decode_launch(frame.body))
         elif frame.kind is Kind.ASK:
-            _answer(channel, definitions, frame.body)
+            with _ends_with(channel):
+                response = _answer(definitions, frame.body)
+            frames.send(channel, *response)
         code = 0
     except frames.ChannelClosedError:
         code = 0  # the code server has changed its mind, or gone
@@ -143,14 +147,31 @@ def _serve(channel: socket.socket, definitions: Definitions) -> None:
         os._exit(code)
 
 
-def _answer(channel: socket.socket, definitions: Definitions, body: bytes) -> None:
+@contextlib.contextmanager
+def _ends_with(channel: socket.socket) -> Iterator[None]:
+    """Have the kernel end this process, and its children, when the other side hangs up: nobody waits for the answer any more.
+
+    User code may hang in a call that never returns to Python, so that neither a thread nor a handler would do. Nothing is sent
+    to us meanwhile: whatever happens on the channel is its end.
+    """
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    flags = fcntl.fcntl(channel, fcntl.F_GETFL)
+    fcntl.fcntl(channel, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(channel, fcntl.F_SETFL, flags | os.O_ASYNC)
+    with selectors.DefaultSelector() as selector:  # it may have hung up before
+        selector.register(channel, selectors.EVENT_READ)
+        if selector.select(0):
+            raise frames.ChannelClosedError
+    yield
+    fcntl.fcntl(channel, fcntl.F_SETFL, flags)
+
+
+def _answer(definitions: Definitions, body: bytes) -> tuple[Kind, bytes]:
     method, request = body.split(b"\n", 1)
     try:
-        response = questions.answer(definitions, method.decode(), request)
+        return Kind.ANSWER, questions.answer(definitions, method.decode(), request)
     except BaseException as error:  # noqa: BLE001 - user code may raise anything, SystemExit included
-        frames.send(channel, Kind.FAILED, error_to_bytes(error))
-    else:
-        frames.send(channel, Kind.ANSWER, response)
+        return Kind.FAILED, error_to_bytes(error)
 
 
 def _reseed() -> None:

@@ -148,8 +148,8 @@ class LocationClient:
         """The steps that a run would have.
 
         Raises:
-            InvalidRequestError: with problems: the run cannot be planned.
-            NotFoundError: an unknown job or asset.
+            InvalidRequestError: with problems: the run cannot be planned, such as for an unknown asset.
+            NotFoundError: an unknown job.
         """
         return evaluation.decode_plan_run_response(self._ask("PlanRun", evaluation.encode_plan_run_request(question), timeout))
 
