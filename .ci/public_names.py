@@ -18,6 +18,8 @@ def render() -> str:
     lines = [
         '"""The public names, for type checkers; `python .ci/public_names.py` writes this file from `__init__.py`."""',
         "",
+        "# ruff: noqa: I001 - sorted by module, then name",
+        "",
         *(f"from {module} import {name} as {name}" for module in sorted(modules) for name in sorted(modules[module])),
         "",
         "__version__: str",

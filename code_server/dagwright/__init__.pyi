@@ -1,5 +1,7 @@
 """The public names, for type checkers; `python .ci/public_names.py` writes this file from `__init__.py`."""
 
+# ruff: noqa: I001 - sorted by module, then name
+
 from dagwright.authoring.assets import AssetsDefinition as AssetsDefinition
 from dagwright.authoring.assets import asset as asset
 from dagwright.authoring.checks import AssetChecksDefinition as AssetChecksDefinition
@@ -21,9 +23,9 @@ from dagwright.authoring.graphs import GraphOut as GraphOut
 from dagwright.authoring.graphs import graph as graph
 from dagwright.authoring.io_managers import ConfigurableIOManager as ConfigurableIOManager
 from dagwright.authoring.io_managers import ConfigurableIOManagerFactory as ConfigurableIOManagerFactory
-from dagwright.authoring.io_managers import InputManager as InputManager
 from dagwright.authoring.io_managers import IOManager as IOManager
 from dagwright.authoring.io_managers import IOManagerDefinition as IOManagerDefinition
+from dagwright.authoring.io_managers import InputManager as InputManager
 from dagwright.authoring.io_managers import io_manager as io_manager
 from dagwright.authoring.jobs import JobDefinition as JobDefinition
 from dagwright.authoring.jobs import define_asset_job as define_asset_job

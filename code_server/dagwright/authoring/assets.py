@@ -15,7 +15,7 @@ from dagwright.authoring.mappings import PartitionMapping
 from dagwright.authoring.ops import DEFAULT_OUTPUT, In, OpDefinition, Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import BackfillPolicy, RetryPolicy
-from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetSpec, read_deps, refuse
+from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetSpec, read_deps, read_kinds, refuse
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.metadata import Metadata
@@ -346,7 +346,7 @@ def make_asset(
         deps=loaded.all_deps(read_deps(deps, what, source), what, source),
         description=description or ops.doc(fn),
         partitions_def=partitions_def,
-        kinds={*(kinds or ()), *([compute_kind] if compute_kind else [])},
+        kinds=read_kinds(kinds, what, source) | ({compute_kind} if compute_kind else set()),
         source=source,
         **described,
     )

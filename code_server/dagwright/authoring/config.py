@@ -164,7 +164,7 @@ class RunConfig:
     """The config of a whole run, with Config objects in place of dicts.
 
     Args:
-        ops: op name (for an asset: its key joined by `__`) to Config or dict.
+        ops: op name (for an asset: its key joined by `__`) to a Config, or to a dict such as `{"config": {...}}`.
         resources: resource key to ConfigurableResource or dict.
         loggers, execution: passed on as they are.
 
@@ -284,11 +284,16 @@ def _names_at(annotation: Any, loc: tuple[str | int, ...]) -> list[str]:
     return list(getattr(annotation, "model_fields", {}))
 
 
+_ENTRY = frozenset({"config", "inputs", "outputs", "ops"})
+
+
 def _config_entry(value: Any) -> dict[str, Any]:
-    plain = to_json(value)
-    if isinstance(value, BaseModel) or not isinstance(plain, dict):
-        return {"config": plain}
-    return plain if set(plain) <= {"config", "inputs", "outputs", "ops"} and "config" in plain else {"config": plain}
+    """The entry of an op or resource: an object or bare value is its config, a dict of the entry's own form stays."""
+    if isinstance(value, Mapping) and value and _ENTRY.issuperset(value):
+        inner = value.get("ops")
+        ops = {"ops": {key: _config_entry(item) for key, item in inner.items()}} if isinstance(inner, Mapping) else {}
+        return {**{key: to_json(item) for key, item in value.items()}, **ops}
+    return {"config": to_json(value)}
 
 
 def _dump(value: Any) -> bytes:

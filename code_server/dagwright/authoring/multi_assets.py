@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 from dagwright.authoring import naming, ops, signatures
@@ -71,87 +72,117 @@ def multi_asset(
         ['left', 'right']
     """
 
-    def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
-        source = sources.of_function(fn)
-        called = naming.check_name(name or fn.__name__, "multi-asset", source)
-        what = f"multi-asset {called!r}"
-        refuse(what, source, hooks=hooks, allow_arbitrary_check_specs=allow_arbitrary_check_specs)
-        if (outs is None) == (specs is None):
-            raise DefinitionError(f"{what} needs either outs or specs", source=source, mend="give specs=[AssetSpec(...)] or outs={...}")
-        if internal_asset_deps and specs is not None:
-            raise DefinitionError(f"{what} has internal_asset_deps and specs", source=source, mend="say deps= in the specs")
-        signature = signatures.read(fn, what, source)
-        order_only = read_deps(deps, what, source)
-        own_keys = _own_keys(outs, specs)
-        # An argument or dependency that is one of its own assets orders them inside; nothing is loaded for it.
-        loaded = Loaded.read(signature, ins, what, source)
-        shared = loaded.all_deps(order_only, what, source)
-        defaults: dict[str, Any] = {
-            "group_name": group_name,
-            "code_version": code_version,
-            "partitions_def": partitions_def,
-            "kinds": {compute_kind} if compute_kind else None,
-        }
-        if specs is not None:
-            made = {spec.key: _complete(spec, shared, defaults, own_keys, what, source) for spec in _unique(specs, what, source)}
-            outputs = {
-                naming.identifier(key): (
-                    key,
-                    Out(
-                        ops.Nothing,
-                        spec.description,
-                        not (spec.skippable or can_subset),
-                        spec.io_manager_key,
-                        spec.metadata,
-                        spec.code_version,
-                    ),
-                )
-                for key, spec in made.items()
-            }
-        else:
-            made, outputs = _from_outs(outs or {}, shared, internal_asset_deps or {}, defaults, signature, can_subset, what, source)
-        checks = checks_by_output(check_specs, set(made), what, source)
-        op = ops.build(
-            fn,
-            signature,
-            what=what,
-            name=called,
-            ins=loaded.ins,
-            outs={
-                **{output: out for output, (_, out) in outputs.items()},
-                **{output: Out(ops.Nothing, is_required=False) for output in checks},
-            },
-            description=description or ops.doc(fn),
-            config_schema=config_schema,
-            required_resource_keys=required_resource_keys,
-            tags=naming.check_tags(op_tags, what, source),
-            retry_policy=retry_policy,
-            code_version=code_version,
-            pool=pool,
-            source=source,
-        )
-        return AssetsDefinition(
-            specs=tuple(made.values()),
-            op=op,
-            keys_by_output_name={output: key for output, (key, _) in outputs.items()},
-            keys_by_input_name=loaded.keys,
-            partition_mappings={
-                dep.asset_key: dep.partition_mapping for spec in made.values() for dep in spec.deps if dep.partition_mapping
-            },
-            check_specs_by_output_name=checks,
+    described = {"group_name": group_name, "code_version": code_version, "partitions_def": partitions_def}
+    of_op = {"config_schema": config_schema, "required_resource_keys": required_resource_keys, "retry_policy": retry_policy, "pool": pool}
+    return lambda fn: _make(
+        fn,
+        name=naming.check_name(name or getattr(fn, "__name__", None), "multi-asset", sources.of_function(fn)),
+        wanted=_Wanted(
+            outs=outs,
+            specs=specs,
+            internal=internal_asset_deps or {},
+            defaults={**described, "kinds": {compute_kind} if compute_kind else None},
             can_subset=can_subset,
-            resource_defs=dict(resource_defs or {}),
-            backfill_policy=backfill_policy,
-            source=source,
+        ),
+        ins=ins,
+        deps=deps,
+        check_specs=check_specs,
+        of_op={**of_op, "description": description or ops.doc(fn), "code_version": code_version, "tags": op_tags},
+        of_definition={"resource_defs": dict(resource_defs or {}), "backfill_policy": backfill_policy, "can_subset": can_subset},
+        refused={"hooks": hooks, "allow_arbitrary_check_specs": allow_arbitrary_check_specs},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """The assets of a multi-asset, as its user declared them."""
+
+    outs: Mapping[str, AssetOut] | None
+    specs: Sequence[AssetSpec] | None
+    internal: Mapping[str, AbstractSet[AssetKey]]
+    defaults: Mapping[str, Any]
+    can_subset: bool
+
+    def check(self, what: str, source: SourceRef | None) -> None:
+        if (self.outs is None) == (self.specs is None):
+            raise DefinitionError(f"{what} needs either outs or specs", source=source, mend="give specs=[AssetSpec(...)] or outs={...}")
+        if self.internal and self.specs is not None:
+            raise DefinitionError(f"{what} has internal_asset_deps and specs", source=source, mend="say deps= in the specs")
+        _check_kinds(self.outs, self.specs, what, source)
+
+
+def _make(
+    fn: Callable[..., Any],
+    *,
+    name: str,
+    wanted: _Wanted,
+    ins: Mapping[str, AssetIn] | None,
+    deps: Iterable[Any] | None,
+    check_specs: Sequence[AssetCheckSpec] | None,
+    of_op: Mapping[str, Any],
+    of_definition: Mapping[str, Any],
+    refused: Mapping[str, Any],
+) -> AssetsDefinition:
+    source = sources.of_function(fn)
+    what = f"multi-asset {name!r}"
+    refuse(what, source, **refused)
+    wanted.check(what, source)
+    signature = signatures.read(fn, what, source)
+    loaded = Loaded.read(signature, ins, what, source)
+    shared = loaded.all_deps(read_deps(deps, what, source), what, source)
+    if wanted.specs is not None:
+        made, outputs = _from_specs(wanted, wanted.specs, shared, what, source)
+    else:
+        made, outputs = _from_outs(wanted, wanted.outs or {}, shared, signature, what, source)
+    checks = checks_by_output(check_specs, set(made), what, source)
+    op = ops.build(
+        fn,
+        signature,
+        what=what,
+        name=name,
+        ins=loaded.ins,
+        outs={
+            **{output: out for output, (_, out) in outputs.items()},
+            **{output: Out(ops.Nothing, is_required=False) for output in checks},
+        },
+        source=source,
+        **{**of_op, "tags": naming.check_tags(of_op["tags"], what, source)},
+    )
+    return AssetsDefinition(
+        specs=tuple(made.values()),
+        op=op,
+        keys_by_output_name={output: key for output, (key, _) in outputs.items()},
+        keys_by_input_name=loaded.keys,
+        partition_mappings={dep.asset_key: dep.partition_mapping for spec in made.values() for dep in spec.deps if dep.partition_mapping},
+        check_specs_by_output_name=checks,
+        source=source,
+        **of_definition,
+    )
+
+
+def _from_specs(
+    wanted: _Wanted, specs: Sequence[AssetSpec], shared: tuple[AssetDep, ...], what: str, source: SourceRef | None
+) -> tuple[dict[AssetKey, AssetSpec], dict[str, tuple[AssetKey, Out]]]:
+    # A dependency on one of its own assets orders them inside; nothing is loaded for it.
+    own = {spec.key for spec in specs}
+    made = {spec.key: _complete(spec, shared, wanted.defaults, own, what, source) for spec in _unique(specs, what, source)}
+    outputs = {}
+    for key, spec in made.items():
+        required = not (spec.skippable or wanted.can_subset)
+        outputs[naming.identifier(key)] = (
+            key,
+            Out(None, spec.description, required, spec.io_manager_key, spec.metadata, spec.code_version),
         )
+    return made, outputs
 
-    return decorate
 
-
-def _own_keys(outs: Mapping[str, AssetOut] | None, specs: Sequence[AssetSpec] | None) -> set[AssetKey]:
-    if specs is not None:
-        return {spec.key for spec in specs}
-    return {_out_key(name, out) for name, out in (outs or {}).items()}
+def _check_kinds(outs: Mapping[str, AssetOut] | None, specs: Sequence[AssetSpec] | None, what: str, source: SourceRef | None) -> None:
+    for spec in specs or ():
+        if not isinstance(spec, AssetSpec):
+            raise DefinitionError(f"{what}: specs has a {type(spec).__name__}", source=source, mend="give AssetSpecs")
+    for output, out in (outs or {}).items():
+        if not isinstance(out, AssetOut):
+            raise DefinitionError(f"{what}: outs[{output!r}] is a {type(out).__name__}", source=source, mend="give an AssetOut")
 
 
 def _out_key(name: str, out: AssetOut) -> AssetKey:
@@ -161,8 +192,6 @@ def _out_key(name: str, out: AssetOut) -> AssetKey:
 def _unique(specs: Sequence[AssetSpec], what: str, source: SourceRef | None) -> Sequence[AssetSpec]:
     seen: set[AssetKey] = set()
     for spec in specs:
-        if not isinstance(spec, AssetSpec):
-            raise DefinitionError(f"{what}: specs has a {type(spec).__name__}", source=source, mend="give AssetSpecs")
         if spec.key in seen:
             raise DefinitionError(f"{what} lists the asset {spec.key} twice", source=source, mend="give each asset its own key")
         seen.add(spec.key)
@@ -196,34 +225,31 @@ def _complete(
 
 
 def _from_outs(
+    wanted: _Wanted,
     outs: Mapping[str, AssetOut],
     shared: tuple[AssetDep, ...],
-    internal: Mapping[str, AbstractSet[AssetKey]],
-    defaults: Mapping[str, Any],
     signature: signatures.Signature,
-    can_subset: bool,
     what: str,
     source: SourceRef | None,
 ) -> tuple[dict[AssetKey, AssetSpec], dict[str, tuple[AssetKey, Out]]]:
     made: dict[AssetKey, AssetSpec] = {}
     outputs: dict[str, tuple[AssetKey, Out]] = {}
-    for unknown in set(internal) - set(outs):
+    for unknown in set(wanted.internal) - set(outs):
         raise DefinitionError(
             f"{what}: internal_asset_deps names the output {unknown!r}", source=source, mend=f"use one of {', '.join(outs)}"
         )
     types = ops._infer_outs(signature, {output: Out(out.dagster_type) for output, out in outs.items()})
     for output, out in outs.items():
-        if not isinstance(out, AssetOut):
-            raise DefinitionError(f"{what}: outs[{output!r}] is a {type(out).__name__}", source=source, mend="give an AssetOut")
         key = _out_key(naming.check_name(output, "output", source), out)
         if key in made:
             raise DefinitionError(f"{what} has two outputs for the asset {key}", source=source, mend="give each asset its own key")
         by_key = {dep.asset_key: dep for dep in shared}
-        wanted = [by_key.get(k) or AssetDep(k) for k in sorted(internal[output])] if output in internal else shared
-        attributes = {**{k: v for k, v in defaults.items() if v is not None}, **out.attributes}
-        spec = AssetSpec(key, deps=wanted, skippable=not out.is_required, source=source, **attributes)
+        inside = wanted.internal.get(output)
+        upstreams = shared if inside is None else [by_key.get(k) or AssetDep(k) for k in sorted(inside)]
+        attributes = {**{k: v for k, v in wanted.defaults.items() if v is not None}, **out.attributes}
+        spec = AssetSpec(key, deps=upstreams, skippable=not out.is_required, source=source, **attributes)
         made[key] = spec
-        required = out.is_required and not can_subset
+        required = out.is_required and not wanted.can_subset
         outputs[output] = (
             key,
             Out(types[output].dagster_type, spec.description, required, out.io_manager_key, spec.metadata, spec.code_version),

@@ -142,8 +142,8 @@ def time_window(definition: TimeWindowPartitions, key: str) -> TimeWindow:
     Raises:
         ValueError: the key is not of the definition's format, or no window starts there.
     """
-    start = _parse(definition, key)
-    if start is None or cron.at_or_after(definition.cron, start, definition.timezone) != start:
+    start = _start(definition, key)
+    if start is None:
         raise ValueError(f"{key!r} is not a partition: no window of {definition.cron!r} starts there (format {definition.format!r})")
     return TimeWindow(start=start, end=next(cron.after(definition.cron, start, definition.timezone)))
 
@@ -167,7 +167,7 @@ def describe(definition: Partitions) -> str:
     """The definition in a few words, for pages and messages."""
     match definition:
         case StaticPartitions():
-            return f"{len(definition.keys)} static keys"
+            return f"{len(definition.keys)} static {'key' if len(definition.keys) == 1 else 'keys'}"
         case TimeWindowPartitions():
             return f"{cron.in_words(definition.cron)}, from {definition.start:%Y-%m-%d} ({definition.timezone})"
         case DynamicPartitions():
@@ -183,12 +183,20 @@ def window_starts(definition: TimeWindowPartitions, now: datetime) -> Sequence[d
     grown = _grow(definition, now)
     # A window exists once it has ended; `grown` ends with the first tick after `limit`.
     limit = min(now, definition.end) if definition.end else now
-    complete = max(0, bisect.bisect_right(grown, limit) - 1)
+    complete = bisect.bisect_right(grown, limit) - 1
+    if complete < 0:
+        complete = -_ticks_until(definition, grown[0], limit) if definition.end_offset > 0 else 0
     wanted = max(0, complete + (definition.end_offset if not definition.end or now < definition.end else 0))
     if wanted < len(grown):
         return grown[:wanted]
     more = itertools.islice(cron.after(definition.cron, grown[-1], definition.timezone), wanted - len(grown))
     return [*grown, *more]
+
+
+def _ticks_until(definition: TimeWindowPartitions, first: datetime, now: datetime) -> int:
+    """How many windows lie between now and a first one that is still to come, as far as `end_offset` reaches."""
+    nearest = itertools.islice(cron.after(definition.cron, now, definition.timezone), definition.end_offset)
+    return sum(1 for tick in nearest if tick <= first)
 
 
 @lru_cache(maxsize=256)
@@ -211,7 +219,7 @@ def _grow(definition: TimeWindowPartitions, now: datetime) -> list[datetime]:
 
 
 def _time_ordinal(definition: TimeWindowPartitions, key: str, now: datetime) -> int | None:
-    start = _parse(definition, key)
+    start = _start(definition, key)
     if start is None:
         return None
     starts = window_starts(definition, now)
@@ -219,9 +227,20 @@ def _time_ordinal(definition: TimeWindowPartitions, key: str, now: datetime) -> 
     return at if at < len(starts) and starts[at] == start else None
 
 
+@lru_cache(maxsize=4096)
+def _start(definition: TimeWindowPartitions, key: str) -> datetime | None:
+    """The start, in UTC, of the window that a key names; None if it names none."""
+    parsed = _parse(definition, key)
+    if parsed is None:
+        return None
+    # The format may leave out what the cron expression fixes: days that begin at 06:00 are still named by their date.
+    start = cron.at_or_after(definition.cron, parsed, definition.timezone)
+    return start if start.astimezone(cron.zone(definition.timezone)).strftime(definition.format) == key else None
+
+
 def _parse(definition: TimeWindowPartitions, key: str) -> datetime | None:
     try:
-        parsed = datetime.strptime(key, definition.format)
+        parsed = datetime.strptime(key, definition.format)  # noqa: DTZ007 - the zone is added below
     except ValueError:
         return None
     if parsed.tzinfo is None:

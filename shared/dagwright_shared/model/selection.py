@@ -329,7 +329,8 @@ class _Reader:
         while at < len(stripped):
             token = _TOKEN.match(stripped, at)
             if token is None or token.lastgroup is None:
-                raise self.problem(at, "a key, an attribute such as group:name, '(' or 'not'")
+                blanks = len(stripped) - at - len(stripped[at:].lstrip())
+                raise self.problem(at + blanks, "a key, an attribute such as group:name, '(' or 'not'")
             value = token.group(token.lastgroup)
             found.append(_Token(token.lastgroup, value, token.start(token.lastgroup), token.end()))
             at = token.end()
