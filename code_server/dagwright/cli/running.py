@@ -11,7 +11,7 @@ from dagwright_shared.runtime import settings
 def running_url() -> str:
     """The URL that `dagwright dev` wrote into its home here, while it runs; else the setting `url`."""
     configured = settings.load()
-    if "url" in configured.model_fields_set:
+    if configured.url is not None:
         return configured.url
     try:
         state = json.loads((configured.home / "dev.json").read_text())
@@ -19,4 +19,4 @@ def running_url() -> str:
             return str(state["url"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # nobody runs here, or the file is being written
-    return configured.url
+    return "http://127.0.0.1:3004"

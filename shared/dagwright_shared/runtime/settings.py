@@ -7,78 +7,83 @@ the field names below, in lower case.
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+import msgspec
+from msgspec import Meta
 
 from dagwright_shared.model.errors import SettingsError, nearest
 
 
-class Settings(BaseSettings):
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Secret(str):
+    """Text that shows itself only to who asks for it by `get_secret_value`."""
+
+    __slots__ = ()
+
+    def get_secret_value(self) -> str:
+        return str.__str__(self)
+
+    def __repr__(self) -> str:
+        return "Secret('**********')"
+
+    __str__ = __repr__
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of all processes; each reads the few that concern it.
 
     Example:
         `DAGWRIGHT_MAX_CONCURRENT_RUNS=50 dagwright daemon`
     """
 
-    model_config = SettingsConfigDict(env_prefix="DAGWRIGHT_", frozen=True, extra="forbid")
-
-    database_url: SecretStr | None = None
+    database_url: Secret | None = None
     """`postgresql://user:password@host:port/name`. Unset: `dagwright dev` starts a Postgres of its own."""
     home: Path = Path(".dagwright")
     """Where `dagwright dev` keeps its database, and workers keep stored outputs."""
     host: str = "127.0.0.1"
     """Address that the webserver binds."""
-    port: int = Field(default=3004, ge=0, le=65535)
+    port: Port = 3004
     allow_unauthenticated: bool = False
     """Let the webserver bind another address than loopback although there is no log-in."""
     allowed_hosts: tuple[str, ...] = ()
     """Names, besides loopback ones, under which browsers may reach the webserver."""
     code_server_host: str = "127.0.0.1"
     """Address that a code server binds."""
-    code_server_port: int = Field(default=4000, ge=0, le=65535)
+    code_server_port: Port = 4000
     code_server_address: str | None = None
     """`host:port` under which others dial this code server; by default what it binds."""
     code_servers: tuple[str, ...] = ()
     """Addresses of code servers that cannot register themselves."""
-    url: str = "http://127.0.0.1:3004"
-    """The webserver that the command line talks to."""
+    url: str | None = None
+    """The webserver that the command line talks to; unset: the one that `dagwright dev` runs here, else loopback."""
 
-    max_concurrent_runs: int = Field(default=25, ge=0)
+    max_concurrent_runs: Annotated[int, Meta(ge=0)] = 25
     """How many runs the queue lets be active at once, over all locations."""
-    run_max_retries: int = Field(default=0, ge=0)
+    run_max_retries: Annotated[int, Meta(ge=0)] = 0
     """How often a failed run is tried again when its tags do not say."""
-    run_retry_delay_seconds: float = Field(default=0.0, ge=0)
+    run_retry_delay_seconds: Seconds = 0.0
     """Wait before the first such retry; it doubles with each."""
-    launch_timeout_seconds: float = Field(default=30.0, gt=0)
+    launch_timeout_seconds: Annotated[float, Meta(gt=0)] = 30.0
     """A claimed run whose worker has not reported by then is launched again, three times in all."""
-    lease_seconds: float = Field(default=9.0, ge=3)
+    lease_seconds: Annotated[float, Meta(ge=3)] = 9.0
     """A code server that has not renewed a run's lease for so long has lost the run."""
-    cancel_grace_seconds: float = Field(default=10.0, ge=0)
+    cancel_grace_seconds: Seconds = 10.0
     """Between asking a run to stop and killing its processes."""
-    log_limit_bytes: int = Field(default=10_000_000, ge=0)
+    log_limit_bytes: Annotated[int, Meta(ge=0)] = 10_000_000
     """Cap on the stored standard output, and on standard error, of one step attempt."""
-    evaluation_timeout_seconds: float = Field(default=60.0, gt=0)
+    evaluation_timeout_seconds: Annotated[float, Meta(gt=0)] = 60.0
     """How long a schedule or sensor function may take before it is killed."""
-    database_pool_size: int = Field(default=4, ge=1)
+    database_pool_size: Annotated[int, Meta(ge=1)] = 4
     """Connections that each process keeps at most, besides one for notifications."""
     log_level: str = "INFO"
     log_json: bool = False
     """One JSON object a line instead of text."""
-
-    @classmethod
-    def settings_customise_sources(  # noqa: PLR0913 - the signature is pydantic's
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        path = Path(os.environ.get("DAGWRIGHT_CONFIG", "dagwright.toml"))
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
 
     @property
     def storage(self) -> Path:
@@ -92,21 +97,46 @@ def load(**overrides: Any) -> Settings:
     Raises:
         SettingsError: a value does not fit, or `dagwright.toml` has an unknown key; the message names each.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    # msgspec and not pydantic, which would cost 20 MB and a tenth of a second in services that use it for nothing else.
+    values = _from_file() | _from_environment() | {name: value for name, value in overrides.items() if value is not None}
+    unknown = next((name for name in values if name not in Settings.__struct_fields__), None)
+    if unknown is not None:
+        close = nearest(unknown, Settings.__struct_fields__)
+        raise SettingsError(f"there is no setting {unknown!r}" + (f"; did you mean {close!r}?" if close else ""))
     try:
-        return Settings(**given)
-    except ValidationError as error:
-        raise SettingsError("; ".join(_sentence(item) for item in error.errors())) from None
-    except ValueError as error:  # dagwright.toml is not TOML
-        raise SettingsError(f"dagwright.toml cannot be read: {error}") from None
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        problem, _, name = str(error).partition(" - at `$.")
+        name = name.rstrip("`").split("[")[0]
+        given = "***" if name == "database_url" else repr(values.get(name))
+        raise SettingsError(f"setting {name} (DAGWRIGHT_{name.upper()}) is {given}: {problem[:1].lower()}{problem[1:]}") from None
 
 
-def _sentence(item: Any) -> str:
-    name = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        close = nearest(name, Settings.model_fields)
-        return f"there is no setting {name!r}" + (f"; did you mean {close!r}?" if close else "")
-    return f"setting {name} (DAGWRIGHT_{name.upper()}) is {item['input']!r}: {item['msg']}"
+def _decode(kind: type, value: Any) -> Any:
+    return kind(value)  # Path and Secret are made from text
+
+
+def _from_file() -> dict[str, Any]:
+    path = Path(os.environ.get("DAGWRIGHT_CONFIG", "dagwright.toml"))
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        if "DAGWRIGHT_CONFIG" in os.environ:
+            raise SettingsError(f"DAGWRIGHT_CONFIG names {path}, which does not exist") from None
+        return {}
+    except (OSError, ValueError) as error:  # not readable, not UTF-8, not TOML
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+
+
+def _from_environment() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    defaults = dict(zip(Settings.__struct_fields__, Settings.__struct_defaults__, strict=True))
+    for name, default in defaults.items():
+        text = os.environ.get(f"DAGWRIGHT_{name.upper()}")
+        if text is not None:
+            # A list is written with commas: DAGWRIGHT_ALLOWED_HOSTS=one.example,two.example
+            found[name] = [part.strip() for part in text.split(",") if part.strip()] if default == () else text
+    return found
 
 
 def require_database_url(settings: Settings) -> str:

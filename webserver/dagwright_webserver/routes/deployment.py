@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 from dagwright_shared.model.errors import NotFoundError, UnavailableError, UserCodeError
 from dagwright_shared.model.snapshot import LocationState
 from dagwright_shared.store import listen
-from dagwright_shared.wire.client import LocationClient
 from dagwright_webserver import errors, metrics
 from dagwright_webserver.deps import JSON, Services, Web, answer
 from dagwright_webserver.reads import deployment as reads
@@ -85,6 +84,9 @@ def reload(web: Web, name: str) -> None:
     if not servers:
         raise UnavailableError(f"No code server of location {name!r} is running; start it with `dagwright code-server`")
     failures = []
+    # gRPC is used for this alone: a webserver that reloads nothing saves its memory and its part of the start.
+    from dagwright_shared.wire.client import LocationClient  # noqa: PLC0415
+
     for server in servers:
         try:
             with LocationClient(server.address) as client:
