@@ -21,7 +21,7 @@ from dagwright_daemon.outage import Outage
 from dagwright_daemon.runner import Runner, identity
 from dagwright_daemon.servers import CodeServers
 from dagwright_shared.decide.retries import RetryDefaults
-from dagwright_shared.model.errors import SettingsError
+from dagwright_shared.model.errors import SettingsError, UnavailableError
 from dagwright_shared.runtime import process, settings
 from dagwright_shared.runtime.settings import Settings
 from dagwright_shared.store import engine as store_engine
@@ -37,6 +37,7 @@ def main() -> int:
         process.configure_logging(config.log_level, as_json=config.log_json)
         url = settings.require_database_url(config)
         engine = store_engine.create(url, name="daemon", pool_size=config.database_pool_size)
+        _verify(engine)
     except SettingsError as error:
         print(f"dagwright daemon: {error.message}", file=sys.stderr)  # noqa: T201 - the user reads this
         return 2
@@ -53,6 +54,14 @@ def main() -> int:
         logging.shutdown()
         os._exit(0)
     return 0
+
+
+def _verify(engine: Engine) -> None:
+    """A wrong URL stops the start; a database that is merely away does not, for it may come up."""
+    try:
+        store_engine.verify(engine)
+    except UnavailableError as error:
+        log.warning("starting without the database", extra={"error": error.message})
 
 
 def connect(config: Settings) -> Callable[[str], LocationClient]:

@@ -109,6 +109,7 @@ def upgrade() -> None:
 
     database = engine.create(settings.require_database_url(settings.load()), name="dagwright-db-upgrade")
     try:
+        engine.verify(database)
         schema.upgrade(database)
     finally:
         database.dispose()

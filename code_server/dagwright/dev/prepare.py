@@ -18,6 +18,7 @@ def main() -> int:
     try:
         database = engine.create(url, name="dagwright-dev-prepare")
         try:
+            engine.verify(database)
             schema.upgrade(database)
         finally:
             database.dispose()

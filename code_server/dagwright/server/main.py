@@ -10,17 +10,19 @@ import sys
 import uuid
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from dagwright.server.hub import Hub
 from dagwright.server.location import Location
 from dagwright.server.service import Service
 from dagwright.server.template import reap_orphans
 from dagwright.server.upkeep import Upkeep
 from dagwright.server.workers import Workers
-from dagwright_shared.model.errors import SettingsError
+from dagwright_shared.model.errors import SettingsError, UnavailableError
 from dagwright_shared.model.keys import LocationName
 from dagwright_shared.runtime import process, settings
 from dagwright_shared.store import engine as store_engine
-from dagwright_shared.wire.serving import serve
+from dagwright_shared.wire.serving import bind
 
 log = logging.getLogger("dagwright.server")
 
@@ -41,16 +43,15 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     """Serve until a signal asks to stop.
 
     Raises:
-        SettingsError: the port is taken, or no database is configured.
+        SettingsError: the port is taken, no database is configured, or it refuses us.
     """
     stop = process.stop_on_signals()
     process.adopt_orphans()
-    bind = f"{config.code_server_host}:{config.code_server_port}"
     server_id = uuid.uuid4().hex[:12]
     engine = store_engine.create(settings.require_database_url(config), name="code-server", pool_size=config.database_pool_size)
-    address = config.code_server_address or bind
+    _verify(engine)
     hub = Hub(engine, server_id=server_id, lease_seconds=config.lease_seconds)
-    upkeep = Upkeep(engine, server_id=server_id, address=address, lease_seconds=config.lease_seconds)
+    upkeep = Upkeep(engine, server_id=server_id, lease_seconds=config.lease_seconds)
     workers = Workers(hub, cancel_grace=config.cancel_grace_seconds, lost=upkeep.lost)
     environment = os.environ | {"DAGWRIGHT_HOME": str(config.home.resolve())}
     environment.pop("DAGWRIGHT_DATABASE_URL", None)  # workers have no business with the database
@@ -61,11 +62,13 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
         environment=environment,
         exited=workers.exited,
     )
-    server = serve(Service(location, workers, hub), bind)
+    server, port = bind(Service(location, workers, hub), f"{config.code_server_host}:{config.code_server_port}")
+    address = config.code_server_address or f"{config.code_server_host}:{port}"
+    server.start()
     hub.start()
     workers.start()
     location.start()
-    upkeep.start(workers, location)
+    upkeep.start(workers, location, address=address)
     signal.signal(signal.SIGCHLD, lambda *_: reap_orphans(workers.exited))
     log.info("serving", extra={"address": address, "location": location.status.location})
     stop.wait()
@@ -76,6 +79,14 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     hub.stop()
     upkeep.stop()
     engine.dispose()
+
+
+def _verify(engine: Engine) -> None:
+    """A wrong URL stops the start; a database that is merely away does not, for it may come up."""
+    try:
+        store_engine.verify(engine)
+    except UnavailableError as error:
+        log.warning("starting without the database", extra={"error": error.message})
 
 
 def _options() -> argparse.Namespace:

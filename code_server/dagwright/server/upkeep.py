@@ -21,14 +21,18 @@ _HEARTBEAT_SECONDS = 5.0
 class Upkeep:
     """Registers the server, follows the location's status, renews leases and gives up those of lost workers."""
 
-    def __init__(self, engine: Engine, *, server_id: str, address: str, lease_seconds: float) -> None:
-        self._engine, self._server_id, self._address, self._lease_seconds = engine, server_id, address, lease_seconds
+    def __init__(self, engine: Engine, *, server_id: str, lease_seconds: float) -> None:
+        self._engine, self._server_id, self._lease_seconds = engine, server_id, lease_seconds
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def start(self, workers: Workers, location: Location) -> None:
+    def start(self, workers: Workers, location: Location, *, address: str) -> None:
+        """
+        Args:
+            address: where others dial this server.
+        """
         self._threads = [
-            threading.Thread(target=self._register, args=(location,), name="registration", daemon=True),
+            threading.Thread(target=self._register, args=(location, address), name="registration", daemon=True),
             threading.Thread(target=self._renew, args=(workers,), name="leases", daemon=True),
         ]
         for thread in self._threads:
@@ -59,7 +63,7 @@ class Upkeep:
             else:
                 return
 
-    def _register(self, location: Location) -> None:
+    def _register(self, location: Location, address: str) -> None:
         """One row for this server: rewritten when the status changes, touched every few seconds otherwise."""
         told, touched = None, 0.0
         while not self._stop.is_set():
@@ -67,7 +71,7 @@ class Upkeep:
             try:
                 if status is not told:
                     with self._engine.begin() as conn:
-                        locations.register_server(conn, status, address=self._address)
+                        locations.register_server(conn, status, address=address)
                         listen.notify(conn, "locations")
                     told, touched = status, time.monotonic()
                 elif time.monotonic() - touched > _HEARTBEAT_SECONDS:

@@ -84,11 +84,13 @@ def verify(engine: Engine) -> None:
         with engine.connect():
             pass
     except OperationalError as error:
-        said = str(error.orig).strip().splitlines()[-1]
+        # One line for each address that was tried, with advice indented below it.
+        said = [line for line in str(error.orig).strip().splitlines() if not line.startswith("\t")]
         where = masked(engine.url)
-        if any(mark in said for mark in _WRONG_SETTINGS):
-            raise SettingsError(f"The database at {where} refuses: {said}; {_MEND}") from None
-        raise UnavailableError(f"The database at {where} does not answer: {said}; is it running, and is the URL right?") from None
+        for line in said:
+            if any(mark in line for mark in _WRONG_SETTINGS):
+                raise SettingsError(f"The database at {where} refuses: {line.strip()}; {_MEND}") from None
+        raise UnavailableError(f"The database at {where} does not answer: {said[0]}; is it running, and is the URL right?") from None
 
 
 def is_transient(error: BaseException) -> bool:

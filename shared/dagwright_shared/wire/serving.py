@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -114,6 +115,7 @@ def bind(backend: CodeServerBackend, address: str, *, max_workers: int = 32) -> 
         checks.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    _check_free(address)
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
@@ -121,6 +123,20 @@ def bind(backend: CodeServerBackend, address: str, *, max_workers: int = 32) -> 
     if port == 0:
         raise _cannot_bind(address)
     return server, port
+
+
+def _check_free(address: str) -> None:
+    """Find a port in use before gRPC does, which would print its own account of it."""
+    host, _, port = address.rpartition(":")
+    if address.startswith("unix:") or not port.isdecimal() or port == "0":
+        return
+    try:
+        family, kind, number, _, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, number) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except OSError as error:
+        raise _cannot_bind(address) from error
 
 
 def _cannot_bind(address: str) -> SettingsError:
