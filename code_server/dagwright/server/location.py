@@ -229,5 +229,3 @@ class Location:
         with contextlib.suppress(OSError):
             if not self._closed and self._serving is None:
                 self.reload()
-
-

@@ -64,9 +64,7 @@ class ChannelSink:
         with self._lock:
             if not self._events and not self._chunks:
                 return
-            batch = EventBatch(
-                run_id=self._spec.run_id, epoch=self._spec.epoch, events=tuple(self._events), chunks=tuple(self._chunks)
-            )
+            batch = EventBatch(run_id=self._spec.run_id, epoch=self._spec.epoch, events=tuple(self._events), chunks=tuple(self._chunks))
             self._events.clear()
             self._chunks.clear()
             self._chunk_bytes = 0
@@ -125,4 +123,3 @@ class ChannelSink:
             poll()
             self.flush()
             self.on_readable()
-

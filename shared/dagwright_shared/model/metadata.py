@@ -54,6 +54,14 @@ class MetadataValue:
         return MarkdownMetadataValue(data)
 
     @staticmethod
+    def timestamp(value: float | datetime) -> TimestampMetadataValue:
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise ValueError("MetadataValue.timestamp needs a datetime with a time zone")
+            value = value.timestamp()
+        return TimestampMetadataValue(value)
+
+    @staticmethod
     def float(value: float) -> FloatMetadataValue:
         return FloatMetadataValue(value)
 
@@ -64,14 +72,6 @@ class MetadataValue:
     @staticmethod
     def bool(value: bool) -> BoolMetadataValue:
         return BoolMetadataValue(value)
-
-    @staticmethod
-    def timestamp(value: float | datetime) -> TimestampMetadataValue:
-        if isinstance(value, datetime):
-            if value.tzinfo is None:
-                raise ValueError("MetadataValue.timestamp needs a datetime with a time zone")
-            value = value.timestamp()
-        return TimestampMetadataValue(value)
 
     @staticmethod
     def run(run_id: str) -> RunMetadataValue:
@@ -171,24 +171,24 @@ class MarkdownMetadataValue(MetadataValue):
 
 @dataclass(frozen=True, slots=True)
 class FloatMetadataValue(MetadataValue):
-    value: float | None  # type: ignore[assignment]
+    value: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class IntMetadataValue(MetadataValue):
-    value: int | None  # type: ignore[assignment]
+    value: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class BoolMetadataValue(MetadataValue):
-    value: bool | None  # type: ignore[assignment]
+    value: bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class TimestampMetadataValue(MetadataValue):
     """Seconds since 1970 in UTC."""
 
-    value: float  # type: ignore[assignment]
+    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +310,8 @@ class TableColumnLineageMetadataValue(MetadataValue):
 
 
 Metadata: TypeAlias = Mapping[str, MetadataValue]
-RawMetadataValue: TypeAlias = "MetadataValue | str | int | float | bool | dict[str, Any] | list[Any] | Path | AssetKey | TableSchema | TableColumnLineage | datetime | None"
+_Plain: TypeAlias = str | int | float | bool | dict[str, Any] | list[Any] | None
+RawMetadataValue: TypeAlias = MetadataValue | _Plain | Path | AssetKey | TableSchema | TableColumnLineage | datetime
 RawMetadata: TypeAlias = Mapping[str, Any]
 
 
@@ -376,7 +377,7 @@ def metadata_from_json(data: Mapping[str, Any]) -> dict[str, MetadataValue]:
     return {key: metadata_value_from_json(value) for key, value in data.items()}
 
 
-def metadata_value_to_json(value: MetadataValue) -> dict[str, Any]:  # noqa: PLR0911 - one return for each kind
+def metadata_value_to_json(value: MetadataValue) -> dict[str, Any]:
     """`{"type", "raw_value"}` with a raw value that JSON can carry. NaN and infinities become text."""
     match value:
         case TextMetadataValue():
@@ -424,10 +425,11 @@ def metadata_value_to_json(value: MetadataValue) -> dict[str, Any]:  # noqa: PLR
 
 def metadata_value_from_json(data: Mapping[str, Any]) -> MetadataValue:
     """The inverse of `metadata_value_to_json`; an unknown type comes back as JSON, so that a newer writer is readable."""
-    raw = data.get("raw_value")
+    raw: Any = data.get("raw_value")
     simple = _SIMPLE.get(data["type"])
     if simple is not None:
-        return simple(raw)
+        value: MetadataValue = simple(raw)
+        return value
     match data["type"]:
         case "float":
             return FloatMetadataValue(None if raw is None else float(raw))

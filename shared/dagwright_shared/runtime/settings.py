@@ -16,7 +16,6 @@ from msgspec import Meta
 
 from dagwright_shared.model.errors import SettingsError, nearest
 
-
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0)]
 
