@@ -242,7 +242,11 @@ def _earlier(events: Iterable[EventView]) -> Mapping[str, list[tuple[datetime, d
 def _axis(span: float) -> list[Mark]:
     step = next((each for each in _ROUND_STEPS if span / each <= 7), _ROUND_STEPS[-1])
     count = min(12, int(span // step) + 1)
-    return [Mark(round(i * step / span * 100, 3), looks.duration(i * step) if i else "0") for i in range(count) if i * step / span < 0.97]
+    return [Mark(round(i * step / span * 100, 3), _round(i * step) if i else "0") for i in range(count) if i * step / span < 0.97]
+
+
+def _round(seconds: float) -> str:
+    return looks.duration(seconds).replace(".0 ", " ")
 
 
 def health(counts: Mapping[str, int]) -> tuple[Segment, ...]:

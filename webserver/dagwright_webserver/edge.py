@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import re
 import secrets
@@ -12,12 +13,13 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dagwright_shared.model.errors import SettingsError
 from dagwright_shared.runtime.settings import Settings
-from dagwright_webserver import errors, metrics
+from dagwright_webserver import errors, metrics, render
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -97,7 +99,7 @@ class Edge:
             # The last resort: the caller learns an id, the log has the trace.
             log.exception("request failed", extra={"request_id": request_id, "method": scope["method"], "path": scope["path"]})
             if not status:
-                await errors.unexpected(scope["path"], request_id)(scope, receive, tell)
+                await _last_word(scope, request_id)(scope, receive, tell)
         finally:
             metrics.observe(scope, status or 500, time.perf_counter() - began)
 
@@ -136,6 +138,19 @@ class Edge:
             return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
         asked = urlsplit(origin).netloc.lower()
         return asked == host.lower() or (_host_name(asked) in self._allowed and bool(asked))
+
+
+def _last_word(scope: Scope, request_id: str) -> Response:
+    """The answer of a fault of ours: a page for a browser, a problem document for a program."""
+    problem = errors.unexpected(scope["path"], request_id)
+    request = Request(scope)
+    if not render.prefers_page(request):
+        return problem
+    try:
+        return render.error_page(request, json.loads(bytes(problem.body)))
+    except Exception:  # the fault may be that of the templates themselves
+        log.exception("no page for the fault", extra={"request_id": request_id})
+        return problem
 
 
 def _host_name(host: str) -> str:

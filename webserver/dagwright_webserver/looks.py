@@ -106,6 +106,26 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def hours(count: float) -> str:
+    """The length of a window: `15 min`, `6 h`."""
+    return f"{count:g} h" if count >= 1 else f"{round(count * 60)} min"
+
+
+def milliseconds(seconds: float) -> str:
+    """A time that is short by nature, always in ms: `3.8 ms`, `46 ms`, `1,204 ms`."""
+    value = seconds * 1000
+    return f"{value:.1f} ms" if value < 9.95 else f"{value:,.0f} ms"
+
+
+def moment(text: object) -> datetime | None:
+    """A moment that was stored as text; None if it is none."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def relative(moment: datetime | None, now: datetime | None = None) -> str:
     """A moment as seen from now: `12 s ago`, `in 3 h`. The exact one belongs beside it, on hover."""
     if moment is None:
@@ -155,6 +175,12 @@ def number(value: object) -> str:
 def short(text: str, keep: int = 8) -> str:
     """The last characters of an id of version 7, where the randomness is; its beginning is the time and nearly the same in all."""
     return text if len(text) <= keep else text[-keep:]
+
+
+def tail(path: str, parts: int = 2) -> str:
+    """The end of a long path, which tells files apart: `…/nyc/yearly.py:38`."""
+    found = path.split("/")
+    return path if len(found) <= parts + 1 else "…/" + "/".join(found[-parts:])
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -73,6 +73,8 @@ def create_app(settings: Settings) -> FastAPI:
         version=web.version,
         description=_DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,  # a page of our own: FastAPI's loads scripts from another host
+        redoc_url=None,
         separate_input_output_schemas=False,
         generate_unique_id_function=lambda route: route.name,
     )

@@ -88,6 +88,10 @@ def _environment() -> Environment:
     env.globals.update(ASSET_STATUSES=looks.ASSET_STATUSES, event_words=looks.event_words, event_tone=looks.event_tone)
     env.filters.update(
         duration=looks.duration,
+        hours=looks.hours,
+        tail=looks.tail,
+        milliseconds=looks.milliseconds,
+        moment=looks.moment,
         relative=looks.relative,
         exact=looks.exact,
         clock=looks.clock,

@@ -271,15 +271,15 @@ def get_sensor(conn: Connection, defs: Definitions, name: str, *, now: datetime,
     return _sensor(place, sensor, row, _strips(conn, [row.instigator_id] if row else []), now)
 
 
-def upcoming(conn: Connection, defs: Definitions, *, now: datetime, count: int = 10) -> tuple[UpcomingTick, ...]:
-    """The next ticks over all schedules that are switched on."""
+def upcoming(conn: Connection, defs: Definitions, *, now: datetime, count: int = 10, each: int | None = None) -> tuple[UpcomingTick, ...]:
+    """The next ticks over all schedules that are switched on; at most `each` of one schedule."""
     switches = _switches(conn, InstigatorKind.SCHEDULE)
     found = []
     for name, entries in defs.schedules.items():
         for place, schedule in entries:
             if not _running(switches.get((place, name)), default=schedule.default_running):
                 continue
-            for at in itertools.islice(_fires(schedule, now), count):
+            for at in itertools.islice(_fires(schedule, now), each or count):
                 found.append(UpcomingTick(schedule=name, location=place, at=at, target=_target(schedule.target)))
     return tuple(sorted(found, key=lambda tick: (tick.at, tick.schedule))[:count])
 

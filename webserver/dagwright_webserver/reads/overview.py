@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection, func, or_, select
@@ -111,6 +111,20 @@ def read_overview(conn: Connection, defs: Definitions, *, run_limit: int, hours:
         jobs=sum(len(found) for found in defs.jobs.values()),
         schedules_on=len(_switched_on(conn, defs)),
     )
+
+
+def fitting_hours(conn: Connection, choices: Sequence[float]) -> float:
+    """The shortest of some windows that holds all runs of the longest one, so that a quiet start is not a row of slivers.
+
+    Args:
+        choices: lengths in hours, ascending.
+    """
+    r, now = tables.runs.c, database_now(conn)
+    oldest = conn.execute(select(func.min(r.created_at)).where(r.created_at > now - timedelta(hours=choices[-1]))).scalar()
+    if oldest is None:
+        return choices[-1]
+    age = (now - oldest).total_seconds() / 3600
+    return next((each for each in choices if age <= each), choices[-1])
 
 
 def _timeline(runs: list[RunSummary]) -> tuple[TimelineRow, ...]:

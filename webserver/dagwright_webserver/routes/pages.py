@@ -22,7 +22,7 @@ from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.keys import AssetKey, format_partition
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.ticks import TickStatus
-from dagwright_webserver import drawings, errors, lineage, render
+from dagwright_webserver import drawings, errors, lineage, reference, render
 from dagwright_webserver.deps import Services, Web, utc_now
 from dagwright_webserver.reads import asset_states, materializations, partition_status
 from dagwright_webserver.reads import assets as asset_reads
@@ -48,7 +48,8 @@ from dagwright_webserver.schemas import parse_tags
 html = APIRouter(include_in_schema=False)
 
 Word = Annotated[str | None, Query(max_length=1000)]
-_TIMELINE_HOURS = 12
+_TIMELINE_HOURS = (0.25, 1, 6, 12, 24)
+"""Windows of the timeline; without a choice, the shortest one that holds the runs of the last day."""
 _EVENTS = 400
 
 
@@ -92,23 +93,23 @@ def favicon() -> Response:
 
 
 @html.get("/")
-def overview(request: Request, web: Services, hours: Annotated[int, Query(ge=1, le=720)] = _TIMELINE_HOURS) -> Response:
+def overview(request: Request, web: Services, hours: Annotated[float | None, Query(ge=0.25, le=720)] = None) -> Response:
     limit = web.settings.max_concurrent_runs
 
-    def read(conn: Connection, defs: Definitions) -> tuple[overview_reads.OverviewView, Mapping[str, str]]:
-        view = overview_reads.read_overview(conn, defs, run_limit=limit, hours=hours)
-        return view, run_reads.step_errors(conn, [run.run_id for run in view.failures])
+    def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
+        chosen = hours or overview_reads.fitting_hours(conn, _TIMELINE_HOURS)
+        view = overview_reads.read_overview(conn, defs, run_limit=limit, hours=chosen)
+        return {
+            "view": view,
+            "step_errors": run_reads.step_errors(conn, [run.run_id for run in view.failures]),
+            "next_ticks": automation_reads.upcoming(conn, defs, now=view.now, each=1),
+            "hours": chosen,
+            "choices": (*_TIMELINE_HOURS, 72),
+            "timeline": drawings.timeline(view),
+            "health": drawings.health(view.asset_counts),
+        }
 
-    view, step_errors = web.read_defs(read)
-    return render.page(
-        request,
-        "overview.html",
-        view=view,
-        step_errors=step_errors,
-        hours=hours,
-        timeline=drawings.timeline(view),
-        health=drawings.health(view.asset_counts),
-    )
+    return render.page(request, "overview.html", **web.read_defs(read))
 
 
 @html.get("/runs")
@@ -427,6 +428,14 @@ def automation(request: Request, web: Services, name: Word = None, status: Word 
 @html.get("/deployment")
 def deployment(request: Request, web: Services) -> Response:
     return render.page(request, "deployment.html", view=_deployment(web))
+
+
+@html.get("/docs")
+def docs(request: Request) -> Response:
+    app: FastAPI = request.app
+    if not hasattr(app.state, "reference"):  # made when it is first asked for, as the document is
+        app.state.reference = reference.read(app.openapi())
+    return render.page(request, "docs.html", view=app.state.reference)
 
 
 def _deployment(web: Web) -> deployment_reads.DeploymentView:

@@ -15,12 +15,17 @@ const width = (node) => {
   measure.font = "400 11px system-ui, sans-serif";
   return Math.min(300, Math.max(120, Math.ceil(Math.max(title, measure.measureText(node.sub || "").width)) + 52));
 };
+// Cut at the end, by measured width: the beginning tells what it is.
 const fit = (text, room, font) => {
   measure.font = font;
   if (measure.measureText(text).width <= room) return text;
-  let cut = text;
-  while (cut.length > 3 && measure.measureText(`…${cut}`).width > room) cut = cut.slice(1);
-  return `…${cut}`;
+  let low = 1, high = text.length - 1; // the longest beginning that fits, by halving
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (measure.measureText(`${text.slice(0, middle).trimEnd()}…`).width <= room) low = middle;
+    else high = middle - 1;
+  }
+  return `${text.slice(0, low).trimEnd()}…`;
 };
 
 function draw(box) {
@@ -86,11 +91,14 @@ function show(box, data, sizes, places) {
   if (box.dataset.refresh || box.dataset.graph === "near-graph") keepFresh(box, nodes);
 }
 
+// What was cut is told on hover.
+const tip = (node) => [`${node.title} · ${node.label}`, node.sub].filter(Boolean).join("\n");
+
 function nodeOf(node, w, [x, y]) {
   const link = make("a", { class: `node t-${node.tone}${node.on ? " on" : ""}`, href: node.url, "aria-label": `${node.title}, ${node.label}`, transform: `translate(${x - w / 2} ${y - H / 2})` });
   const text = (value, cls, dy, font) => { const t = make("text", { class: cls, x: 36, y: dy }); t.textContent = fit(value || "", w - 46, font); return t; };
   const title = make("title");
-  title.textContent = `${node.title} · ${node.label}`;
+  title.textContent = tip(node);
   link.append(
     title,
     make("rect", { class: "box", width: w, height: H, rx: 7 }),
@@ -199,7 +207,7 @@ function repaint(data, nodes) {
     if (!element) continue;
     element.setAttribute("class", `node t-${node.tone}${node.on ? " on" : ""}${element.classList.contains("dim") ? " dim" : ""}`);
     element.querySelector("use").setAttribute("href", `${icons}#${node.icon}`);
-    element.querySelector("title").textContent = `${node.title} · ${node.label}`;
+    element.querySelector("title").textContent = tip(node);
     element.setAttribute("aria-label", `${node.title}, ${node.label}`);
   }
 }

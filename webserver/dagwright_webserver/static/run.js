@@ -120,8 +120,22 @@ async function listLogs() {
     const option = new Option(`${each.step_key} · ${each.stream}${each.attempt > 1 ? ` · attempt ${each.attempt}` : ""}`, value);
     Object.assign(option.dataset, { step: each.step_key, attempt: each.attempt, stream: each.stream });
     pick.add(option);
+    document.getElementById("log-count").textContent = pick.options.length.toLocaleString("en");
   }
 }
+
+// From a step straight to what it printed, without a reload.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-log]");
+  if (!link || event.metaKey || event.ctrlKey) return;
+  event.preventDefault();
+  const option = [...pick.options].find((each) => each.value === link.dataset.log);
+  if (!option) return location.assign(link.href);
+  pick.value = option.value;
+  pick.dispatchEvent(new Event("change"));
+  document.getElementById("logs").scrollIntoView({ block: "start" });
+  pick.focus({ preventScroll: true });
+});
 
 pick.addEventListener("change", () => {
   output.textContent = "";
