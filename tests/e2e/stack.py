@@ -118,8 +118,14 @@ def alive(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def start(home: Path, *arguments: str, env: dict[str, str] | None = None, ready_seconds: float = 40.0) -> Iterator[Stack]:
-    """Run `dagwright dev` for as long as the block lasts."""
+def start(
+    home: Path, *arguments: str, env: dict[str, str] | None = None, ready_seconds: float = 40.0, ready_code: int = 200
+) -> Iterator[Stack]:
+    """Run `dagwright dev` for as long as the block lasts.
+
+    Args:
+        ready_code: of `/readyz`, that is waited for; 503 as soon as the webserver answers.
+    """
     signals = home.parent / "signals"
     signals.mkdir(exist_ok=True)
     port, code_server_port = free_port(), free_port()
@@ -137,7 +143,7 @@ def start(home: Path, *arguments: str, env: dict[str, str] | None = None, ready_
 
         def ready() -> bool:
             assert process.poll() is None, f"dagwright dev ended: {log.read_text()[-4000:]}"
-            return stack.ready()
+            return httpx.get(stack.url + "/readyz", timeout=5).status_code == ready_code
 
         try:
             until(ready, ready_seconds, "the stack to be ready")
