@@ -200,9 +200,8 @@ class Coverage:
 
     def report(self) -> str:
         parts = list(dict.fromkeys(item.part for item in self.items))
-        lines = [
-            f"{self.share():6.2f} %  of {sum(i.uses for i in self.items)} uses of {len(self.items)} names, members, arguments and attributes"
-        ]
+        uses = sum(item.uses for item in self.items)
+        lines = [f"{self.share():6.2f} %  of {uses} uses of {len(self.items)} names, members, arguments and attributes"]
         lines += [f"{self.share(part):6.2f} %  {part}" for part in parts]
         lines += ["", "missing, the most used first:"]
         for item in self.missing():
