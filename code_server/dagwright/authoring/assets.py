@@ -15,7 +15,7 @@ from dagwright.authoring.mappings import PartitionMapping
 from dagwright.authoring.ops import DEFAULT_OUTPUT, In, OpDefinition, Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import BackfillPolicy, RetryPolicy
-from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetSpec, read_deps, read_kinds, refuse
+from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetSpec, read_deps, read_hooks, read_kinds
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.metadata import Metadata
@@ -317,9 +317,7 @@ def make_asset(
     backfill_policy: BackfillPolicy | None = None,
     op_tags: Mapping[str, Any] | None = None,
     hooks: Any = None,
-    automation_condition: Any = None,
-    freshness_policy: Any = None,
-    auto_materialize_policy: Any = None,
+    non_argument_deps: Iterable[Any] | None = None,
     **others: Any,
 ) -> AssetsDefinition:
     """The work of `@asset`. `others` are options that go to the AssetSpec or the op as they are."""
@@ -331,19 +329,13 @@ def make_asset(
     source = sources.of_function(fn)
     own_key = _key_of(fn, name, key_prefix, key, source)
     what = f"asset {own_key}"
-    refuse(
-        what,
-        source,
-        hooks=hooks,
-        automation_condition=automation_condition,
-        freshness_policy=freshness_policy,
-        auto_materialize_policy=auto_materialize_policy,
-    )
+    if deps is not None and non_argument_deps is not None:
+        raise DefinitionError(f"{what} has deps and non_argument_deps", source=source, mend="keep deps=")
     signature = signatures.read(fn, what, source)
     loaded = Loaded.read(signature, ins, what, source)
     spec = AssetSpec(
         own_key,
-        deps=loaded.all_deps(read_deps(deps, what, source), what, source),
+        deps=loaded.all_deps(read_deps(non_argument_deps if deps is None else deps, what, source), what, source),
         description=description or ops.doc(fn),
         partitions_def=partitions_def,
         kinds=read_kinds(kinds, what, source) | ({compute_kind} if compute_kind else set()),
@@ -362,7 +354,8 @@ def make_asset(
         outs={DEFAULT_OUTPUT: out, **{output: Out(ops.Nothing, is_required=False) for output in checks}},
         description=spec.description,
         code_version=spec.code_version,
-        tags=naming.check_tags(op_tags, what, source),
+        tags=naming.check_op_tags(op_tags, what, source),
+        hook_defs=read_hooks(hooks, what, source),
         source=source,
         **of_op,
     )
@@ -379,7 +372,17 @@ def make_asset(
     )
 
 
-_OF_SPEC = ("metadata", "tags", "group_name", "code_version", "owners")
+_OF_SPEC = (
+    "metadata",
+    "tags",
+    "group_name",
+    "code_version",
+    "owners",
+    "automation_condition",
+    "freshness_policy",
+    "auto_materialize_policy",
+    "legacy_freshness_policy",
+)
 _OF_OP = ("config_schema", "required_resource_keys", "retry_policy", "pool")
 
 

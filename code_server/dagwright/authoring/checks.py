@@ -13,7 +13,7 @@ from dagwright.authoring.assets import Loaded
 from dagwright.authoring.ops import OpDefinition, Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
-from dagwright.authoring.specs import AssetCheckSpec, AssetIn, refuse
+from dagwright.authoring.specs import AssetCheckSpec, AssetIn, read_hooks
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 
@@ -151,7 +151,7 @@ def asset_check(
             description=specs[0].description,
             config_schema=config_schema,
             required_resource_keys=required_resource_keys,
-            tags={**naming.check_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
+            tags={**naming.check_op_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
             retry_policy=retry_policy,
             pool=pool,
             source=source,
@@ -195,7 +195,6 @@ def multi_asset_check(
         source = sources.of_function(fn)
         called = naming.check_name(name or fn.__name__, "check", source)
         what = f"checks {called!r}"
-        refuse(what, source, hooks=hooks)
         if not specs:
             raise DefinitionError(f"{what} has no specs", source=source, mend="give specs=[AssetCheckSpec(...)]")
         signature = signatures.read(fn, what, source)
@@ -215,9 +214,10 @@ def multi_asset_check(
             description=description or ops.doc(fn),
             config_schema=config_schema,
             required_resource_keys=required_resource_keys,
-            tags={**naming.check_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
+            tags={**naming.check_op_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
             retry_policy=retry_policy,
             pool=pool,
+            hook_defs=read_hooks(hooks, what, source),
             source=source,
         )
         return AssetChecksDefinition(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -26,6 +26,8 @@ class Node:
     tags: Mapping[str, str] = field(default_factory=dict)
     retry_policy: RetryPolicy | None = None
     """Overrides the op's own."""
+    hook_defs: frozenset[Any] = frozenset()
+    """Beyond the op's own."""
 
 
 class Flow(Enum):
@@ -155,6 +157,9 @@ class PendingNode:
 
     def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingNode:
         return PendingNode(replace(self.node, retry_policy=retry_policy))
+
+    def with_hooks(self, hook_defs: Iterable[Any]) -> PendingNode:
+        return PendingNode(replace(self.node, hook_defs=self.node.hook_defs | frozenset(hook_defs)))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not active():

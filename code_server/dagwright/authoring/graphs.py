@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
@@ -93,6 +93,14 @@ class GraphDefinition:
     def tag(self, tags: Mapping[str, str] | None) -> composition.PendingNode:
         """This graph with more tags, to be called in a graph body."""
         return composition.PendingNode(Node(definition=self, name=self.name)).tag(tags)
+
+    def with_hooks(self, hook_defs: Iterable[Any]) -> composition.PendingNode:
+        """This graph with hooks for all its ops, to be called in a graph body."""
+        return composition.PendingNode(Node(definition=self, name=self.name)).with_hooks(hook_defs)
+
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> composition.PendingNode:
+        """This graph with a retry policy for its ops that have none, to be called in a graph body."""
+        return composition.PendingNode(Node(definition=self, name=self.name)).with_retry_policy(retry_policy)
 
     def to_job(self, name: str | None = None, **options: Any) -> JobDefinition:
         """A job that runs this graph.
@@ -244,19 +252,23 @@ def _out_of(composer: composition.Composer, handle: OutputHandle, declared: Grap
     )
 
 
-def check_connected(graph: GraphDefinition, what: str) -> None:
-    """Every input of every op must come from somewhere.
+def check_connected(graph: GraphDefinition, what: str, values: Mapping[str, Any] | None = None) -> None:
+    """Every input of every op must come from somewhere; `values` are given for inputs of the graph itself.
 
     Raises:
         DefinitionError: naming op and input.
     """
     if graph.ins:
-        needy = [name for name, given in graph.ins.items() if not given.is_nothing]
+        needy = [name for name, given in graph.ins.items() if not given.is_nothing and name not in (values or {})]
         if needy:
             raise DefinitionError(
                 f"{what} has the input {needy[0]!r}, which nothing feeds", source=graph.source, mend="a job's body takes no arguments"
             )
     _check_connected(graph, what, "")
+
+
+_FROM_CONFIG = (str, int, float, bool)
+"""Types of inputs whose values a run's config can hold."""
 
 
 def _check_connected(graph: GraphDefinition, what: str, prefix: str) -> None:
@@ -265,6 +277,8 @@ def _check_connected(graph: GraphDefinition, what: str, prefix: str) -> None:
         for key, given in node.definition.ins.items():
             if key in edges or given.has_default or given.is_nothing or given.asset_key is not None or given.input_manager_key is not None:
                 continue
+            if given.dagster_type in _FROM_CONFIG:
+                continue  # the run's config may give it; planning tells when it does not
             raise DefinitionError(
                 f"{what}: the input {key!r} of {prefix}{name} is not connected",
                 source=node.definition.source or graph.source,

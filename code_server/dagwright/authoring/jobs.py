@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -14,7 +15,7 @@ from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.selections import AssetSelection, CoercibleToAssetSelection
-from dagwright.authoring.specs import refuse
+from dagwright.authoring.specs import read_hooks
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
@@ -41,6 +42,12 @@ class JobDefinition:
     metadata: Metadata = field(default_factory=dict)
     op_retry_policy: RetryPolicy | None = None
     """For ops that have none."""
+    hook_defs: frozenset[Any] = frozenset()
+    """Called for each of its ops."""
+    logger_defs: Mapping[str, Any] = field(default_factory=dict)
+    """Loggers that receive the records of its runs; empty means those of Definitions."""
+    input_values: Mapping[str, Any] = field(default_factory=dict)
+    """Values for inputs of its graph."""
     source: SourceRef | None = None
 
     @property
@@ -81,6 +88,7 @@ class UnresolvedAssetJobDefinition:
     run_tags: Mapping[str, str] = field(default_factory=dict)
     metadata: Metadata = field(default_factory=dict)
     op_retry_policy: RetryPolicy | None = None
+    hook_defs: frozenset[Any] = frozenset()
     source: SourceRef | None = None
 
     def __repr__(self) -> str:
@@ -102,6 +110,9 @@ def job(
     executor_def: ExecutorDefinition | None = ...,
     op_retry_policy: RetryPolicy | None = ...,
     partitions_def: PartitionsDefinition | None = ...,
+    hooks: AbstractSet[Any] | None = ...,
+    logger_defs: Mapping[str, Any] | None = ...,
+    input_values: Mapping[str, Any] | None = ...,
 ) -> Callable[[Callable[..., Any]], JobDefinition]: ...
 def job(compose_fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a function whose body calls ops into a job.
@@ -163,9 +174,8 @@ def job_of(
     """A job of a graph, checked: every input connected, every option of the right kind."""
     called = naming.check_name(name or graph.name, "job", source)
     what = f"job {called!r}"
-    refuse(what, source, hooks=hooks, logger_defs=logger_defs, input_values=input_values)
     check_options(what, source, executor_def, op_retry_policy, partitions_def)
-    graphs.check_connected(graph, what)
+    graphs.check_connected(graph, what, input_values or {})
     return JobDefinition(
         name=called,
         graph=graph,
@@ -178,6 +188,9 @@ def job_of(
         run_tags=naming.check_tags(run_tags, what, source),
         metadata=normalize_metadata(metadata),
         op_retry_policy=op_retry_policy,
+        hook_defs=read_hooks(hooks, what, source),
+        logger_defs=dict(logger_defs or {}),
+        input_values=dict(input_values or {}),
         source=source,
     )
 
@@ -215,7 +228,6 @@ def define_asset_job(
     source = sources.of_caller()
     called = naming.check_name(name, "job", source)
     what = f"job {called!r}"
-    refuse(what, source, hooks=hooks)
     check_options(what, source, executor_def, op_retry_policy, partitions_def)
     return UnresolvedAssetJobDefinition(
         name=called,
@@ -228,6 +240,7 @@ def define_asset_job(
         run_tags=naming.check_tags(run_tags, what, source),
         metadata=normalize_metadata(metadata),
         op_retry_policy=op_retry_policy,
+        hook_defs=read_hooks(hooks, what, source),
         source=source,
     )
 

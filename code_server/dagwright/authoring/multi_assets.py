@@ -13,7 +13,7 @@ from dagwright.authoring.assets import AssetsDefinition, Loaded, checks_by_outpu
 from dagwright.authoring.ops import Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import BackfillPolicy, RetryPolicy
-from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetOut, AssetSpec, read_deps, refuse
+from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetOut, AssetSpec, read_deps, read_hooks, refuse
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.snapshot import AssetExecution
@@ -87,9 +87,15 @@ def multi_asset(
         ins=ins,
         deps=deps,
         check_specs=check_specs,
-        of_op={**of_op, "description": description or ops.doc(fn), "code_version": code_version, "tags": op_tags},
+        of_op={
+            **of_op,
+            "description": description or ops.doc(fn),
+            "code_version": code_version,
+            "tags": op_tags,
+            "hook_defs": read_hooks(hooks, "multi_asset", sources.of_caller()),
+        },
         of_definition={"resource_defs": dict(resource_defs or {}), "backfill_policy": backfill_policy, "can_subset": can_subset},
-        refused={"hooks": hooks, "allow_arbitrary_check_specs": allow_arbitrary_check_specs},
+        refused={"allow_arbitrary_check_specs": allow_arbitrary_check_specs},
     )
 
 
@@ -146,7 +152,7 @@ def _make(
             **{output: Out(ops.Nothing, is_required=False) for output in checks},
         },
         source=source,
-        **{**of_op, "tags": naming.check_tags(of_op["tags"], what, source)},
+        **{**of_op, "tags": naming.check_op_tags(of_op["tags"], what, source)},
     )
     return AssetsDefinition(
         specs=tuple(made.values()),

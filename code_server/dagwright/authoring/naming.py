@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -65,6 +66,11 @@ def check_tags(tags: Mapping[str, Any] | None, owner: str, source: SourceRef | N
             )
         result[key] = value
     return result
+
+
+def check_op_tags(tags: Mapping[str, Any] | None, owner: str, source: SourceRef | None) -> dict[str, str]:
+    """Tags of an op, which executors read: a value that is not text is kept as JSON."""
+    return check_tags({key: value if isinstance(value, str) else json.dumps(value) for key, value in (tags or {}).items()}, owner, source)
 
 
 def check_owners(owners: Sequence[str] | None, owner: str, source: SourceRef | None) -> tuple[str, ...]:

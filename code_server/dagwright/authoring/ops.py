@@ -174,6 +174,8 @@ class OpDefinition:
     """Whether the function has `**kwargs`, so that inputs declared in `ins` need no parameter."""
     is_generator: bool = False
     is_async: bool = False
+    hook_defs: AbstractSet[Any] = frozenset()
+    """What to call when a step of it succeeds or fails."""
     source: SourceRef | None = None
 
     @property
@@ -202,6 +204,10 @@ class OpDefinition:
     def with_retry_policy(self, retry_policy: RetryPolicy) -> composition.PendingNode:
         """This op with another retry policy, to be called in a graph body."""
         return composition.PendingNode(composition.Node(definition=self, name=self.name)).with_retry_policy(retry_policy)
+
+    def with_hooks(self, hook_defs: Iterable[Any]) -> composition.PendingNode:
+        """This op with more hooks, to be called in a graph body."""
+        return composition.PendingNode(composition.Node(definition=self, name=self.name)).with_hooks(hook_defs)
 
     def renamed(self, name: str) -> OpDefinition:
         return replace(self, name=name)

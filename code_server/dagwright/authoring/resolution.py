@@ -424,6 +424,7 @@ def _asset_job(job: UnresolvedAssetJobDefinition, graph: LocalGraph) -> JobDefin
         run_tags=job.run_tags,
         metadata=job.metadata,
         op_retry_policy=job.op_retry_policy,
+        hook_defs=job.hook_defs,
         source=job.source,
     )
 

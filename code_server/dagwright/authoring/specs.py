@@ -109,6 +109,8 @@ class AssetSpec:
     kinds: frozenset[str]
     partitions_def: PartitionsDefinition | None
     io_manager_key: str | None
+    automation_condition: Any
+    freshness_policy: Any
     source: SourceRef | None
 
     def __init__(
@@ -128,12 +130,13 @@ class AssetSpec:
         partitions_def: PartitionsDefinition | None = None,
         freshness_policy: Any = None,
         io_manager_key: str | None = None,
+        auto_materialize_policy: Any = None,
+        legacy_freshness_policy: Any = None,
         source: SourceRef | None = None,
     ) -> None:
         source = source or sources.of_caller()
         read = naming.asset_key(key, "AssetSpec", source)
         what = f"asset {read}"
-        refuse(what, source, automation_condition=automation_condition, freshness_policy=freshness_policy)
         if partitions_def is not None and not isinstance(partitions_def, PartitionsDefinition):
             raise DefinitionError(
                 f"{what}: partitions_def is a {type(partitions_def).__name__}",
@@ -153,6 +156,8 @@ class AssetSpec:
             "kinds": read_kinds(kinds, what, source),
             "partitions_def": partitions_def,
             "io_manager_key": io_manager_key,
+            "automation_condition": read_automation(automation_condition, auto_materialize_policy, what, source),
+            "freshness_policy": read_policy(freshness_policy if freshness_policy is not None else legacy_freshness_policy, what, source),
             "source": source,
         }
         for name, value in values.items():
@@ -208,6 +213,7 @@ class AssetOut:
     is_required: bool
     io_manager_key: str | None
     attributes: Mapping[str, Any]
+    backfill_policy: Any
 
     def __init__(
         self,
@@ -226,15 +232,10 @@ class AssetOut:
         automation_condition: Any = None,
         freshness_policy: Any = None,
         backfill_policy: Any = None,
+        auto_materialize_policy: Any = None,
+        legacy_freshness_policy: Any = None,
     ) -> None:
         source = sources.of_caller()
-        refuse(
-            "AssetOut",
-            source,
-            automation_condition=automation_condition,
-            freshness_policy=freshness_policy,
-            backfill_policy=backfill_policy,
-        )
         attributes = {
             "description": description,
             "metadata": metadata,
@@ -243,8 +244,13 @@ class AssetOut:
             "owners": owners,
             "tags": tags,
             "kinds": kinds,
+            "automation_condition": read_automation(automation_condition, auto_materialize_policy, "AssetOut", source),
+            "freshness_policy": read_policy(
+                freshness_policy if freshness_policy is not None else legacy_freshness_policy, "AssetOut", source
+            ),
         }
         values = {
+            "backfill_policy": backfill_policy,
             "key": None if key is None else naming.asset_key(key, "AssetOut", source),
             "key_prefix": naming.key_prefix(key_prefix),
             "dagster_type": dagster_type,
@@ -275,6 +281,7 @@ class AssetCheckSpec:
     blocking: bool
     metadata: Metadata
     partitions_def: PartitionsDefinition | None
+    automation_condition: Any
     source: SourceRef | None
 
     def __init__(
@@ -292,8 +299,8 @@ class AssetCheckSpec:
     ) -> None:
         source = source or sources.of_caller()
         what = f"check {name!r}"
-        refuse(what, source, automation_condition=automation_condition)
         values = {
+            "automation_condition": read_automation(automation_condition, None, what, source),
             "name": naming.check_name(name, "check", source),
             "asset_key": naming.asset_key(asset, what, source),
             "description": description,
@@ -312,6 +319,16 @@ class AssetCheckSpec:
 
     def get_python_identifier(self) -> str:
         return naming.identifier(self.asset_key, self.name)
+
+    def replace_key(self, key: AssetCheckKey) -> AssetCheckSpec:
+        """The same check of another asset, or under another name."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__ if name not in ("name", "asset_key")}
+        return AssetCheckSpec(key.name, asset=key.asset_key, **values)
+
+    def with_metadata(self, metadata: Mapping[str, Any]) -> AssetCheckSpec:
+        """The same check with other metadata."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__ if name not in ("name", "asset_key", "metadata")}
+        return AssetCheckSpec(self.name, asset=self.asset_key, metadata=metadata, **values)
 
 
 def read_deps(deps: Iterable[Any] | None, what: str, source: SourceRef | None) -> tuple[AssetDep, ...]:
@@ -358,6 +375,47 @@ def check_mapping(mapping: object, what: str) -> PartitionMapping | None:
             mend="give a PartitionMapping, such as AllPartitionMapping()",
         )
     return mapping
+
+
+def read_automation(condition: Any, older: Any, what: str, source: SourceRef | None) -> Any:
+    """An automation condition; an AutoMaterializePolicy, its older form, says which one it stands for."""
+    if condition is not None and older is not None:
+        raise DefinitionError(
+            f"{what} has automation_condition and auto_materialize_policy", source=source, mend="keep automation_condition"
+        )
+    given = older.to_automation_condition() if hasattr(older, "to_automation_condition") else older
+    given = condition if condition is not None else given
+    if given is not None and isinstance(given, (str, bytes, int, float, Mapping, list, tuple, set, type)):
+        raise DefinitionError(
+            f"{what}: automation_condition is {given!r:.60}, a {type(given).__name__}",
+            source=source,
+            mend="give an AutomationCondition, such as AutomationCondition.eager()",
+        )
+    return given
+
+
+def read_policy(policy: Any, what: str, source: SourceRef | None) -> Any:
+    """A freshness policy, if it is one."""
+    if policy is not None and isinstance(policy, (str, bytes, int, float, Mapping, list, tuple, set, type)):
+        raise DefinitionError(
+            f"{what}: freshness_policy is {policy!r:.60}, a {type(policy).__name__}",
+            source=source,
+            mend="give a FreshnessPolicy, such as FreshnessPolicy.time_window(fail_window=timedelta(hours=24))",
+        )
+    return policy
+
+
+def read_hooks(hooks: Iterable[Any] | None, what: str, source: SourceRef | None) -> frozenset[Any]:
+    """Hooks as a set."""
+    found = frozenset(hooks or ())
+    for item in found:
+        if not callable(item) or isinstance(item, type) or not hasattr(item, "name"):
+            raise DefinitionError(
+                f"{what}: hooks has {item!r:.60}, a {type(item).__name__}",
+                source=source,
+                mend="give functions decorated with @success_hook or @failure_hook",
+            )
+    return found
 
 
 def refuse(what: str, source: SourceRef | None, **options: Any) -> None:

@@ -17,6 +17,7 @@ from dagwright.planning.steps import (
     FromAsset,
     FromMany,
     FromOutput,
+    FromValue,
     PlannedInput,
     Source,
     Step,
@@ -123,7 +124,8 @@ def _op_steps(
 ) -> list[Step]:
     source = asset_steps.loader(resolved)
     defaults = Defaults(retry_policy=job.op_retry_policy, partition=partition, partitions=partitions, asset_source=source)
-    return flatten(graph, config=reader, defaults=defaults).steps
+    given = {name: FromValue(value=value) for name, value in job.input_values.items()}
+    return flatten(graph, config=reader, defaults=defaults, given=given).steps
 
 
 def _refuse_picks(job: JobDefinition, assets: Sequence[AssetKey], checks: Sequence[AssetCheckKey], problems: list[Problem]) -> None:

@@ -113,9 +113,9 @@ WRONG = {
     "an empty component": ({"deps": ["a//b"]}, "not an asset key"),
     "bad partitions": ({"partitions_def": "daily"}, "partitions_def is a str"),
     "bad metadata": ({"metadata": {"x": object()}}, "metadata 'x'.*type object"),
-    "hooks": ({"hooks": {1}}, "hooks= is not supported"),
-    "condition": ({"automation_condition": 1}, "automation_condition= is not supported"),
-    "freshness": ({"freshness_policy": 1}, "freshness_policy= is not supported"),
+    "hooks": ({"hooks": {1}}, "hooks has 1, a int"),
+    "condition": ({"automation_condition": 1}, "automation_condition is 1, a int"),
+    "freshness": ({"freshness_policy": 1}, "freshness_policy is 1, a int"),
     "ins of another kind": ({"ins": {"x": dg.In(int)}}, "is a In.*give an AssetIn"),
     "ins without argument": ({"ins": {"x": dg.AssetIn()}}, "no such argument"),
     "check of another asset": ({"check_specs": [dg.AssetCheckSpec("c", asset="other")]}, "does not compute"),
@@ -235,7 +235,7 @@ def test_checks() -> None:
         @dg.asset_check(asset="a")
         def two(x, y) -> dg.AssetCheckResult: ...  # type: ignore[empty-body]
 
-    with pytest.raises(DefinitionError, match="condition= is not supported"):
+    with pytest.raises(DefinitionError, match="automation_condition is 1, a int"):
 
         @dg.asset_check(asset="a", automation_condition=1)
         def with_condition() -> dg.AssetCheckResult: ...  # type: ignore[empty-body]

@@ -231,11 +231,15 @@ def test_handles_do_not_leave_their_graph() -> None:
 
 
 def test_jobs_need_all_inputs() -> None:
+    @dg.op
+    def join(rows: list[int]) -> int:
+        return sum(rows)
+
     @dg.graph
     def inner():
-        add()
+        join()
 
-    with pytest.raises(DefinitionError, match=r"the input 'a' of inner\.add is not connected"):
+    with pytest.raises(DefinitionError, match=r"the input 'rows' of inner\.join is not connected"):
 
         @dg.job
         def j():
@@ -247,13 +251,20 @@ def test_jobs_need_all_inputs() -> None:
         def k(x):
             add(x)
 
+    @dg.job
+    def from_config():
+        add()
+
+    ran = from_config.execute_in_process(run_config={"ops": {"add": {"inputs": {"a": 1, "b": {"value": 2}}}}})
+    assert ran.output_for_node("add") == 3
+
 
 def test_what_is_not_supported_is_refused() -> None:
     @dg.graph
     def g():
         one()
 
-    with pytest.raises(DefinitionError, match="hooks= is not supported"):
+    with pytest.raises(DefinitionError, match="hooks has 1, a int"):
         g.to_job(hooks={1})
     with pytest.raises(DefinitionError, match="executor_def is a str"):
         g.to_job(executor_def="multiprocess")
