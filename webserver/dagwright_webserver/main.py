@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import FrameType
 
 import anyio.to_thread
 import uvicorn
@@ -128,6 +130,11 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._live: Live = app.state.web.live
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Note that we are asked to stop. Uvicorn's own would end the process by the signal afterwards, not by exit code 0."""
+        self.force_exit |= self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._live.close_streams()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sysconfig
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -48,13 +51,19 @@ def _validate(location: Location) -> dict[str, Any]:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
+        is_ours, source = isinstance(error, DefinitionError), getattr(error, "source", None)
         info = error_info(error)
-        source = getattr(error, "source", None)
+        # Where our own check found it says nothing to the user; the object that it is about, or the user's line, does.
+        info = replace(info, frames=() if source else tuple(frame for frame in info.frames if not (is_ours and _is_library(frame.file))))
         where = str(source) if source else next((f"{frame.file}:{frame.line}" for frame in reversed(info.frames)), None)
-        is_ours = isinstance(error, DefinitionError)
         return result | {"ok": False, "at": where, "message": info.message if is_ours else str(info), "error": error_to_json(info)}
     nouns = ("assets", "checks", "jobs", "schedules", "sensors", "resources")
     return result | {"ok": True, "counts": {noun: len(getattr(made, noun)) for noun in nouns}}
+
+
+def _is_library(file: str) -> bool:
+    libraries = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib")))
+    return any(Path(file).is_relative_to(library) for library in libraries)
 
 
 def _print(result: dict[str, Any]) -> None:

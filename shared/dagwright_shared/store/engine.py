@@ -35,6 +35,9 @@ def parse(url: str) -> URL:
         raise SettingsError(f"The database URL cannot be read; {_MEND}") from None
     if parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg2"):
         raise SettingsError(f"{parsed.render_as_string(hide_password=True)} is not a Postgres database ({parsed.drivername}); {_MEND}")
+    if "@" in f"{parsed.host}{parsed.database}":
+        # What follows the first @ may be the rest of a password, which no message may show.
+        raise SettingsError(f"The database URL cannot be read: write special characters of a password as %40 for @, %2F for /; {_MEND}")
     return parsed.set(drivername="postgresql+psycopg2")
 
 

@@ -133,12 +133,18 @@ def _database_trouble(error: sqlalchemy.exc.SQLAlchemyError) -> str:
     return "it answers, and has no dagwright schema of this version; run `dagwright db upgrade`"
 
 
+def _broken(location: reads.LocationView) -> str:
+    """The name of a location that does not load, and why."""
+    why = str(location.error).splitlines()[0][:300] if location.error is not None else "it does not say why"
+    return f"{location.name} ({why})"
+
+
 def _parts(conn: Connection, defs: Definitions) -> dict[str, dict[str, Any]]:
     now = reads.database_now(conn)
     locations = reads.read_locations(conn, defs, now=now)
     daemons = [daemon for daemon in reads.read_daemons(conn, now=now) if daemon.alive]
     loaded = [location.name for location in locations if location.digest is not None]
-    broken = [location.name for location in locations if location.state is LocationState.ERROR]
+    broken = [_broken(location) for location in locations if location.state is LocationState.ERROR]
     servers = [server for location in locations for server in location.servers if server.alive]
     told = f"loaded: {', '.join(loaded)}" if loaded else "none has loaded yet"
     return {
