@@ -14,7 +14,6 @@ _LIMITS = {
     "exclusiveMinimum": "more than {}",
     "maximum": "at most {}",
     "exclusiveMaximum": "less than {}",
-    "minLength": "at least {} characters",
     "maxLength": "at most {} characters",
     "maxItems": "at most {} items",
     "pattern": "matches {}",
@@ -172,7 +171,8 @@ def _field(name: str, schema: Mapping[str, Any], required: bool, where: str, abo
     notes = [words.format(value) for key, words in _LIMITS.items() if (value := inner.get(key, schema.get(key))) is not None]
     if schema.get("default") is not None:
         notes.insert(0, f"{json.dumps(schema['default'])} unless given")
-    return Field(name, _kind(schema), where, required, about, tuple(notes))
+    # What may be left out of an address cannot be null there; in bodies and answers null is a value.
+    return Field(name, _kind(inner if where else schema), where, required, about, tuple(notes))
 
 
 def _choices(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

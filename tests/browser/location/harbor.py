@@ -115,4 +115,6 @@ def morning_papers(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=None)
 
 
-defs = dg.Definitions(assets=[arrivals, berth_plan], asset_checks=[every_berth_is_taken], jobs=[crossing, customs], schedules=[morning_papers])
+defs = dg.Definitions(
+    assets=[arrivals, berth_plan], asset_checks=[every_berth_is_taken], jobs=[crossing, customs], schedules=[morning_papers]
+)

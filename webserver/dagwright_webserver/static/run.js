@@ -52,7 +52,7 @@ document.addEventListener("run-event", (event) => {
   grow();
   followOutput();
 });
-document.addEventListener("run-end", () => { card.dataset.final = "yes"; grow(); followOutput(); });
+document.addEventListener("run-end", () => { card.dataset.final = "yes"; listed = 0; grow(); followOutput(); });
 if (card.dataset.final !== "yes") setInterval(() => card.dataset.final !== "yes" && grow(), 30000);
 
 document.addEventListener("click", async (event) => {
@@ -113,7 +113,9 @@ async function listLogs() {
   listed = Date.now();
   const answer = await fetch(`/api/v1/runs/${run}/logs`);
   if (!answer.ok) return;
-  for (const each of (await answer.json()).items) {
+  // The first one to appear is shown: of what came together, that is what the step itself printed.
+  const found = (await answer.json()).items.sort((a, b) => (a.stream !== "stdout") - (b.stream !== "stdout"));
+  for (const each of found) {
     const value = `${each.step_key}:${each.attempt}:${each.stream}`;
     if ([...pick.options].some((option) => option.value === value)) continue;
     if (pick.options[0] && !pick.options[0].value) pick.options[0].remove();
@@ -125,10 +127,12 @@ async function listLogs() {
 }
 
 // From a step straight to what it printed, without a reload.
-document.addEventListener("click", (event) => {
+document.addEventListener("click", async (event) => {
   const link = event.target.closest("[data-log]");
   if (!link || event.metaKey || event.ctrlKey) return;
   event.preventDefault();
+  listed = 0; // the steps may know of output that the list here does not
+  await listLogs().catch(() => {});
   const option = [...pick.options].find((each) => each.value === link.dataset.log);
   if (!option) return location.assign(link.href);
   pick.value = option.value;

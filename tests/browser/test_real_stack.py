@@ -1,0 +1,147 @@
+"""The dashboard over a real stack: all services as `dagwright dev` starts them; nothing is played by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Watched
+from tests.e2e import stack as stacks
+from tests.e2e.stack import Stack
+
+LOCATION = Path(__file__).parent / "location" / "harbor.py"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    home = tmp_path_factory.mktemp("browser") / "home"
+    with stacks.start(home, "-f", str(LOCATION), ready_seconds=120) as started:
+        yield started
+
+
+def shoot(page: Page, folder: Path | None, name: str) -> None:
+    if folder:
+        page.screenshot(path=str(folder / f"real-{name}.png"), full_page=True)
+
+
+def run_of(page: Page) -> str:
+    page.wait_for_url("**/runs/*")
+    return page.url.rsplit("/", 1)[1].split("?")[0].split("#")[0]
+
+
+def badge(page: Page, words: str) -> None:
+    expect(page.locator("#run_head .badge")).to_contain_text(words, timeout=30_000)
+
+
+def board(page: Page, port: str) -> None:
+    """Launch `crossing` from its form."""
+    page.get_by_role("button", name="Launch").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("port").fill(port)
+    dialog.get_by_label("containers").fill("7")
+    dialog.get_by_role("button", name="Launch").click()
+
+
+def test_launch_and_watch_it_finish(stack: Stack, watched: Watched, pictures: Path | None) -> None:
+    page = watched.open(f"{stack.url}/jobs/crossing")
+    expect(page.locator("[data-graph] .node")).to_have_count(3)
+    board(page, "Bergen")
+    run_id = run_of(page)
+    page.evaluate("window.stillHere = true")
+    badge(page, "Running")
+    expect(page.locator("#event-rows")).to_contain_text("7 containers on board")
+    expect(page.locator("#event-rows .l-WARNING")).to_contain_text("the wind is rising")
+    expect(page.locator("#output")).to_contain_text("loading 7 containers for Bergen")
+    expect(page.locator("#run_gantt .name", has_text="sail")).to_contain_text("Running")
+    shoot(page, pictures, "run-running")
+    stack.release("landing")
+    badge(page, "Success")
+    expect(page.locator("#event-rows")).to_contain_text("Run succeeded")
+    expect(page.locator("#run_gantt .bar.t-success")).to_have_count(3)
+    expect(page.locator("#run_gantt .stat", has_text="MB")).to_have_count(3)
+    page.get_by_role("combobox", name="Step, attempt and stream").select_option("load_ship:1:stderr")
+    expect(page.locator("#output")).to_contain_text("the crane squeaks")
+    page.locator("#run_gantt [data-log^='unload:']").click()
+    expect(page.locator("#output")).to_contain_text("unloaded 7 containers")
+    seqs = page.eval_on_selector_all("#event-rows .event", "all => all.map(each => Number(each.dataset.seq))")
+    assert seqs == list(range(1, len(stack.events(run_id)) + 1))
+    assert page.evaluate("window.stillHere")
+    shoot(page, pictures, "run-success")
+
+
+def test_failure_is_told_at_once(stack: Stack, watched: Watched, pictures: Path | None) -> None:
+    page = watched.open(f"{stack.url}/runs/{stack.launch(job='customs')}")
+    badge(page, "Failed")
+    head = page.locator("#run_head")
+    expect(head.locator(".error .name")).to_have_text(["RuntimeError", "ValueError"])
+    expect(head.locator(".frames")).to_contain_text(["read_manifest", "_read_manifest"])
+    expect(page.locator("#run_gantt .stat", has_text="2").first).to_be_visible()  # attempts of the step that was retried
+    expect(page.locator("#run_gantt .attempt")).to_have_count(1)
+    expect(page.locator("#event-rows .l-ERROR").first).to_contain_text("the manifest looks smudged")
+    shoot(page, pictures, "run-failed")
+
+
+def test_materialize_a_partition(stack: Stack, watched: Watched, pictures: Path | None) -> None:
+    page = watched.open(f"{stack.url}/assets/arrivals?tab=partitions&partition=2024-03-09")
+    page.get_by_role("button", name="Materialize 2024-03-09").click()
+    page.get_by_role("dialog").get_by_role("button", name="Launch").click()
+    run_of(page)
+    badge(page, "Success")
+    expect(page.locator("#event-rows")).to_contain_text("Materialized arrivals")
+    page = watched.open(f"{stack.url}/assets/arrivals?tab=partitions&partition=2024-03-09")
+    expect(page.locator(".heat a[aria-pressed]")).to_have_attribute("aria-label", "2024-03-09: Materialized")
+    shoot(page, pictures, "asset-partitions")
+
+
+def test_cancel_a_run(stack: Stack, watched: Watched) -> None:
+    (stack.signals / "landing.go").unlink(missing_ok=True)
+    page = watched.open(f"{stack.url}/jobs/crossing")
+    board(page, "Oslo")
+    run_of(page)
+    expect(page.locator("#event-rows")).to_contain_text("Attempt 1 started")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Cancel").click()
+    badge(page, "Canceled")
+    expect(page.get_by_role("button", name="Re-execute all")).to_be_visible()
+
+
+def test_switch_a_schedule_on_and_reload_the_location(stack: Stack, watched: Watched) -> None:
+    page = watched.open(f"{stack.url}/automation")
+    page.get_by_role("switch", name="morning_papers").click()
+    expect(page.locator("#automation_body [data-label=Next] time")).to_be_visible()
+    assert stack.get("/api/v1/schedules/morning_papers")["running"] is True
+    page = watched.open(f"{stack.url}/deployment")
+    before = page.locator("#deployment_body .list time").first.get_attribute("datetime")
+    page.get_by_role("button", name="Reload").click()
+    expect(page.locator("#toasts")).to_contain_text("Reloading harbor")
+    expect(page.locator("#deployment_body .list time").first).not_to_have_attribute("datetime", before or "")
+    expect(page.locator("#deployment_body .list .badge")).to_have_text("Loaded")
+
+
+def test_every_page_of_a_real_deployment(stack: Stack, watched: Watched, pictures: Path | None) -> None:
+    """Last: the tests before it have left runs, partitions and a schedule that is on."""
+    words = {
+        "/": "crossing",
+        "/runs": "customs",
+        "/assets": "berth_plan",
+        "/lineage": "As a list",
+        "/assets/arrivals": "Ships that came in on a day.",
+        "/assets/arrivals?tab=history": "2024-03-09",
+        "/assets/berth_plan?tab=checks": "every_berth_is_taken",
+        "/jobs": "crossing",
+        "/jobs/customs": "hail_pilot",
+        "/automation": "morning_papers",
+        "/deployment": "housekeeping",
+        "/docs": "/api/v1/runs/{run_id}/cancel",
+    }
+    for path, expected in words.items():
+        page = watched.open(stack.url + path)
+        expect(page.locator("main")).to_contain_text(expected)
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+        shoot(page, pictures, path.strip("/").replace("/", "-").replace("?tab=", "-") or "overview")
+    loops = watched.open(f"{stack.url}/deployment").locator("#deployment_body tr", has_text="queue")
+    expect(loops).to_contain_text("ago")
+    expect(loops).to_contain_text("ms")
