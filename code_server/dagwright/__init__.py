@@ -41,7 +41,8 @@ _MODULES = {
     "dagwright.authoring.policies": "BackfillPolicy Backoff Failure Jitter RetryPolicy RetryRequested",
     "dagwright.authoring.requests": "RunRequest SkipReason",
     "dagwright.authoring.resources": (
-        "ConfigurableResource ConfigurableResourceFactory InitResourceContext ResourceDefinition ResourceDependency ResourceParam resource"
+        "ConfigurableResource ConfigurableResourceFactory InitResourceContext ResourceDefinition ResourceDependency ResourceParam "
+        "UnknownResourceError resource"
     ),
     "dagwright.authoring.results": (
         "AssetCheckResult AssetCheckSeverity AssetMaterialization AssetObservation DataVersion DynamicOutput MaterializeResult "
@@ -69,10 +70,13 @@ _MODULES = {
         "TableColumnLineage TableConstraints TableMetadataValue TableRecord TableSchema TextMetadataValue "
         "TimestampMetadataValue UrlMetadataValue"
     ),
-    "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError",
+    "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError NotFoundError UserCodeError",
+    "dagwright.authoring.warning_classes": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
+    "dagwright.execution.compute": "OutputError",
+    "dagwright.execution.resources": "ResourceError",
     # Running: contexts, IO managers, tests.
     "dagwright.execution.building": (
-        "build_asset_check_context build_asset_context build_input_context build_op_context build_output_context"
+        "InvocationError build_asset_check_context build_asset_context build_input_context build_op_context build_output_context"
     ),
     "dagwright.execution.contexts": "AssetCheckExecutionContext AssetExecutionContext OpExecutionContext",
     "dagwright.execution.io_contexts": "InputContext OutputContext",
@@ -82,14 +86,37 @@ _MODULES = {
 }
 _EXPORTS = {name: module for module, names in _MODULES.items() for name in names.split()}
 
-__all__ = sorted([*_EXPORTS, "__version__"])  # noqa: PLE0605 - computed from the table
+_ALIASES = {
+    # Names that carry Dagster's brand, and the plain noun that each stands for here.
+    "DagsterConfigMappingFunctionError": "UserCodeError",
+    "DagsterError": "DagwrightError",
+    "DagsterEventLogInvalidForRun": "DagwrightError",
+    "DagsterExecutionStepExecutionError": "UserCodeError",
+    "DagsterExecutionStepNotFoundError": "InvalidRequestError",
+    "DagsterInvalidConfigDefinitionError": "DefinitionError",
+    "DagsterInvalidConfigError": "InvalidRequestError",
+    "DagsterInvalidDefinitionError": "DefinitionError",
+    "DagsterInvalidInvocationError": "InvocationError",
+    "DagsterInvalidSubsetError": "DefinitionError",
+    "DagsterInvariantViolationError": "DagwrightError",
+    "DagsterResourceFunctionError": "ResourceError",
+    "DagsterRunNotFoundError": "NotFoundError",
+    "DagsterStepOutputNotFoundError": "OutputError",
+    "DagsterUnknownPartitionError": "InvalidRequestError",
+    "DagsterUnknownResourceError": "UnknownResourceError",
+    "DagsterUnmetExecutorRequirementsError": "DefinitionError",
+    "DagsterUserCodeExecutionError": "UserCodeError",
+}
+
+__all__ = sorted([*_EXPORTS, *_ALIASES, "__version__"])  # noqa: PLE0605 - computed from the table
 
 
 def __getattr__(name: str) -> Any:
-    module = _EXPORTS.get(name)
+    plain = _ALIASES.get(name, name)
+    module = _EXPORTS.get(plain)
     if module is None:
         raise AttributeError(f"module 'dagwright' has no attribute {name!r}")
-    value = getattr(importlib.import_module(module), name)
+    value = getattr(importlib.import_module(module), plain)
     globals()[name] = value
     return value
 

@@ -77,6 +77,7 @@ from dagwright.authoring.resources import InitResourceContext as InitResourceCon
 from dagwright.authoring.resources import ResourceDefinition as ResourceDefinition
 from dagwright.authoring.resources import ResourceDependency as ResourceDependency
 from dagwright.authoring.resources import ResourceParam as ResourceParam
+from dagwright.authoring.resources import UnknownResourceError as UnknownResourceError
 from dagwright.authoring.resources import resource as resource
 from dagwright.authoring.results import AssetCheckResult as AssetCheckResult
 from dagwright.authoring.results import AssetCheckSeverity as AssetCheckSeverity
@@ -111,11 +112,17 @@ from dagwright.authoring.time_partitions import MonthlyPartitionsDefinition as M
 from dagwright.authoring.time_partitions import ScheduleType as ScheduleType
 from dagwright.authoring.time_partitions import TimeWindowPartitionsDefinition as TimeWindowPartitionsDefinition
 from dagwright.authoring.time_partitions import WeeklyPartitionsDefinition as WeeklyPartitionsDefinition
+from dagwright.authoring.warning_classes import BetaWarning as BetaWarning
+from dagwright.authoring.warning_classes import ConfigArgumentWarning as ConfigArgumentWarning
+from dagwright.authoring.warning_classes import PreviewWarning as PreviewWarning
+from dagwright.authoring.warning_classes import SupersessionWarning as SupersessionWarning
+from dagwright.execution.building import InvocationError as InvocationError
 from dagwright.execution.building import build_asset_check_context as build_asset_check_context
 from dagwright.execution.building import build_asset_context as build_asset_context
 from dagwright.execution.building import build_input_context as build_input_context
 from dagwright.execution.building import build_op_context as build_op_context
 from dagwright.execution.building import build_output_context as build_output_context
+from dagwright.execution.compute import OutputError as OutputError
 from dagwright.execution.contexts import AssetCheckExecutionContext as AssetCheckExecutionContext
 from dagwright.execution.contexts import AssetExecutionContext as AssetExecutionContext
 from dagwright.execution.contexts import OpExecutionContext as OpExecutionContext
@@ -126,6 +133,7 @@ from dagwright.execution.io_managers import InMemoryIOManager as InMemoryIOManag
 from dagwright.execution.io_managers import fs_io_manager as fs_io_manager
 from dagwright.execution.io_managers import mem_io_manager as mem_io_manager
 from dagwright.execution.logs import get_dagster_logger as get_dagster_logger
+from dagwright.execution.resources import ResourceError as ResourceError
 from dagwright.testing import AssetCheckEvaluation as AssetCheckEvaluation
 from dagwright.testing import ExecuteInProcessResult as ExecuteInProcessResult
 from dagwright.testing import materialize as materialize
@@ -133,6 +141,8 @@ from dagwright.testing import materialize_to_memory as materialize_to_memory
 from dagwright_shared.model.errors import DagwrightError as DagwrightError
 from dagwright_shared.model.errors import DefinitionError as DefinitionError
 from dagwright_shared.model.errors import InvalidRequestError as InvalidRequestError
+from dagwright_shared.model.errors import NotFoundError as NotFoundError
+from dagwright_shared.model.errors import UserCodeError as UserCodeError
 from dagwright_shared.model.keys import AssetCheckKey as AssetCheckKey
 from dagwright_shared.model.keys import AssetKey as AssetKey
 from dagwright_shared.model.metadata import AssetMetadataValue as AssetMetadataValue
@@ -157,5 +167,25 @@ from dagwright_shared.model.metadata import TableSchema as TableSchema
 from dagwright_shared.model.metadata import TextMetadataValue as TextMetadataValue
 from dagwright_shared.model.metadata import TimestampMetadataValue as TimestampMetadataValue
 from dagwright_shared.model.metadata import UrlMetadataValue as UrlMetadataValue
+
+# Names that carry Dagster's brand.
+from dagwright_shared.model.errors import UserCodeError as DagsterConfigMappingFunctionError
+from dagwright_shared.model.errors import DagwrightError as DagsterError
+from dagwright_shared.model.errors import DagwrightError as DagsterEventLogInvalidForRun
+from dagwright_shared.model.errors import UserCodeError as DagsterExecutionStepExecutionError
+from dagwright_shared.model.errors import InvalidRequestError as DagsterExecutionStepNotFoundError
+from dagwright_shared.model.errors import DefinitionError as DagsterInvalidConfigDefinitionError
+from dagwright_shared.model.errors import InvalidRequestError as DagsterInvalidConfigError
+from dagwright_shared.model.errors import DefinitionError as DagsterInvalidDefinitionError
+from dagwright.execution.building import InvocationError as DagsterInvalidInvocationError
+from dagwright_shared.model.errors import DefinitionError as DagsterInvalidSubsetError
+from dagwright_shared.model.errors import DagwrightError as DagsterInvariantViolationError
+from dagwright.execution.resources import ResourceError as DagsterResourceFunctionError
+from dagwright_shared.model.errors import NotFoundError as DagsterRunNotFoundError
+from dagwright.execution.compute import OutputError as DagsterStepOutputNotFoundError
+from dagwright_shared.model.errors import InvalidRequestError as DagsterUnknownPartitionError
+from dagwright.authoring.resources import UnknownResourceError as DagsterUnknownResourceError
+from dagwright_shared.model.errors import DefinitionError as DagsterUnmetExecutorRequirementsError
+from dagwright_shared.model.errors import UserCodeError as DagsterUserCodeExecutionError
 
 __version__: str

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic import Field as PydanticField
 
-from dagwright_shared.model.errors import DefinitionError, Problem, nearest
+from dagwright_shared.model.errors import DefinitionError, InvalidRequestError, Problem, nearest
 from dagwright_shared.model.metadata import JsonValue, json_safe
 from dagwright_shared.model.snapshot import JsonSchema
 
@@ -152,12 +152,11 @@ class ConfigType:
         return isinstance(self.annotation, type) and issubclass(self.annotation, (BaseModel, dict))
 
 
-class ConfigProblems(ValueError):
-    """A config does not fit its type; planning turns the problems into an InvalidRequestError."""
+class ConfigProblems(InvalidRequestError):
+    """A config does not fit its type; carries a Problem for each place."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(f"{p.path}: {p.message}" for p in self.problems))
+        super().__init__("; ".join(f"{p.path}: {p.message}" for p in problems), problems=problems)
 
 
 class RunConfig:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWr
 
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import Config, ConfigProblems, ConfigType, EnvVar, problems_of
-from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.errors import DagwrightError, DefinitionError, SourceRef
 
 T = TypeVar("T")
 
@@ -369,6 +369,10 @@ class Opener:
         return returned
 
 
+class UnknownResourceError(DagwrightError, AttributeError):
+    """There is no such resource here."""
+
+
 class Scoped:
     """Resources as attributes: `context.resources.warehouse`."""
 
@@ -380,7 +384,9 @@ class Scoped:
             return self.__dict__["_values"][name]
         except KeyError:
             known = ", ".join(sorted(self.__dict__["_values"])) or "none"
-            raise AttributeError(f"there is no resource {name!r} here (there are: {known}); name it in required_resource_keys") from None
+            raise UnknownResourceError(
+                f"there is no resource {name!r} here (there are: {known}); name it in required_resource_keys"
+            ) from None
 
     def __getitem__(self, name: str) -> Any:
         return self.__dict__["_values"][name]
