@@ -139,7 +139,26 @@ def test_cancel_leaves_no_process(stack: Stack) -> None:
     check_events(stack, run_id)
 
 
+def test_a_schedule_ticks_once_each_second_also_over_the_death_of_the_daemon(stack: Stack) -> None:
+    stack.post("/api/v1/schedules/every_second/start", expect=200)
+
+    def scheduled() -> list[Any]:
+        return list(stack.get("/api/v1/runs", trigger="schedule", limit=200)["items"])
+
+    until(lambda: len(scheduled()) >= 2, 15, "two scheduled runs")
+    os.kill(stack.service_pids()["daemon"], signal.SIGKILL)
+    seen = len(scheduled())
+    until(lambda: len(scheduled()) >= seen + 2, 30, "two more scheduled runs, by the restarted daemon")
+    stack.post("/api/v1/schedules/every_second/stop", expect=200)
+    runs = [stack.finished(run["run_id"]) for run in scheduled()]
+    assert {run["status"] for run in runs} == {"SUCCESS"}
+    ticks = stack.get("/api/v1/schedules/every_second/ticks", limit=200)["items"]
+    times = [tick["scheduled_for"] for tick in ticks]
+    assert len(times) == len(set(times)), "one tick for each scheduled time"
+    keys = [run["run_key"] for run in runs]
+    assert len(keys) == len(set(keys)), "one run for each tick"
+
+
 def test_nothing_is_left_unfinished(stack: Stack) -> None:
     for status in ("STARTED", "STARTING", "CANCELING", "QUEUED"):
-        leftover = [run for run in stack.get("/api/v1/runs", status=status)["items"] if "scheduled" not in run.get("tags", {})]
-        assert leftover == [], status
+        assert stack.get("/api/v1/runs", status=status)["items"] == [], status

@@ -15,10 +15,11 @@ import httpx
 import pandas as pd
 import pytest
 
-from tests.e2e.stack import Stack, start
+from tests.e2e.stack import Stack, start, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("flights")]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "flights"
+LOCATION = Path(__file__).parent / "location" / "flights_by_schedule.py"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def data() -> Path:
 @pytest.fixture(scope="module")
 def stack(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("flights") / "home"
-    with start(home, "-f", str(EXAMPLE / "definitions.py"), env={"FLIGHTS_DATA": str(data)}) as running:
+    with start(home, "-f", str(LOCATION), env={"FLIGHTS_DATA": str(data)}) as running:
         yield running
 
 
@@ -189,3 +190,12 @@ def test_without_the_data_the_asset_says_so(tmp_path: Path) -> None:
         (step,) = [step for step in run["steps"] if step["step_key"] == "carriers"]
         assert "fetch.py" in step["error"]["message"]
         assert httpx.get(f"{stack.url}/assets/carriers", timeout=10).status_code == 200
+
+
+def test_a_schedule_launches_the_full_year(loaded: Stack) -> None:
+    loaded.post("/api/v1/schedules/often/start", expect=200)
+    runs = until(lambda: loaded.get("/api/v1/runs", trigger="schedule")["items"], 20, "a run of the schedule")
+    loaded.post("/api/v1/schedules/often/stop", expect=200)
+    run = loaded.finished(runs[-1]["run_id"], 60)
+    assert (run["status"], run["job"], run["partition"]) == ("SUCCESS", "full_year", "2013"), run
+    assert latest_metadata(loaded, "carrier_delays")["flights"] == 336_776

@@ -114,13 +114,13 @@ def broken_job():
     breaks()
 
 
-@dg.schedule(cron_schedule="*/1 * * * *", job=one_op)
-def every_minute(context: dg.ScheduleEvaluationContext):
+@dg.schedule(cron_schedule="* * * * * *", job=one_op)
+def every_second(context: dg.ScheduleEvaluationContext):
     return dg.RunRequest(run_key=None, tags={"scheduled": "yes"})
 
 
 defs = dg.Definitions(
     assets=[daily, plain],
     jobs=[one_op, held_job, step_retry_job, held_in_process_job, configured_job, broken_job],
-    schedules=[every_minute],
+    schedules=[every_second],
 )
