@@ -192,7 +192,7 @@ BROKEN: dict[str, tuple[str, int | None, str]] = {
     "no_definitions": ("x = 1\n", None, "Definitions"),
     "two_definitions": ("one = dg.Definitions()\ntwo = dg.Definitions()\n", None, "one"),
     "duplicate": (
-        "@dg.asset\ndef a(): ...\n\n\n@dg.asset(name='a')\ndef b(): ...\n\n\ndefs = dg.Definitions(assets=[a, b])\n", 8, "the asset a is defined"),
+        "@dg.asset\ndef a(): ...\n\n\n@dg.asset(name='a')\ndef b(): ...\n\n\ndefs = dg.Definitions(assets=[a, b])\n", 8, "defined twice"),
     "cycle": ("@dg.asset\ndef a(b): ...\n\n\n@dg.asset\ndef b(a): ...\n\n\ndefs = dg.Definitions(assets=[a, b])\n", 4, "cycle"),
     "missing_resource": (
         "@dg.asset(required_resource_keys={'warehouse'})\ndef a(): ...\n\n\ndefs = dg.Definitions(assets=[a])\n", 4, "warehouse"),

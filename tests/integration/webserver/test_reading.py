@@ -383,7 +383,7 @@ def test_deployment_and_health(api: httpx.Client, store: Engine, server: Any) ->
     problems(api.post("/locations/flights/reload"), 503)
     ready = httpx.get(f"{server.url}/readyz", trust_env=False)
     assert ready.status_code == 200
-    assert ready.json()["parts"]["locations"] == {"ok": True, "detail": "loaded: flights, twin; failing: flights"}
+    assert ready.json()["parts"]["locations"] == {"ok": True, "detail": "loaded: flights, twin; failing: flights (ValueError: first line)"}
     assert httpx.get(f"{server.url}/healthz", trust_env=False).json() == {"status": "ok"}
     launch(api, job="ping", location="twin")
     metrics = httpx.get(f"{server.url}/metrics", trust_env=False).text
