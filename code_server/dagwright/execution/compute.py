@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from dagwright.authoring.results import (
@@ -62,6 +62,23 @@ def call(step: Step, context: OpExecutionContext, inputs: Mapping[str, Any], can
         yield from _each_async(value, step, cancellation)
     else:
         yield from spread(step, value)
+
+
+async def call_async(step: Step, context: OpExecutionContext, inputs: Mapping[str, Any]) -> AsyncIterator[Result]:
+    """The same for an `async def` function, on the loop that runs now."""
+    keywords = arguments(step, context, inputs)
+    value = step.op.fn(context, **keywords) if step.op.context_param is not None else step.op.fn(**keywords)
+    if inspect.iscoroutine(value):
+        value = await value
+    if not inspect.isasyncgen(value):
+        for result in spread(step, value):
+            yield result
+        return
+    try:
+        async for item in value:
+            yield _yielded(step, item)
+    finally:
+        await value.aclose()
 
 
 def spread(step: Step, value: Any) -> Iterator[Result]:

@@ -53,6 +53,10 @@ class Progress:
         key = None if self.stopping else self.state.take(self.clock())
         return self._steps[key] if key is not None else None
 
+    def put_back(self, step: Step) -> None:
+        """A step that was taken has not been started after all."""
+        self.state.put_back(step.key)
+
     def attempt(self, step: Step) -> int:
         return self.state.attempt(step.key)
 

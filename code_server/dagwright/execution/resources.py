@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -45,6 +46,7 @@ class ResourceSet:
         self._definitions = definitions
         self._emit: Callable[[Payload], None] | None = None
         self._stack = contextlib.ExitStack()
+        self._lock = threading.RLock()
         context = InitResourceContext(run=run, instance=instance, log=EventLogger(self._tell))
         with_default = {DEFAULT_IO_MANAGER: FilesystemIOManager(), **definitions}
         self._opener = Opener(with_default, config, context, self._stack)
@@ -59,12 +61,14 @@ class ResourceSet:
         Raises:
             ResourceError: one could not be; says which, and why.
         """
-        self._emit = emit
-        return Available({key: self._open(key) for key in sorted(keys)}, self._open)
+        with self._lock:  # steps may share the process
+            self._emit = emit
+            return Available({key: self._open(key) for key in sorted(keys)}, self._open)
 
     def _open(self, key: str) -> Any:
         try:
-            return self._opener.open_key(key)
+            with self._lock:
+                return self._opener.open_key(key)
         except Exception as error:
             raise ResourceError(f"the resource {key!r} could not be set up: {error}") from error
 

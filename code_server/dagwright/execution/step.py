@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, assert_never
 
 from dagwright.authoring.ops import OpDefinition
@@ -45,6 +48,7 @@ from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, 
 from dagwright_shared.model.metadata import Metadata, metadata_to_json
 
 Emit = Callable[[Payload], None]
+Elsewhere = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 class CheckFailedError(DagwrightError):
@@ -69,6 +73,12 @@ class Environment:
         )
         self.resources = ResourceSet(plan.resources, _section(plan.config, "resources"), self.run, scope.instance)
 
+    def of_step(self, cancellation: Cancellation) -> Environment:
+        """The same run and the same resources, for a step that is stopped by itself."""
+        own = copy.copy(self)
+        own.scope = self.scope.in_child(cancellation)
+        return own
+
     def warm_up(self) -> None:
         """Go once through the machinery with a step that does nothing.
 
@@ -91,22 +101,58 @@ class Environment:
 
 def attempt(environment: Environment, step: Step, number: int, emit: Emit) -> Outcome:
     """Run one attempt of a step. Never raises: whatever user code does comes back as the outcome."""
+    pipeline = _pipeline(environment, step, number, emit)
+    try:
+        pipeline.run()
+    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of user code fail the step, not us
+        return _end(pipeline, error)
+    return StepDone(outputs=frozenset(pipeline.seen))
+
+
+async def attempt_async(environment: Environment, step: Step, number: int, emit: Emit, elsewhere: Elsewhere) -> Outcome:
+    """The same for a step whose function is `async def`: it runs on this loop, and what may block runs elsewhere.
+
+    Args:
+        elsewhere: calls a function in a thread, with this task's context variables.
+    """
+    pipeline = _pipeline(environment, step, number, emit)
+    undo_logs = logs.enter(pipeline.emit)
+    try:
+        inputs = await elsewhere(pipeline.prepare)
+        undo_context = contexts.enter(pipeline.context)
+        try:
+            async for result in compute.call_async(step, pipeline.context, inputs):
+                await elsewhere(partial(pipeline.take, result))
+        finally:
+            undo_context()
+        await elsewhere(pipeline.complete)
+    except BaseException as error:  # noqa: BLE001 - as above
+        return _end(pipeline, error)
+    finally:
+        undo_logs()
+    return StepDone(outputs=frozenset(pipeline.seen))
+
+
+def _pipeline(environment: Environment, step: Step, number: int, emit: Emit) -> _Pipeline:
     cancellation = environment.scope.cancellation
 
     def send(payload: Payload) -> None:
         with cancellation.shielded():
             emit(payload)
 
-    pipeline = _Pipeline(environment, step, number, send)
-    try:
-        pipeline.run()
-    except RunInterrupted:
+    return _Pipeline(environment, step, number, send)
+
+
+def _end(pipeline: _Pipeline, error: BaseException) -> Outcome:
+    if isinstance(error, RunInterrupted):
         return StepStopped()
-    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of user code fail the step, not us
-        if environment.scope.kept is not None:
-            environment.scope.kept.errors[step.key] = error
-        return _broke(error, frozenset(pipeline.seen))
-    return StepDone(outputs=frozenset(pipeline.seen))
+    scope = pipeline.environment.scope
+    # A coroutine is stopped by asyncio's own exception; raised by user code itself, it is an error like another.
+    if isinstance(error, asyncio.CancelledError) and scope.cancellation.requested:
+        return StepStopped()
+    if scope.kept is not None:
+        scope.kept.errors[pipeline.step.key] = error
+    return _broke(error, frozenset(pipeline.seen))
 
 
 def _broke(error: BaseException, outputs: frozenset[str]) -> StepBroke:
@@ -127,49 +173,53 @@ class _Pipeline:
     """The state of one attempt while it goes on."""
 
     def __init__(self, environment: Environment, step: Step, number: int, emit: Emit) -> None:
-        self._environment, self._step, self._number, self._emit = environment, step, number, emit
+        self.environment, self.step, self._number, self.emit = environment, step, number, emit
         self._scope = environment.scope
         self.seen: dict[str, None] = {}
         self._blocked: list[AssetCheckKey] = []
         self._evaluated: set[AssetCheckKey] = set()
         self._input_versions: dict[str, str] | None = None
-        self._context: OpExecutionContext
+        self.context: OpExecutionContext
         self._values: Values
 
     def run(self) -> None:
-        step, scope = self._step, self._scope
-        undo_logs = logs.enter(self._emit)
+        undo_logs = logs.enter(self.emit)
         try:
-            # First for its log lines: a resource may log while it is set up.
-            with scope.cancellation.interruptible():
-                resources = self._environment.resources.need(step.resource_keys, self._emit)
-            self._context = self._make_context(resources.only(step.op.required_resource_keys))
-            self._values = Values(
-                step,
-                self._context,
-                run=self._environment.run,
-                history=scope.history,
-                manager=resources.get,
-                emit=self._emit,
-                cancellation=scope.cancellation,
-            )
-            self._context.surroundings.upstream_keys = self._values.upstream_keys
-            inputs = self._values.load_all()
-            undo_context = contexts.enter(self._context)
+            inputs = self.prepare()
+            undo_context = contexts.enter(self.context)
             try:
-                for result in compute.call(step, self._context, inputs, scope.cancellation):
-                    self._take(result)
+                for result in compute.call(self.step, self.context, inputs, self._scope.cancellation):
+                    self.take(result)
             finally:
                 undo_context()
-            self._complete()
+            self.complete()
         finally:
             undo_logs()
 
+    def prepare(self) -> dict[str, Any]:
+        """Set up resources and the context, and load what comes from upstream."""
+        step, scope = self.step, self._scope
+        # After the loggers of the step are in place: a resource may log while it is set up.
+        with scope.cancellation.interruptible():
+            resources = self.environment.resources.need(step.resource_keys, self.emit)
+        self.context = self._make_context(resources.only(step.op.required_resource_keys))
+        self._values = Values(
+            step,
+            self.context,
+            run=self.environment.run,
+            history=scope.history,
+            manager=resources.get,
+            emit=self.emit,
+            cancellation=scope.cancellation,
+        )
+        self.context.surroundings.upstream_keys = self._values.upstream_keys
+        return self._values.load_all()
+
     def _make_context(self, resources: Any) -> OpExecutionContext:
-        step, scope = self._step, self._scope
+        step, scope = self.step, self._scope
         surroundings = Surroundings(
-            run=self._environment.run,
-            emit=self._emit,
+            run=self.environment.run,
+            emit=self.emit,
             step=step,
             attempt=self._number,
             config=step.config,
@@ -184,12 +234,12 @@ class _Pipeline:
 
     # ---- results, as they come
 
-    def _take(self, result: compute.Result) -> None:
+    def take(self, result: compute.Result) -> None:
         match result:
             case Output():
                 self._output(self._named(result.output_name), result.value, result.metadata, result.data_version, result.tags)
             case DynamicOutput():
-                raise OutputError(f"step {self._step.key!r} yielded a DynamicOutput for an output that is not declared with DynamicOut")
+                raise OutputError(f"step {self.step.key!r} yielded a DynamicOutput for an output that is not declared with DynamicOut")
             case MaterializeResult():
                 self._materialize_result(result)
             case ObserveResult():
@@ -197,25 +247,25 @@ class _Pipeline:
             case AssetCheckResult():
                 self._check(result)
             case AssetMaterialization() | AssetObservation():
-                self._emit(contexts.event_payload(result, self._step.partition))
+                self.emit(contexts.event_payload(result, self.step.partition))
             case _:
                 assert_never(result)
 
     def _named(self, name: str) -> PlannedOutput:
-        output = self._step.output(name)
+        output = self.step.output(name)
         if output is None:
-            known = ", ".join(o.name for o in self._step.outputs) or "none"
-            raise OutputError(f"step {self._step.key!r} gave the output {name!r}, which it does not declare; its outputs are {known}")
+            known = ", ".join(o.name for o in self.step.outputs) or "none"
+            raise OutputError(f"step {self.step.key!r} gave the output {name!r}, which it does not declare; its outputs are {known}")
         if name in self.seen and not output.dynamic:
-            raise OutputError(f"step {self._step.key!r} gave its output {name!r} twice")
+            raise OutputError(f"step {self.step.key!r} gave its output {name!r} twice")
         return output
 
     def _output(self, output: PlannedOutput, value: Any, metadata: Mapping[str, Any], version: Any, tags: Mapping[str, str]) -> None:
-        added = self._context.surroundings.added.get(output.name, {})
+        added = self.context.surroundings.added.get(output.name, {})
         own: dict[str, Any] = {**metadata, **added}
         kept = self._scope.kept
         if kept is not None and value is not NO_VALUE:
-            kept.outputs[self._step.key, output.name] = value
+            kept.outputs[self.step.key, output.name] = value
             if output.asset_key is not None:
                 kept.assets[output.asset_key] = value
         if not output.nothing and value is not NO_VALUE:
@@ -223,12 +273,12 @@ class _Pipeline:
             own.update(from_manager)
         elif output.nothing and value is not None and value is not NO_VALUE:
             raise OutputError(
-                f"step {self._step.key!r} is declared to return None, but gave a {type(value).__name__} for its output {output.name!r}; "
+                f"step {self.step.key!r} is declared to return None, but gave a {type(value).__name__} for its output {output.name!r}; "
                 "change the return annotation, or return MaterializeResult(...)"
             )
         self.seen[output.name] = None
         stored = clean(own)
-        self._emit(OutputStored(output_name=output.name, io_manager_key=output.io_manager_key, metadata=stored))
+        self.emit(OutputStored(output_name=output.name, io_manager_key=output.io_manager_key, metadata=stored))
         if output.asset_key is not None:
             self._materialized(output, output.asset_key, stored, version, tags)
 
@@ -239,7 +289,7 @@ class _Pipeline:
             # A value that is given on purpose is stored, also where the declaration promises none.
             self._output(replace(output, nothing=False), result.value, result.metadata, result.data_version, result.tags)
         else:
-            added = self._context.surroundings.added.get(output.name, {})
+            added = self.context.surroundings.added.get(output.name, {})
             self.seen[output.name] = None
             key = output.asset_key
             assert key is not None
@@ -251,10 +301,10 @@ class _Pipeline:
         output = self._output_of(result.asset_key, "ObserveResult")
         self.seen[output.name] = None
         assert output.asset_key is not None
-        self._emit(
+        self.emit(
             AssetObserved(
                 asset_key=output.asset_key,
-                partition=self._step.partition if output.partitions is not None else (),
+                partition=self.step.partition if output.partitions is not None else (),
                 metadata=clean(result.metadata),
                 tags=dict(result.tags),
                 data_version=result.data_version.value if result.data_version is not None else None,
@@ -264,28 +314,28 @@ class _Pipeline:
             self._check(check, about=output.asset_key)
 
     def _output_of(self, key: AssetKey | None, what: str) -> PlannedOutput:
-        assets = [o for o in self._step.outputs if o.asset_key is not None]
+        assets = [o for o in self.step.outputs if o.asset_key is not None]
         if key is None:
             if len(assets) == 1:
                 return assets[0]
-            raise OutputError(f"step {self._step.key!r} makes {len(assets)} assets, so {what} needs asset_key=")
+            raise OutputError(f"step {self.step.key!r} makes {len(assets)} assets, so {what} needs asset_key=")
         for output in assets:
             if output.asset_key == key:
                 return output
         known = ", ".join(str(o.asset_key) for o in assets) or "none"
-        raise OutputError(f"step {self._step.key!r} gave a {what} for the asset {key}, which it does not make; its assets are {known}")
+        raise OutputError(f"step {self.step.key!r} gave a {what} for the asset {key}, which it does not make; its assets are {known}")
 
     def _materialized(self, output: PlannedOutput, key: AssetKey, metadata: Metadata, version: Any, tags: Mapping[str, str]) -> None:
         inputs = self._versions()
-        extra = self._context.surroundings.added_to_assets.get(key, {})
+        extra = self.context.surroundings.added_to_assets.get(key, {})
         code = output.code_version
-        self._emit(
+        self.emit(
             AssetMaterialized(
                 asset_key=key,
-                partition=self._step.partition if output.partitions is not None else (),
+                partition=self.step.partition if output.partitions is not None else (),
                 metadata={**metadata, **clean(extra)} if extra else metadata,
                 tags=dict(tags),
-                data_version=version.value if version is not None else versions.computed(code or self._environment.run.run_id, inputs),
+                data_version=version.value if version is not None else versions.computed(code or self.environment.run.run_id, inputs),
                 code_version=code,
                 input_data_versions=inputs,
             )
@@ -295,8 +345,8 @@ class _Pipeline:
         """Versions of the assets that this step was made of, looked up once for all its outputs."""
         if self._input_versions is None:
             found: dict[str, str] = {}
-            sources = [s for planned in self._step.inputs for s in flat(planned.source) if isinstance(s, FromAsset)]
-            for source in (*sources, *self._step.order_only_assets):
+            sources = [s for planned in self.step.inputs for s in flat(planned.source) if isinstance(s, FromAsset)]
+            for source in (*sources, *self.step.order_only_assets):
                 keys = self._values.upstream_keys(source)
                 version = versions.of_input(self._scope.history, source.asset_key, keys)
                 if version is not None:
@@ -305,18 +355,18 @@ class _Pipeline:
         return self._input_versions
 
     def _check(self, result: AssetCheckResult, about: AssetKey | None = None) -> None:
-        declared = self._step.checks
+        declared = self.step.checks
         try:
             key = check_key(result, [c.key for c in declared if about is None or c.key.asset_key == about])
         except ValueError as error:
-            raise OutputError(f"step {self._step.key!r}: {error}") from None
+            raise OutputError(f"step {self.step.key!r}: {error}") from None
         check = next(c for c in declared if c.key == key)
         self._evaluated.add(key)
-        self._emit(
+        self.emit(
             CheckEvaluated(
                 check_key=key,
                 passed=result.passed,
-                partition=self._step.partition,
+                partition=self.step.partition,
                 severity=result.severity,
                 blocking=check.blocking,
                 description=result.description,
@@ -330,8 +380,8 @@ class _Pipeline:
 
     # ---- the end
 
-    def _complete(self) -> None:
-        for output in self._step.outputs:
+    def complete(self) -> None:
+        for output in self.step.outputs:
             if output.name in self.seen or not output.selected or output.dynamic:
                 continue
             if output.nothing and output.required:
@@ -339,13 +389,13 @@ class _Pipeline:
             elif output.required:
                 what = f" (the asset {output.asset_key})" if output.asset_key is not None else ""
                 raise OutputError(
-                    f"step {self._step.key!r} ended without its output {output.name!r}{what}; "
+                    f"step {self.step.key!r} ended without its output {output.name!r}{what}; "
                     "give a value for it, or declare it with is_required=False"
                 )
-        missing = [check for check in self._step.checks if check.selected and check.key not in self._evaluated]
+        missing = [check for check in self.step.checks if check.selected and check.key not in self._evaluated]
         if missing and self._is_required_check(missing[0]):
             raise OutputError(
-                f"step {self._step.key!r} ended without a result for the check {missing[0].key.to_user_string()}; "
+                f"step {self.step.key!r} ended without a result for the check {missing[0].key.to_user_string()}; "
                 "return or yield an AssetCheckResult for it"
             )
         if self._blocked:
@@ -354,8 +404,8 @@ class _Pipeline:
 
     def _is_required_check(self, check: PlannedCheck) -> bool:
         """A check of an asset that was not made (an optional output) has nothing to judge."""
-        made = {o.asset_key for o in self._step.outputs if o.name in self.seen}
-        return self._step.kind == "check" or check.key.asset_key in made
+        made = {o.asset_key for o in self.step.outputs if o.name in self.seen}
+        return self.step.kind == "check" or check.key.asset_key in made
 
 
 def _dump(payload: Payload) -> None:

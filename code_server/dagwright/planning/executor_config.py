@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +13,13 @@ from dagwright_shared.model.errors import InvalidRequestError, Problem, nearest
 
 IN_PROCESS = "in_process"
 MULTIPROCESS = "multiprocess"
+THREADS = "threads"
+ASYNCIO = "asyncio"
+DASK = "dask"
+EXECUTOR_TAG = "dagwright/executor"
+"""Tag of a step: the executor that runs it, in place of the run's."""
+GROUP_TAG = "dagwright/step_group"
+"""Tag of steps: those with the same value run in one process, where each step has one to itself otherwise."""
 EITHER = "multi_or_in_process"
 
 
@@ -22,19 +29,71 @@ class InProcessConfig(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class MultiprocessConfig(BaseModel):
-    """Config of `multiprocess_executor`."""
+class EachValue(BaseModel):
+    """Counts each value of a tag for itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_concurrent: int | None = Field(default=None, ge=0, description="Steps at once; by default (and with 0) one for each CPU.")
+    applyLimitPerUniqueValue: Literal[True]
+
+
+class TagLimit(BaseModel):
+    """At most `limit` steps at once that have a tag."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str = Field(description="Of the tag.")
+    value: str | EachValue | None = Field(
+        default=None, description="Only steps with this value; `{applyLimitPerUniqueValue: true}` counts each value for itself."
+    )
+    limit: int = Field(ge=0, description="Steps at once.")
+
+
+class ConcurrentConfig(BaseModel):
+    """What the executors that run several steps at once have in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_concurrent: int | None = Field(default=None, ge=0, description="Steps at once; None or 0: the executor's default.")
     cancel_grace_seconds: float = Field(default=10.0, ge=0, description="How long a step may take to end once it is asked to.")
-    start_method: dict[str, Any] | None = Field(default=None, description="Taken for Dagster's sake; steps are always forked.")
-    tag_concurrency_limits: list[dict[str, Any]] | None = Field(default=None, description="At most `limit` steps at once with a tag.")
+    tag_concurrency_limits: tuple[TagLimit, ...] | None = Field(default=None, description="At most `limit` steps at once with a tag.")
     retries: dict[str, Any] | None = Field(default=None, description="Taken for Dagster's sake; retry policies always apply.")
 
 
-_CONFIGS: Mapping[str, type[BaseModel]] = {IN_PROCESS: InProcessConfig, MULTIPROCESS: MultiprocessConfig}
+class MultiprocessConfig(ConcurrentConfig):
+    """Config of `multiprocess_executor`; by default as many steps at once as there are CPUs."""
+
+    start_method: dict[str, Any] | None = Field(default=None, description="Taken for Dagster's sake; steps are always forked.")
+
+
+class ThreadsConfig(ConcurrentConfig):
+    """Config of `threads_executor`; by default up to 1,000 steps at once."""
+
+
+class AsyncioConfig(ConcurrentConfig):
+    """Config of `asyncio_executor`; by default up to 1,000 steps at once."""
+
+    max_threads: int = Field(default=32, ge=1, description="For steps that are not `async def`, and for loading and storing values.")
+
+
+class DaskConfig(ConcurrentConfig):
+    """Config of `dask_executor`; by default as many steps at once as the cluster has threads."""
+
+    address: str | None = Field(default=None, description="Of a running scheduler, such as tcp://scheduler:8786; None starts a cluster.")
+    n_workers: int | None = Field(default=None, ge=1, description="Worker processes of the cluster that is started.")
+    threads_per_worker: int = Field(default=1, ge=1, description="Of the cluster that is started.")
+    worker_resources: dict[str, float] | None = Field(default=None, description="That each worker of the started cluster offers.")
+    connect_timeout_seconds: float = Field(default=30.0, gt=0, description="How long to wait for the scheduler and for a first worker.")
+    worker_failures: int = Field(default=3, ge=0, description="How often a step is started again because its worker died.")
+
+
+_CONFIGS: Mapping[str, type[BaseModel]] = {
+    IN_PROCESS: InProcessConfig,
+    MULTIPROCESS: MultiprocessConfig,
+    THREADS: ThreadsConfig,
+    ASYNCIO: AsyncioConfig,
+    DASK: DaskConfig,
+}
 
 
 DEFAULT = ExecutorDefinition(EITHER)
@@ -58,20 +117,20 @@ def resolve(definition: ExecutorDefinition | None, given: Any, path: str = "conf
     values = {**chosen.config, **(config or {})}
     path = f"{path}.config"
     named = [key for key in values if key in _CONFIGS]
-    if chosen.name == EITHER or (named and chosen == multiprocess_executor):  # nobody has insisted on one
+    if chosen.kind == EITHER or named:  # the run's config may choose another
         if len(named) > 1:
-            raise _refuse(Problem(path=path, message=f"name one executor, not {len(named)}", expected=f"{IN_PROCESS} or {MULTIPROCESS}"))
+            raise _refuse(Problem(path=path, message=f"name one executor, not {len(named)}", expected=" or ".join(_CONFIGS)))
         if named:
             inner = values[named[0]] or {}
             return resolve(
                 ExecutorDefinition(named[0]), {"config": inner.get("config", inner)}, f"{path}.{named[0]}".removesuffix(".config")
             )
         chosen = multiprocess_executor
-    model = _CONFIGS.get(chosen.name)
+    model = _CONFIGS.get(chosen.kind)
     if model is None:
         raise _refuse(
             Problem(
-                path=path, message=f"there is no executor {chosen.name!r}", suggestion=nearest(chosen.name, _CONFIGS), value=chosen.name
+                path=path, message=f"there is no executor {chosen.kind!r}", suggestion=nearest(chosen.kind, _CONFIGS), value=chosen.kind
             )
         )
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from dagwright_shared.model.keys import StepKey
@@ -50,6 +50,8 @@ class Node:
     retry_policy: RetryPolicyData | None = None
     priority: int = 0
     """Of the steps that may start, higher goes first; then the order of the plan."""
+    held: bool = False
+    """More needs will follow (`extend`), the last of which lets it go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ class PlanState:
         for node in fresh:
             if node.key in self._entries:
                 raise ValueError(f"step {node.key!r} is in the plan already")
-            self._entries[node.key] = _Entry(node=node, order=len(self._entries), waiting=0)
+            self._entries[node.key] = _Entry(node=node, order=len(self._entries), waiting=int(node.held))
             self._open += 1
         skips: list[Skip] = []
         for node in fresh:
@@ -103,9 +105,37 @@ class PlanState:
                     entry.waiting += 1
         for node in fresh:
             entry = self._entries[node.key]
-            if entry.waiting == 0 and entry.phase is Phase.PENDING:
+            if entry.phase is Phase.PENDING and (entry.waiting == 0 or self._failed_upstream(node)):
                 skips += self._resolve(entry)
         return skips
+
+    def extend(self, key: StepKey, *, needs: Iterable[Need] = (), any_of: Iterable[tuple[Need, ...]] = (), release: bool) -> list[Skip]:
+        """Add needs to a step that is held.
+
+        Args:
+            key: of the step.
+            needs, any_of: as of a `Node`.
+            release: these are the last ones.
+        """
+        entry = self._entries[key]
+        if entry.phase is not Phase.PENDING:
+            return []
+        fresh = Node(key=key, needs=tuple(needs), any_of=tuple(any_of))
+        entry.node = replace(entry.node, needs=(*entry.node.needs, *fresh.needs), any_of=(*entry.node.any_of, *fresh.any_of))
+        for upstream in upstream_keys(fresh):
+            source = self._entries.get(upstream)
+            if source is not None and source.phase not in _FINAL:
+                source.downstream.append(key)
+                entry.waiting += 1
+        if release:
+            entry.waiting -= 1
+        if entry.waiting and not self._failed_upstream(fresh):
+            return []
+        skips = self._resolve(entry)
+        return skips + self._release(entry) if skips else []
+
+    def _failed_upstream(self, node: Node) -> bool:
+        return any((source := self._entries.get(key)) is not None and source.failed_root is not None for key in upstream_keys(node))
 
     @property
     def finished(self) -> bool:
@@ -161,6 +191,16 @@ class PlanState:
                 self._in_flight += 1
                 return key
         return None
+
+    def put_back(self, key: StepKey) -> None:
+        """A step that was taken has not been started after all."""
+        entry = self._entries[key]
+        if entry.phase is not Phase.IN_FLIGHT:
+            raise ValueError(f"step {key!r} is {entry.phase}, not in flight")
+        entry.phase = Phase.READY
+        entry.attempt -= 1
+        self._in_flight -= 1
+        heapq.heappush(self._ready, (-entry.node.priority, entry.order, key))
 
     def next_retry(self) -> float | None:
         """When the next retry is due, on the clock that `retry` was given."""
