@@ -82,6 +82,14 @@ _MODULES = {
     "dagwright.execution.io_contexts": "InputContext OutputContext",
     "dagwright.execution.io_managers": "FilesystemIOManager InMemoryIOManager fs_io_manager mem_io_manager",
     "dagwright.execution.logs": "get_dagster_logger",
+    # External processes.
+    "dagwright.pipes.client": "PipesClient PipesClientCompletedInvocation PipesSubprocessClient",
+    "dagwright.pipes.injectors": "PipesEnvContextInjector PipesFileContextInjector PipesTempFileContextInjector",
+    "dagwright.pipes.messages": "PipesExecutionResult PipesMessageHandler",
+    "dagwright.pipes.ports": "PipesContextInjector PipesLaunchedData PipesMessageReader",
+    "dagwright.pipes.protocol": "PipesError PipesExecutionError",
+    "dagwright.pipes.readers": "PipesBlobStoreMessageReader PipesFileMessageReader PipesTempFileMessageReader",
+    "dagwright.pipes.session": "PipesSession open_pipes_session",
     "dagwright.testing": "AssetCheckEvaluation ExecuteInProcessResult materialize materialize_to_memory",
 }
 _EXPORTS = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -97,7 +97,7 @@ def read(fn: Callable[..., Any], what: str, source: SourceRef | None, *, plain_c
 def is_resource(annotation: Any) -> bool:
     """Whether a parameter so annotated receives a resource."""
     if isinstance(annotation, type):
-        return issubclass(annotation, ConfigurableResource)
+        return issubclass(annotation, ConfigurableResource) or getattr(annotation, "is_resource", False) is True
     return RESOURCE_MARK in getattr(annotation, "__metadata__", ())
 
 
