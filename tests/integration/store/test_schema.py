@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +23,11 @@ def empty(postgres_home: Path) -> Iterator[Engine]:
     """A database without a schema."""
     url = embedded.start_cluster(postgres_home)
     admin = create_engine(engine.parse(url.replace("/dagwright?", "/postgres?")), isolation_level="AUTOCOMMIT")
+    name = f"empty_{os.getpid()}"  # test processes share one Postgres
     with admin.connect() as conn:
-        conn.execute(text("DROP DATABASE IF EXISTS empty WITH (FORCE)"))
-        conn.execute(text("CREATE DATABASE empty"))
-    made = engine.create(url.replace("/dagwright?", "/empty?"), name="tests")
+        conn.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        conn.execute(text(f"CREATE DATABASE {name}"))
+    made = engine.create(url.replace("/dagwright?", f"/{name}?"), name="tests")
     yield made
     made.dispose()
     admin.dispose()

