@@ -6,7 +6,6 @@ and `AssetObservation`; bare values become an `Output` of the output that they b
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -22,6 +21,7 @@ from dagwright.authoring.results import (
 )
 from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.contexts import OpExecutionContext
+from dagwright.execution.event_loop import CoroutineRunner
 from dagwright.planning.steps import Step
 from dagwright_shared.model.errors import DagwrightError
 
@@ -53,7 +53,8 @@ def call(step: Step, context: OpExecutionContext, inputs: Mapping[str, Any], can
         # The context goes first, so that its name does not matter.
         value = step.op.fn(context, **keywords) if step.op.context_param is not None else step.op.fn(**keywords)
         if inspect.iscoroutine(value):
-            value = asyncio.run(value)
+            with CoroutineRunner() as runner:
+                value = runner.run(value)
     if inspect.isgenerator(value):
         returned = yield from _each(value, step, cancellation)
         if returned is not None:
@@ -140,7 +141,7 @@ def _each(generator: Generator[Any, Any, Any], step: Step, cancellation: Cancell
 
 
 def _each_async(generator: AsyncGenerator[Any, Any], step: Step, cancellation: Cancellation) -> Iterator[Result]:
-    with asyncio.Runner() as runner:
+    with CoroutineRunner() as runner:
         try:
             while True:
                 with cancellation.interruptible():
