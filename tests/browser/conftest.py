@@ -62,7 +62,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def site(database_url: str) -> Iterator[Site]:
+def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made = store_engine.create(database_url, name="tests")
     with made.begin() as conn:
         conn.execute(text(CLEAN))
@@ -72,10 +72,12 @@ def site(database_url: str) -> Iterator[Site]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "DAGWRIGHT_DATABASE_URL": database_url, "DAGWRIGHT_PORT": str(port), "DAGWRIGHT_HOST": "127.0.0.1"}
-    process = subprocess.Popen([sys.executable, "-m", "dagwright_webserver"], env=environment)
+    log = tmp_path_factory.mktemp("webserver") / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen([sys.executable, "-m", "dagwright_webserver"], env=environment, stdout=output, stderr=output)
     try:
         url = f"http://127.0.0.1:{port}"
-        _await(url, process)
+        _await(url, process, log)
         yield Site(url, made, ids)
     finally:
         process.terminate()
@@ -83,21 +85,22 @@ def site(database_url: str) -> Iterator[Site]:
         made.dispose()
 
 
-def _await(url: str, process: subprocess.Popen[bytes], seconds: float = 30.0) -> None:
+def _await(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 180.0) -> None:
+    """Wait for the webserver. Its imports take more than a second of CPU, which is much longer where many tests share the cores."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        assert process.poll() is None, "the webserver ended at its start"
+        assert process.poll() is None, f"the webserver ended at its start:\n{log.read_text()[-4000:]}"
         try:
-            if httpx.get(f"{url}/healthz", timeout=2, trust_env=False).status_code == 200:
+            if httpx.get(f"{url}/healthz", timeout=10, trust_env=False).status_code == 200:
                 return
         except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError(f"the webserver did not answer within {seconds} s")
+            time.sleep(0.1)
+    raise AssertionError(f"the webserver did not answer within {seconds} s:\n{log.read_text()[-4000:]}")
 
 
 @pytest.fixture
 def look(request: pytest.FixtureRequest) -> str:
-    """light, dark or phone; tests that take pictures are parametrised by it."""
+    """light, dark or phone: how the browser of a test is set up."""
     return str(getattr(request, "param", "light"))
 
 

@@ -12,6 +12,8 @@ from tests.browser.conftest import Watched
 from tests.e2e import stack as stacks
 from tests.e2e.stack import Stack
 
+# One stack for the module, wherever its tests are spread over workers.
+pytestmark = pytest.mark.xdist_group("real-stack")
 LOCATION = Path(__file__).parent / "location" / "harbor.py"
 
 
