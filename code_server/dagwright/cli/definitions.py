@@ -21,12 +21,12 @@ def definitions() -> None:
 @definitions.command()
 @with_targets
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def validate(files: tuple[str, ...], modules: tuple[str, ...], as_json: bool) -> int:
+def validate(files: tuple[str, ...], modules: tuple[str, ...], attribute: str | None, working_directory: str | None, as_json: bool) -> int:
     """Load definitions as a code server would. The exit code is 0 when all load, else 1.
 
     An error is shown with the file and line of the user's code that it is about, and what to do.
     """
-    results = [_validate(location) for location in locations_of(files, modules)]
+    results = [_validate(location) for location in locations_of(files, modules, attribute, working_directory)]
     if as_json:
         from dagwright.cli import output
 
@@ -45,7 +45,14 @@ def _validate(location: Location) -> dict[str, Any]:
     result: dict[str, Any] = {"location": location.name, "target": str(location)}
     try:
         made = snapshot.build(
-            load.load(load.LoadTarget(file=str(location.file) if location.file else None, module=location.module)),
+            load.load(
+                load.LoadTarget(
+                    file=str(location.file) if location.file else None,
+                    module=location.module,
+                    attribute=location.attribute,
+                    working_directory=str(location.working_directory) if location.working_directory else None,
+                )
+            ),
             LocationName(location.name),
         )
     except BaseException as error:

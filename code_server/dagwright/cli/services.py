@@ -21,6 +21,8 @@ _targets = (
     click.option(
         "-m", "--module", "modules", multiple=True, metavar="MODULE", help="Importable module with a `Definitions`; may be given again."
     ),
+    click.option("-a", "--attribute", metavar="NAME", help="Name of the `Definitions` object, where there are several."),
+    click.option("-d", "--working-directory", metavar="DIR", help="Folder to import from [the current one]."),
 )
 
 
@@ -46,7 +48,14 @@ def _become(module: str, arguments: list[str], environment: dict[str, str | None
 @click.option("--home", type=click.Path(), help="Where the database and stored outputs live [.dagwright].")
 @click.option("--host", help="Address that the dashboard binds [127.0.0.1].")
 def dev(
-    files: tuple[str, ...], modules: tuple[str, ...], port: int | None, code_server_port: int | None, home: str | None, host: str | None
+    files: tuple[str, ...],
+    modules: tuple[str, ...],
+    attribute: str | None,
+    working_directory: str | None,
+    port: int | None,
+    code_server_port: int | None,
+    home: str | None,
+    host: str | None,
 ) -> int:
     """Run everything on this machine, and reload definitions when their files change.
 
@@ -54,7 +63,7 @@ def dev(
     """
     from dagwright.dev.locations import locations_of
 
-    locations = locations_of(files, modules)
+    locations = locations_of(files, modules, attribute, working_directory)
     from dagwright.dev import supervisor
 
     return supervisor.run(locations, port=port, code_server_port=code_server_port, home=home, host=host)
@@ -67,12 +76,19 @@ def dev(
 @click.option("--address", metavar="HOST:PORT", help="How the webserver and the daemon reach this server [what it binds].")
 @click.option("--location", metavar="NAME", help="Name of the code location [made from the file or module].")
 def code_server(
-    files: tuple[str, ...], modules: tuple[str, ...], port: int | None, host: str | None, address: str | None, location: str | None
+    files: tuple[str, ...],
+    modules: tuple[str, ...],
+    attribute: str | None,
+    working_directory: str | None,
+    port: int | None,
+    host: str | None,
+    address: str | None,
+    location: str | None,
 ) -> None:
     """Serve the definitions of one code location over gRPC, and run its runs."""
     from dagwright.dev.locations import locations_of
 
-    locations = locations_of(files, modules)
+    locations = locations_of(files, modules, attribute, working_directory)
     if len(locations) != 1:
         raise click.UsageError("a code server has one location: give -f FILE or -m MODULE once")
     arguments = [*locations[0].arguments(), "--location", location or locations[0].name]

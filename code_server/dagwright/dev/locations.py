@@ -21,10 +21,13 @@ class Location:
     name: str
     file: Path | None = None
     module: str | None = None
+    attribute: str | None = None
+    working_directory: Path | None = None
 
     def arguments(self) -> list[str]:
         """As `python -m dagwright.server` takes it."""
-        return ["--file", str(self.file)] if self.file is not None else ["--module", str(self.module)]
+        given = {"--file": self.file, "--module": self.module, "--attribute": self.attribute, "--working-directory": self.working_directory}
+        return [part for flag, value in given.items() if value is not None for part in (flag, str(value))]
 
     def watched(self) -> Path:
         """The folder whose Python files make this location: a change in it asks for a reload."""
@@ -43,12 +46,23 @@ class Location:
         return str(self.file if self.file is not None else self.module)
 
 
-def locations_of(files: Sequence[str], modules: Sequence[str]) -> list[Location]:
+def locations_of(
+    files: Sequence[str], modules: Sequence[str], attribute: str | None = None, working_directory: str | None = None
+) -> list[Location]:
     """The locations of `-f` and `-m` options, each with a name of its own.
 
+    Args:
+        attribute: name of the Definitions object; only with one location.
+        working_directory: put on the import path of each.
+
     Raises:
-        SettingsError: there is none, or a file does not exist.
+        SettingsError: there is none, or a file or the folder does not exist.
     """
+    if attribute is not None and len(files) + len(modules) > 1:
+        raise SettingsError("--attribute names an object in one file or module, but several are given")
+    if working_directory is not None and not Path(working_directory).is_dir():
+        raise SettingsError(f"the working directory {working_directory} is not a folder (looked in {Path.cwd()})")
+    directory = Path(working_directory).resolve() if working_directory is not None else None
     if not files and not modules:
         raise SettingsError("nothing to serve: give -f FILE or -m MODULE, such as `dagwright dev -f definitions.py`")
     found: list[Location] = []
@@ -58,8 +72,13 @@ def locations_of(files: Sequence[str], modules: Sequence[str]) -> list[Location]
         if not path.is_file():
             what = "a folder; name the Python file in it" if path.is_dir() else "not there"
             raise SettingsError(f"{file} is {what} (looked in {Path.cwd()})")
-        found.append(Location(name=_unique(_name_of_file(path), taken), file=path))
-    found += [Location(name=_unique(_name_of_module(module), taken), module=module) for module in modules]
+        name = _unique(_name_of_file(path), taken)
+        # Absolute, since the working directory may become another one before it is read.
+        file_path = path.resolve() if directory else path
+        found.append(Location(name=name, file=file_path, attribute=attribute, working_directory=directory))
+    for module in modules:
+        name = _unique(_name_of_module(module), taken)
+        found.append(Location(name=name, module=module, attribute=attribute, working_directory=directory))
     return found
 
 
