@@ -259,9 +259,8 @@ def _ops_job() -> JobSnapshot:
     )
 
 
-def shop() -> LocationSnapshot:
-    """The snapshot of the location."""
-    segments = JobSnapshot(
+def _segments_job() -> JobSnapshot:
+    return JobSnapshot(
         name="rebuild_segments",
         description="Split all customers anew.",
         nodes=(
@@ -271,6 +270,10 @@ def shop() -> LocationSnapshot:
         edges=(EdgeSnapshot(from_node="plan_segments", from_output="result", to_node="transform_segment", to_input="segment"),),
         config_schema=_run_schema({"plan_segments": None}),
     )
+
+
+def shop() -> LocationSnapshot:
+    """The snapshot of the location."""
     return LocationSnapshot(
         location=LOCATION,
         dagwright_version="0.1.0",
@@ -284,7 +287,7 @@ def shop() -> LocationSnapshot:
                 "Everything that the sales team looks at in the morning.",
             ),
             _ops_job(),
-            segments,
+            _segments_job(),
         ),
         schedules=(
             ScheduleSnapshot(

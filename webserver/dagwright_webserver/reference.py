@@ -124,8 +124,8 @@ def _place(operation: Operation) -> tuple[int, int]:
 
 
 def _operation(path: str, method: str, found: Mapping[str, Any], schemas: Mapping[str, Any]) -> Operation:
-    content = found.get("requestBody", {}).get("content", {})
-    body = next(iter(content.values()), {}).get("schema")
+    content: Mapping[str, Any] = found.get("requestBody", {}).get("content", {})
+    body = content[next(iter(content))].get("schema") if content else None
     kind = _kind(body) if body else None
     target = schemas.get(kind.ref, {}) if kind and kind.ref else {}
     curl = f"{method.upper()} {path}"
@@ -149,8 +149,9 @@ def _operation(path: str, method: str, found: Mapping[str, Any], schemas: Mappin
 
 
 def _answer(status: str, found: Mapping[str, Any]) -> Answer:
-    media, content = next(iter(found.get("content", {}).items()), ("", {}))
-    schema = content.get("schema")
+    contents: Mapping[str, Any] = found.get("content", {})
+    media = next(iter(contents), "")
+    schema = contents[media].get("schema") if media else None
     return Answer("other" if status == "default" else status, found.get("description", ""), _kind(schema) if schema else None, media)
 
 

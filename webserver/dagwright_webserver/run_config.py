@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from dagwright_shared.model.errors import Problem, nearest
@@ -18,7 +18,23 @@ _MAX_PROBLEMS = 50
 
 def validator(schema: JsonSchema) -> Draft202012Validator:
     """A validator of one schema; making it costs more than using it."""
-    return Draft202012Validator(schema)
+    made: Draft202012Validator = _Validator(schema)
+    return made
+
+
+def _unless_environment(keyword: str) -> Any:
+    """The check of a keyword, passed by `{"env": "NAME"}`: the value exists only where the run will be, and is checked there."""
+    usual = Draft202012Validator.VALIDATORS[keyword]
+
+    def check(self: Any, wanted: Any, instance: Any, schema: Any) -> Any:
+        given = isinstance(instance, dict) and set(instance) == {"env"} and isinstance(instance["env"], str)
+        return () if given and wanted != "object" and "properties" not in schema else usual(self, wanted, instance, schema)
+
+    return check
+
+
+_extend: Any = validators.extend
+_Validator = _extend(Draft202012Validator, {"type": _unless_environment("type"), "enum": _unless_environment("enum")})
 
 
 def check(schema: JsonSchema | Draft202012Validator, config: Mapping[str, JsonValue]) -> tuple[Problem, ...]:

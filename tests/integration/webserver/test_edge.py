@@ -83,6 +83,13 @@ def test_a_fault_shows_no_trace(server: Running, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(server.app.state.web.definitions, "current", broken)
     answer = httpx.get(f"{server.url}/api/v1/jobs", trust_env=False)
     problems(answer, 500)
+    page = httpx.get(f"{server.url}/jobs", headers={"Accept": "text/html"}, trust_env=False)
+    assert page.status_code == 500
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["content-security-policy"]
+    assert "This is a fault of the webserver" in page.text
+    assert page.headers["x-request-id"] in page.text
+    assert "secret detail" not in page.text
     assert answer.headers["x-request-id"] in answer.json()["detail"]
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text
