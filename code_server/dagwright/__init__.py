@@ -15,7 +15,11 @@ _MODULES = {
     # What users write.
     "dagwright.authoring.assets": "AssetsDefinition asset",
     "dagwright.authoring.checks": "AssetChecksDefinition asset_check multi_asset_check",
-    "dagwright.authoring.config": "Config EnvVar Field PermissiveConfig RunConfig",
+    "dagwright.authoring.config": "Config EnvVar PermissiveConfig RunConfig",
+    "dagwright.authoring.config_schema": (
+        "Array Bool BoolSource Enum EnumValue Field Float Int IntSource Map Noneable Permissive ScalarUnion Selector Shape String "
+        "StringSource"
+    ),
     "dagwright.authoring.definitions": "Definitions definitions",
     "dagwright.authoring.executors": "ExecutorDefinition in_process_executor multiprocess_executor",
     "dagwright.authoring.graphs": "GraphDefinition GraphIn GraphOut graph",
@@ -35,8 +39,7 @@ _MODULES = {
     "dagwright.authoring.ops": "DynamicOut In Nothing OpDefinition Out op",
     "dagwright.authoring.partitions": (
         "AddDynamicPartitionsRequest DeleteDynamicPartitionsRequest DynamicPartitionsDefinition MultiPartitionKey "
-        "MultiPartitionsDefinition "
-        "PartitionKeyRange PartitionsDefinition StaticPartitionsDefinition TimeWindow"
+        "MultiPartitionsDefinition PartitionKeyRange PartitionsDefinition StaticPartitionsDefinition TimeWindow"
     ),
     "dagwright.authoring.policies": "BackfillPolicy Backoff Failure Jitter RetryPolicy RetryRequested",
     "dagwright.authoring.requests": "RunRequest SkipReason",
@@ -53,36 +56,32 @@ _MODULES = {
         "build_schedule_from_partitioned_job schedule"
     ),
     "dagwright.authoring.selections": "AssetSelection",
-    "dagwright.authoring.sensors": (
-        "DefaultSensorStatus SensorDefinition SensorEvaluationContext SensorResult build_sensor_context sensor"
-    ),
+    "dagwright.authoring.sensors": "DefaultSensorStatus SensorDefinition SensorEvaluationContext SensorResult build_sensor_context sensor",
     "dagwright.authoring.specs": "AssetCheckSpec AssetDep AssetIn AssetOut AssetSpec",
     "dagwright.authoring.time_partitions": (
-        "DailyPartitionsDefinition HourlyPartitionsDefinition MonthlyPartitionsDefinition ScheduleType TimeWindowPartitionsDefinition "
-        "WeeklyPartitionsDefinition"
+        "DailyPartitionsDefinition HourlyPartitionsDefinition MonthlyPartitionsDefinition ScheduleType "
+        "TimeWindowPartitionsDefinition WeeklyPartitionsDefinition"
     ),
+    "dagwright.authoring.warning_classes": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
     # Values that every process knows.
+    "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError NotFoundError UserCodeError",
     "dagwright_shared.model.keys": "AssetCheckKey AssetKey",
     "dagwright_shared.model.metadata": (
-        "AssetMetadataValue BoolMetadataValue FloatMetadataValue IntMetadataValue JsonMetadataValue MarkdownMetadataValue MetadataValue "
-        "NotebookMetadataValue NullMetadataValue PathMetadataValue PythonArtifactMetadataValue TableColumn "
-        "TableColumnConstraints TableColumnDep "
-        "TableColumnLineage TableConstraints TableMetadataValue TableRecord TableSchema TextMetadataValue "
-        "TimestampMetadataValue UrlMetadataValue"
+        "AssetMetadataValue BoolMetadataValue FloatMetadataValue IntMetadataValue JsonMetadataValue MarkdownMetadataValue "
+        "MetadataValue NotebookMetadataValue NullMetadataValue PathMetadataValue PythonArtifactMetadataValue TableColumn "
+        "TableColumnConstraints TableColumnDep TableColumnLineage TableConstraints TableMetadataValue TableRecord TableSchema "
+        "TextMetadataValue TimestampMetadataValue UrlMetadataValue"
     ),
-    "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError NotFoundError UserCodeError",
-    "dagwright.authoring.warning_classes": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
-    "dagwright.execution.compute": "OutputError",
-    "dagwright.execution.resources": "ResourceError",
     # Running: contexts, IO managers, tests.
     "dagwright.execution.building": (
         "InvocationError build_asset_check_context build_asset_context build_input_context build_op_context build_output_context"
     ),
+    "dagwright.execution.compute": "OutputError",
     "dagwright.execution.contexts": "AssetCheckExecutionContext AssetExecutionContext OpExecutionContext",
     "dagwright.execution.io_contexts": "InputContext OutputContext",
     "dagwright.execution.io_managers": "FilesystemIOManager InMemoryIOManager fs_io_manager mem_io_manager",
     "dagwright.execution.logs": "get_dagster_logger",
-    # External processes.
+    "dagwright.execution.resources": "ResourceError",
     "dagwright.pipes.client": "PipesClient PipesClientCompletedInvocation PipesSubprocessClient",
     "dagwright.pipes.injectors": "PipesEnvContextInjector PipesFileContextInjector PipesTempFileContextInjector",
     "dagwright.pipes.messages": "PipesExecutionResult PipesMessageHandler",

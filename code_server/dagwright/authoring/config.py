@@ -1,17 +1,18 @@
-"""Configuration that users declare: classes, plain types, environment variables, and the config of a run."""
+"""Configuration that users declare: classes, environment variables, and the config of a run."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import Enum
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, get_origin
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
-from pydantic import Field as PydanticField
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from dagwright_shared.model.errors import DefinitionError, InvalidRequestError, Problem, nearest
+from dagwright.authoring import config_schema, config_values
+from dagwright.authoring.config_values import ConfigProblems
+from dagwright_shared.model.errors import DefinitionError, Problem, nearest
 from dagwright_shared.model.metadata import JsonValue, json_safe
 from dagwright_shared.model.snapshot import JsonSchema
 
@@ -29,6 +30,26 @@ class Config(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    def __init__(self, **data: Any) -> None:
+        later = {name for name, value in data.items() if isinstance(value, EnvVar)}
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            # An environment variable stands for a value that exists, and is checked, only once the run starts.
+            if not later or any(not detail["loc"] or detail["loc"][0] not in later for detail in error.errors()):
+                raise
+            made = type(self).model_construct(**data)
+            for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
+                object.__setattr__(self, name, getattr(made, name))
+        self.__dict__.update({name: data[name] for name in later if name in type(self).model_fields})
+
+    # Not a constructor that pydantic must call: what it validates by itself, from JSON or nested, holds no EnvVars.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def _convert_to_config_dictionary(self) -> dict[str, Any]:
+        """Its JSON form: what a run's config has for it."""
+        return {name: to_json(getattr(self, name)) for name in (*type(self).model_fields, *(self.model_extra or {}))}
 
 
 class PermissiveConfig(Config):
@@ -87,21 +108,6 @@ class IntEnvVar(EnvVar):
             raise ValueError(f"the environment variable {self.env_var_name} is not a whole number: {text!r}") from None
 
 
-class Field:
-    """One entry of a config schema written as a dict.
-
-    Args:
-        config: a type, or a nested dict, or a one-element list.
-        default_value: makes the entry optional.
-        is_required: False without a default means that the key may be left out.
-        description: shown in the launch form.
-    """
-
-    def __init__(self, config: Any, default_value: Any = ..., is_required: bool | None = None, description: str | None = None) -> None:
-        self.config, self.default_value, self.description = config, default_value, description
-        self.is_required = default_value is ... if is_required is None else is_required
-
-
 class ConfigType:
     """What a piece of configuration must look like: a Config class, another pydantic type, or a schema written as a dict.
 
@@ -110,7 +116,7 @@ class ConfigType:
 
     def __init__(self, declared: Any, owner: str = "config") -> None:
         self.declared = declared
-        self.annotation: Any = _annotation(declared, owner)
+        self.annotation: Any = declared.annotation if isinstance(declared, ConfigType) else config_schema.annotation(declared, owner)
         self.is_class = isinstance(declared, type) and issubclass(declared, BaseModel)
 
     @cached_property
@@ -127,11 +133,14 @@ class ConfigType:
         Raises:
             ConfigProblems: it does not fit; carries a Problem for each place.
         """
+        given = to_json(value)
+        if config_values.needs_reading(given):
+            given = config_values.read(given, self.json_schema, path)
         try:
-            parsed = self.adapter.validate_json(_dump(value), strict=True)
+            parsed = self.adapter.validate_json(_dump(given), strict=True)
         except ValidationError as error:
             raise ConfigProblems(problems_of(error, path, self.annotation)) from None
-        return parsed if self.is_class or not isinstance(parsed, BaseModel) else parsed.model_dump(exclude_unset=False)
+        return parsed if self.is_class else config_schema.plain(parsed)
 
     @cached_property
     def has_defaults(self) -> bool:
@@ -149,14 +158,8 @@ class ConfigType:
 
     @property
     def _is_object(self) -> bool:
-        return isinstance(self.annotation, type) and issubclass(self.annotation, (BaseModel, dict))
-
-
-class ConfigProblems(InvalidRequestError):
-    """A config does not fit its type; carries a Problem for each place."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(f"{p.path}: {p.message}" for p in problems), problems=problems)
+        kind = get_origin(self.annotation) or self.annotation
+        return isinstance(kind, type) and issubclass(kind, (BaseModel, dict))
 
 
 class RunConfig:
@@ -277,10 +280,11 @@ _EXPECTED = {
 def _names_at(annotation: Any, loc: tuple[str | int, ...]) -> list[str]:
     for part in loc:
         fields = getattr(annotation, "model_fields", None)
-        if fields is None or part not in fields:
+        found = next((info for name, info in (fields or {}).items() if part in (name, info.alias)), None)
+        if found is None:
             return []
-        annotation = fields[part].annotation
-    return list(getattr(annotation, "model_fields", {}))
+        annotation = found.annotation
+    return [info.alias or name for name, info in getattr(annotation, "model_fields", {}).items()]
 
 
 _ENTRY = frozenset({"config", "inputs", "outputs", "ops"})
@@ -314,29 +318,3 @@ def _schema(annotation: Any) -> JsonSchema:
             f"the config type {annotation!r} has no JSON Schema ({error})",
             mend="use types that JSON can carry: numbers, text, lists, Config classes",
         ) from error
-
-
-def _annotation(declared: Any, owner: str) -> Any:
-    match declared:
-        case ConfigType():
-            return declared.annotation
-        case dict():
-            return _model_of(declared, owner)
-        case list() if len(declared) == 1:
-            return list[_annotation(declared[0], owner)]  # type: ignore[misc]
-        case Field():
-            return _annotation(declared.config, owner)
-        case _:
-            return declared
-
-
-def _model_of(entries: Mapping[str, Any], owner: str) -> type[BaseModel]:
-    fields: dict[str, Any] = {}
-    for name, entry in entries.items():
-        kind = _annotation(entry, f"{owner}_{name}")
-        field = entry if isinstance(entry, Field) else Field(entry)
-        default: Any = field.default_value
-        if default is ... and not field.is_required:
-            kind, default = kind | None, None
-        fields[name] = (kind, PydanticField(default, description=field.description))
-    return create_model(f"{owner}_config", __base__=Config, **fields)

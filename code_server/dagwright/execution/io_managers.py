@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dagwright.authoring.config import ConfigType, Field
+from dagwright.authoring.config import ConfigType
+from dagwright.authoring.config_schema import Field
 from dagwright.authoring.io_managers import ConfigurableIOManager, IOManager, IOManagerDefinition
 from dagwright.execution.io_contexts import InputContext, OutputContext
 from dagwright_shared.model.errors import DagwrightError

@@ -91,7 +91,7 @@ def test_plain_types_and_dicts_as_config(declared: Any, good: Any, parsed: Any, 
 
 
 def test_an_entry_that_may_be_left_out() -> None:
-    assert ConfigType({"n": dg.Field(int, is_required=False)}).parse({}) == {"n": None}
+    assert ConfigType({"n": dg.Field(int, is_required=False)}).parse({}) == {}
 
 
 def test_a_type_without_schema_is_told() -> None:
