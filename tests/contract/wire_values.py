@@ -9,7 +9,19 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from dagwright_shared.model import errors, events, keys, metadata, partitions, runs, snapshot, ticks
+from dagwright_shared.model import (
+    automation,
+    errors,
+    events,
+    freshness,
+    keys,
+    metadata,
+    partitions,
+    runs,
+    selection,
+    snapshot,
+    ticks,
+)
 
 # Surrogates cannot be encoded; what becomes of them has tests of its own.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -65,7 +77,7 @@ def built(kind: type) -> st.SearchStrategy[Any]:
     return st.builds(kind, **{field.name: st.deferred(lambda text=str(field.type): of(text)) for field in dataclasses.fields(kind)})
 
 
-for _module in (errors, partitions, snapshot, runs, ticks, events):
+for _module in (errors, partitions, snapshot, runs, ticks, events, automation, freshness):
     for _name, _kind in vars(_module).items():
         if isinstance(_kind, type) and _kind.__module__ == _module.__name__:
             if issubclass(_kind, Enum):
@@ -78,6 +90,22 @@ _NAMED["ErrorInfo"] = st.recursive(
     lambda inner: st.builds(errors.ErrorInfo, class_name=texts, message=texts, cause=inner),
     max_leaves=3,
 )
+_NAMED["Selection"] = st.lists(asset_keys, max_size=2).map(lambda found: selection.Keys(tuple(found)))
+_NAMED["Condition"] = st.recursive(
+    _NAMED["Operand"],
+    lambda inner: st.builds(
+        automation.Operator,
+        kind=_NAMED["OperatorKind"],
+        operands=st.lists(inner, max_size=2).map(tuple),
+        label=of("str | None"),
+        allow=of("Selection | None"),
+        ignore=of("Selection | None"),
+        asset_key=of("AssetKey | None"),
+        blocking_only=st.booleans(),
+    ),
+    max_leaves=4,
+)
+_NAMED["Freshness"] = st.one_of(_NAMED["WindowFreshness"], _NAMED["CronFreshness"])
 _simple = ("StaticPartitions", "TimeWindowPartitions", "DynamicPartitions")
 _NAMED["SimplePartitions"] = st.one_of(*(_NAMED[name] for name in _simple))
 _NAMED["tuple[tuple[str, SimplePartitions], ...]"] = st.lists(st.tuples(texts, _NAMED["SimplePartitions"]), max_size=3).map(tuple)

@@ -54,10 +54,10 @@ def build(definitions: Definitions, location: LocationName) -> LocationSnapshot:
 
 def _assets(resolved: ResolvedDefinitions) -> Iterable[AssetSnapshot]:
     for key, definition in resolved.assets_by_key.items():
-        yield _asset(key, definition, definition.specs_by_key[key])
+        yield _asset(key, definition, definition.specs_by_key[key], resolved)
 
 
-def _asset(key: AssetKey, definition: AssetsDefinition, spec: AssetSpec) -> AssetSnapshot:
+def _asset(key: AssetKey, definition: AssetsDefinition, spec: AssetSpec, resolved: ResolvedDefinitions) -> AssetSnapshot:
     op = definition.op
     output_name = definition.output_names_by_key.get(key)
     out = op.outs.get(output_name) if op is not None and output_name is not None else None
@@ -83,6 +83,8 @@ def _asset(key: AssetKey, definition: AssetsDefinition, spec: AssetSpec) -> Asse
         pool=op.pool if op is not None else None,
         type_name=type_name(out.dagster_type) if out is not None and out.dagster_type is not None else None,
         source=spec.source,
+        automation=spec.automation_condition.to_model(resolved.graph) if spec.automation_condition is not None else None,
+        freshness=spec.freshness_policy.to_model() if spec.freshness_policy is not None else None,
     )
 
 
@@ -110,10 +112,10 @@ def _checks(resolved: ResolvedDefinitions) -> Iterable[CheckSnapshot]:
     owners: tuple[CheckOwner, ...] = (*resolved.assets, *resolved.checks)
     for definition in owners:
         for spec in definition.check_specs:
-            yield _check(definition, spec)
+            yield _check(definition, spec, resolved)
 
 
-def _check(definition: AssetsDefinition | AssetChecksDefinition, spec: AssetCheckSpec) -> CheckSnapshot:
+def _check(definition: AssetsDefinition | AssetChecksDefinition, spec: AssetCheckSpec, resolved: ResolvedDefinitions) -> CheckSnapshot:
     others = {dep.asset_key for dep in spec.additional_deps}
     if isinstance(definition, AssetChecksDefinition):
         others.update(definition.keys_by_input_name.values())
@@ -126,6 +128,7 @@ def _check(definition: AssetsDefinition | AssetChecksDefinition, spec: AssetChec
         additional_deps=tuple(sorted(others - {spec.asset_key})),
         config_schema=definition.op.config_schema if definition.op is not None else None,
         source=spec.source or definition.source,
+        automation=spec.automation_condition.to_model(resolved.graph) if spec.automation_condition is not None else None,
     )
 
 

@@ -4,6 +4,7 @@ isort:skip_file
 Everything that other programs know of a code location."""
 
 from collections import abc as _abc
+from dagwright_api.v1 import automation_pb2 as _automation_pb2
 from dagwright_api.v1 import errors_pb2 as _errors_pb2
 from dagwright_api.v1 import partitions_pb2 as _partitions_pb2
 from dagwright_api.v1 import values_pb2 as _values_pb2
@@ -462,6 +463,8 @@ class AssetSnapshot(_message.Message):
     POOL_FIELD_NUMBER: _builtins.int
     TYPE_NAME_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    AUTOMATION_FIELD_NUMBER: _builtins.int
+    FRESHNESS_FIELD_NUMBER: _builtins.int
     execution: Global___AssetExecution.ValueType
     """How it comes to have new data."""
     description: _builtins.str
@@ -526,6 +529,14 @@ class AssetSnapshot(_message.Message):
     def source(self) -> _values_pb2.SourceRef:
         """Where it is defined."""
 
+    @_builtins.property
+    def automation(self) -> _automation_pb2.Condition:
+        """When it is requested without anybody asking."""
+
+    @_builtins.property
+    def freshness(self) -> _automation_pb2.Freshness:
+        """Until when it must have been made anew."""
+
     def __init__(
         self,
         *,
@@ -550,10 +561,12 @@ class AssetSnapshot(_message.Message):
         pool: _builtins.str | None = ...,
         type_name: _builtins.str | None = ...,
         source: _values_pb2.SourceRef | None = ...,
+        automation: _automation_pb2.Condition | None = ...,
+        freshness: _automation_pb2.Freshness | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_code_version", b"_code_version", "_description", b"_description", "_op_name", b"_op_name", "_output_name", b"_output_name", "_pool", b"_pool", "_type_name", b"_type_name", "code_version", b"code_version", "config_schema", b"config_schema", "description", b"description", "key", b"key", "op_name", b"op_name", "output_name", b"output_name", "partitions", b"partitions", "pool", b"pool", "retry_policy", b"retry_policy", "source", b"source", "type_name", b"type_name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code_version", b"_code_version", "_description", b"_description", "_op_name", b"_op_name", "_output_name", b"_output_name", "_pool", b"_pool", "_type_name", b"_type_name", "automation", b"automation", "code_version", b"code_version", "config_schema", b"config_schema", "description", b"description", "freshness", b"freshness", "key", b"key", "op_name", b"op_name", "output_name", b"output_name", "partitions", b"partitions", "pool", b"pool", "retry_policy", b"retry_policy", "source", b"source", "type_name", b"type_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code_version", b"_code_version", "_description", b"_description", "_op_name", b"_op_name", "_output_name", b"_output_name", "_pool", b"_pool", "_type_name", b"_type_name", "can_subset", b"can_subset", "code_version", b"code_version", "config_schema", b"config_schema", "deps", b"deps", "description", b"description", "execution", b"execution", "group", b"group", "io_manager_key", b"io_manager_key", "key", b"key", "kinds", b"kinds", "metadata", b"metadata", "op_name", b"op_name", "output_name", b"output_name", "owners", b"owners", "partitions", b"partitions", "pool", b"pool", "resource_keys", b"resource_keys", "retry_policy", b"retry_policy", "source", b"source", "tags", b"tags", "type_name", b"type_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code_version", b"_code_version", "_description", b"_description", "_op_name", b"_op_name", "_output_name", b"_output_name", "_pool", b"_pool", "_type_name", b"_type_name", "automation", b"automation", "can_subset", b"can_subset", "code_version", b"code_version", "config_schema", b"config_schema", "deps", b"deps", "description", b"description", "execution", b"execution", "freshness", b"freshness", "group", b"group", "io_manager_key", b"io_manager_key", "key", b"key", "kinds", b"kinds", "metadata", b"metadata", "op_name", b"op_name", "output_name", b"output_name", "owners", b"owners", "partitions", b"partitions", "pool", b"pool", "resource_keys", b"resource_keys", "retry_policy", b"retry_policy", "source", b"source", "tags", b"tags", "type_name", b"type_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__code_version: _TypeAlias = _typing.Literal["code_version"]  # noqa: Y015
     _WhichOneofArgType__code_version: _TypeAlias = _typing.Literal["_code_version", b"_code_version"]  # noqa: Y015
@@ -596,6 +609,7 @@ class CheckSnapshot(_message.Message):
     ADDITIONAL_DEPS_FIELD_NUMBER: _builtins.int
     CONFIG_SCHEMA_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    AUTOMATION_FIELD_NUMBER: _builtins.int
     description: _builtins.str
     """What it checks."""
     blocking: _builtins.bool
@@ -622,6 +636,10 @@ class CheckSnapshot(_message.Message):
     def source(self) -> _values_pb2.SourceRef:
         """Where it is defined."""
 
+    @_builtins.property
+    def automation(self) -> _automation_pb2.Condition:
+        """When it is requested without anybody asking."""
+
     def __init__(
         self,
         *,
@@ -633,10 +651,11 @@ class CheckSnapshot(_message.Message):
         additional_deps: _abc.Iterable[_values_pb2.AssetKey] | None = ...,
         config_schema: _values_pb2.Struct | None = ...,
         source: _values_pb2.SourceRef | None = ...,
+        automation: _automation_pb2.Condition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_op_name", b"_op_name", "config_schema", b"config_schema", "description", b"description", "key", b"key", "op_name", b"op_name", "source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_op_name", b"_op_name", "automation", b"automation", "config_schema", b"config_schema", "description", b"description", "key", b"key", "op_name", b"op_name", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_op_name", b"_op_name", "additional_deps", b"additional_deps", "blocking", b"blocking", "config_schema", b"config_schema", "description", b"description", "key", b"key", "metadata", b"metadata", "op_name", b"op_name", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_op_name", b"_op_name", "additional_deps", b"additional_deps", "automation", b"automation", "blocking", b"blocking", "config_schema", b"config_schema", "description", b"description", "key", b"key", "metadata", b"metadata", "op_name", b"op_name", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
@@ -1156,6 +1175,26 @@ class SensorSnapshot(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class RunTagsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
@@ -1166,6 +1205,13 @@ class SensorSnapshot(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    CHECK_KEYS_FIELD_NUMBER: _builtins.int
+    RUN_STATUSES_FIELD_NUMBER: _builtins.int
+    MONITORED_JOBS_FIELD_NUMBER: _builtins.int
+    ALL_LOCATIONS_FIELD_NUMBER: _builtins.int
+    RUN_TAGS_FIELD_NUMBER: _builtins.int
+    DEFAULT_CONDITION_FIELD_NUMBER: _builtins.int
+    EMIT_BACKFILLS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     kind: Global___SensorKind.ValueType
@@ -1176,6 +1222,10 @@ class SensorSnapshot(_message.Message):
     """Whether it runs when nobody has touched its switch."""
     minimum_interval_seconds: _builtins.int
     """Seconds between evaluations, at least."""
+    all_locations: _builtins.bool
+    """Whether a run-status sensor watches all locations, not this one only."""
+    emit_backfills: _builtins.bool
+    """Whether an automation sensor asks for backfills where many partitions are to be made."""
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___TriggerTarget]:
         """What it launches."""
@@ -1196,6 +1246,26 @@ class SensorSnapshot(_message.Message):
     def source(self) -> _values_pb2.SourceRef:
         """Where it is defined."""
 
+    @_builtins.property
+    def check_keys(self) -> _containers.RepeatedCompositeFieldContainer[_values_pb2.AssetCheckKey]:
+        """The checks that an automation sensor evaluates."""
+
+    @_builtins.property
+    def run_statuses(self) -> _containers.RepeatedScalarFieldContainer[_values_pb2.RunStatus.ValueType]:
+        """The statuses of runs that a run-status sensor watches."""
+
+    @_builtins.property
+    def monitored_jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___MonitoredJob]:
+        """The jobs that a run-status sensor watches; empty means all."""
+
+    @_builtins.property
+    def run_tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Tags of the runs that an automation sensor asks for."""
+
+    @_builtins.property
+    def default_condition(self) -> _automation_pb2.Condition:
+        """The condition of assets of an automation sensor that have none."""
+
     def __init__(
         self,
         *,
@@ -1209,16 +1279,56 @@ class SensorSnapshot(_message.Message):
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         metadata: _abc.Iterable[_values_pb2.MetadataEntry] | None = ...,
         source: _values_pb2.SourceRef | None = ...,
+        check_keys: _abc.Iterable[_values_pb2.AssetCheckKey] | None = ...,
+        run_statuses: _abc.Iterable[_values_pb2.RunStatus.ValueType] | None = ...,
+        monitored_jobs: _abc.Iterable[Global___MonitoredJob] | None = ...,
+        all_locations: _builtins.bool = ...,
+        run_tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        default_condition: _automation_pb2.Condition | None = ...,
+        emit_backfills: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "description", b"description", "source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "default_condition", b"default_condition", "description", b"description", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "asset_keys", b"asset_keys", "default_running", b"default_running", "description", b"description", "kind", b"kind", "metadata", b"metadata", "minimum_interval_seconds", b"minimum_interval_seconds", "name", b"name", "source", b"source", "tags", b"tags", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "all_locations", b"all_locations", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "default_condition", b"default_condition", "default_running", b"default_running", "description", b"description", "emit_backfills", b"emit_backfills", "kind", b"kind", "metadata", b"metadata", "minimum_interval_seconds", b"minimum_interval_seconds", "monitored_jobs", b"monitored_jobs", "name", b"name", "run_statuses", b"run_statuses", "run_tags", b"run_tags", "source", b"source", "tags", b"tags", "targets", b"targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
 
 Global___SensorSnapshot: _TypeAlias = SensorSnapshot  # noqa: Y015
+
+@_typing.final
+class MonitoredJob(_message.Message):
+    """Jobs whose runs a sensor watches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_NAME_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    job_name: _builtins.str
+    """Name of the job; absent for all of the location."""
+    location: _builtins.str
+    """The location; absent for the sensor's own."""
+    def __init__(
+        self,
+        *,
+        job_name: _builtins.str | None = ...,
+        location: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_location", b"_location", "job_name", b"job_name", "location", b"location"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_location", b"_location", "job_name", b"job_name", "location", b"location"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__job_name: _TypeAlias = _typing.Literal["job_name"]  # noqa: Y015
+    _WhichOneofArgType__job_name: _TypeAlias = _typing.Literal["_job_name", b"_job_name"]  # noqa: Y015
+    _WhichOneofReturnType__location: _TypeAlias = _typing.Literal["location"]  # noqa: Y015
+    _WhichOneofArgType__location: _TypeAlias = _typing.Literal["_location", b"_location"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__job_name) -> _WhichOneofReturnType__job_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__location) -> _WhichOneofReturnType__location | None: ...
+
+Global___MonitoredJob: _TypeAlias = MonitoredJob  # noqa: Y015
 
 @_typing.final
 class ResourceSnapshot(_message.Message):

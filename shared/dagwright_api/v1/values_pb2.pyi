@@ -35,6 +35,50 @@ NULL_VALUE_UNSPECIFIED: NullValue.ValueType  # 0
 """Null."""
 Global___NullValue: _TypeAlias = NullValue  # noqa: Y015
 
+class _RunStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RunStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RUN_STATUS_UNSPECIFIED: _RunStatus.ValueType  # 0
+    """Not said."""
+    RUN_STATUS_QUEUED: _RunStatus.ValueType  # 1
+    """It waits."""
+    RUN_STATUS_STARTING: _RunStatus.ValueType  # 2
+    """It is being launched."""
+    RUN_STATUS_STARTED: _RunStatus.ValueType  # 3
+    """It runs."""
+    RUN_STATUS_SUCCESS: _RunStatus.ValueType  # 4
+    """It succeeded."""
+    RUN_STATUS_FAILURE: _RunStatus.ValueType  # 5
+    """It failed."""
+    RUN_STATUS_CANCELING: _RunStatus.ValueType  # 6
+    """It was asked to stop."""
+    RUN_STATUS_CANCELED: _RunStatus.ValueType  # 7
+    """It was stopped."""
+
+class RunStatus(_RunStatus, metaclass=_RunStatusEnumTypeWrapper):
+    """Where a run stands."""
+
+RUN_STATUS_UNSPECIFIED: RunStatus.ValueType  # 0
+"""Not said."""
+RUN_STATUS_QUEUED: RunStatus.ValueType  # 1
+"""It waits."""
+RUN_STATUS_STARTING: RunStatus.ValueType  # 2
+"""It is being launched."""
+RUN_STATUS_STARTED: RunStatus.ValueType  # 3
+"""It runs."""
+RUN_STATUS_SUCCESS: RunStatus.ValueType  # 4
+"""It succeeded."""
+RUN_STATUS_FAILURE: RunStatus.ValueType  # 5
+"""It failed."""
+RUN_STATUS_CANCELING: RunStatus.ValueType  # 6
+"""It was asked to stop."""
+RUN_STATUS_CANCELED: RunStatus.ValueType  # 7
+"""It was stopped."""
+Global___RunStatus: _TypeAlias = RunStatus  # noqa: Y015
+
 @_typing.final
 class AssetKey(_message.Message):
     """The identity of an asset: a path of one or more non-empty components."""

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from dagwright_shared.model.automation import Condition
 from dagwright_shared.model.errors import ErrorInfo, SourceRef
+from dagwright_shared.model.freshness import Freshness
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, Digest, LocationName
 from dagwright_shared.model.metadata import JsonValue, Metadata
 from dagwright_shared.model.partitions import Partitions
+from dagwright_shared.model.runs import RunStatus
 
 JsonSchema: TypeAlias = Mapping[str, JsonValue]
 """JSON Schema 2020-12, as pydantic writes it: `$defs` at the root of each schema."""
@@ -108,6 +111,10 @@ class AssetSnapshot:
     pool: str | None = None
     type_name: str | None = None
     source: SourceRef | None = None
+    automation: Condition | None = None
+    """When it is requested without anybody asking."""
+    freshness: Freshness | None = None
+    """Until when it must have been made anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +128,7 @@ class CheckSnapshot:
     additional_deps: tuple[AssetKey, ...] = ()
     config_schema: JsonSchema | None = None
     source: SourceRef | None = None
+    automation: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +250,16 @@ class SensorKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MonitoredJob:
+    """Jobs whose runs a run-status sensor watches."""
+
+    job_name: str | None = None
+    """None: all of the location."""
+    location: LocationName | None = None
+    """None: the sensor's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SensorSnapshot:
     name: str
     kind: SensorKind = SensorKind.STANDARD
@@ -250,10 +268,24 @@ class SensorSnapshot:
     default_running: bool = False
     minimum_interval_seconds: int = 30
     asset_keys: tuple[AssetKey, ...] = ()
-    """What an asset sensor watches."""
+    """What an asset sensor watches, or an automation sensor evaluates."""
     tags: Mapping[str, str] = field(default_factory=dict)
     metadata: Metadata = field(default_factory=dict)
     source: SourceRef | None = None
+    check_keys: tuple[AssetCheckKey, ...] = ()
+    """What an automation sensor evaluates."""
+    run_statuses: tuple[RunStatus, ...] = ()
+    """What a run-status sensor waits for."""
+    monitored_jobs: tuple[MonitoredJob, ...] = ()
+    """Whose runs a run-status sensor watches; empty means all of its location."""
+    all_locations: bool = False
+    """Whether a run-status sensor watches all locations."""
+    run_tags: Mapping[str, str] = field(default_factory=dict)
+    """Of the runs that an automation sensor asks for."""
+    default_condition: Condition | None = None
+    """Of an automation sensor, for assets that have none of their own."""
+    emit_backfills: bool = False
+    """Whether an automation sensor asks for backfills where many partitions are to be made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from dagwright_shared.model.snapshot import (
     PartitionMappingData,
     RetryPolicyData,
 )
+from dagwright_shared.wire.automation import decode_condition, decode_freshness, encode_condition, encode_freshness
 from dagwright_shared.wire.partitions import decode_partitions, encode_partitions
 from dagwright_shared.wire.values import (
     decode_asset_key,
@@ -126,6 +127,8 @@ def encode_asset(asset: AssetSnapshot) -> pb.AssetSnapshot:
         pool=asset.pool,
         type_name=asset.type_name,
         source=encode_source(asset.source),
+        automation=encode_condition(asset.automation) if asset.automation else None,
+        freshness=encode_freshness(asset.freshness) if asset.freshness else None,
     )
 
 
@@ -152,6 +155,8 @@ def decode_asset(message: pb.AssetSnapshot) -> AssetSnapshot:
         pool=optional(message, "pool"),
         type_name=optional(message, "type_name"),
         source=decode_source(message.source) if message.HasField("source") else None,
+        automation=decode_condition(message.automation) if message.HasField("automation") else None,
+        freshness=decode_freshness(message.freshness) if message.HasField("freshness") else None,
     )
 
 
@@ -165,6 +170,7 @@ def encode_check(check: CheckSnapshot) -> pb.CheckSnapshot:
         additional_deps=map(encode_asset_key, check.additional_deps),
         config_schema=encode_schema(check.config_schema),
         source=encode_source(check.source),
+        automation=encode_condition(check.automation) if check.automation else None,
     )
 
 
@@ -178,6 +184,7 @@ def decode_check(message: pb.CheckSnapshot) -> CheckSnapshot:
         additional_deps=decode_asset_keys(message.additional_deps),
         config_schema=decode_schema(message),
         source=decode_source(message.source) if message.HasField("source") else None,
+        automation=decode_condition(message.automation) if message.HasField("automation") else None,
     )
 
 

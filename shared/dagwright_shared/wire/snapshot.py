@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 
 from dagwright_api.v1 import snapshot_pb2 as pb
+from dagwright_api.v1 import values_pb2
 from dagwright_shared.model.keys import Digest, LocationName
+from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.snapshot import (
     EdgeSnapshot,
     JobSnapshot,
@@ -13,6 +15,7 @@ from dagwright_shared.model.snapshot import (
     LocationState,
     LocationStatus,
     MissedTicks,
+    MonitoredJob,
     NodeSnapshot,
     Overlap,
     PortSnapshot,
@@ -32,6 +35,7 @@ from dagwright_shared.wire.assets import (
     encode_retry_policy,
     encode_schema,
 )
+from dagwright_shared.wire.automation import decode_condition, encode_condition
 from dagwright_shared.wire.errors import decode_error, encode_error
 from dagwright_shared.wire.partitions import decode_partitions, encode_partitions
 from dagwright_shared.wire.values import (
@@ -55,6 +59,7 @@ from dagwright_shared.wire.values import (
 _encode_missed, _decode_missed = enum_codec(MissedTicks, pb.MissedTicks, "MISSED_TICKS")
 _encode_overlap, _decode_overlap = enum_codec(Overlap, pb.Overlap, "OVERLAP")
 _encode_sensor_kind, _decode_sensor_kind = enum_codec(SensorKind, pb.SensorKind, "SENSOR_KIND")
+encode_run_status, decode_run_status = enum_codec(RunStatus, values_pb2.RunStatus, "RUN_STATUS")
 _encode_state, _decode_state = enum_codec(LocationState, pb.LocationState, "LOCATION_STATE")
 
 
@@ -281,6 +286,13 @@ def encode_sensor(sensor: SensorSnapshot) -> pb.SensorSnapshot:
         tags=sensor.tags,
         metadata=encode_metadata(sensor.metadata),
         source=encode_source(sensor.source),
+        check_keys=map(encode_check_key, sensor.check_keys),
+        run_statuses=map(encode_run_status, sensor.run_statuses),
+        monitored_jobs=[pb.MonitoredJob(job_name=job.job_name, location=job.location) for job in sensor.monitored_jobs],
+        all_locations=sensor.all_locations,
+        run_tags=sensor.run_tags,
+        default_condition=encode_condition(sensor.default_condition) if sensor.default_condition else None,
+        emit_backfills=sensor.emit_backfills,
     )
 
 
@@ -296,6 +308,15 @@ def decode_sensor(message: pb.SensorSnapshot) -> SensorSnapshot:
         tags=dict(message.tags),
         metadata=decode_metadata(message.metadata),
         source=decode_source(message.source) if message.HasField("source") else None,
+        check_keys=decode_check_keys(message.check_keys),
+        run_statuses=tuple(map(decode_run_status, message.run_statuses)),
+        monitored_jobs=tuple(
+            MonitoredJob(job_name=optional(job, "job_name"), location=optional(job, "location")) for job in message.monitored_jobs
+        ),
+        all_locations=message.all_locations,
+        run_tags=dict(message.run_tags),
+        default_condition=decode_condition(message.default_condition) if message.HasField("default_condition") else None,
+        emit_backfills=message.emit_backfills,
     )
 
 
