@@ -39,7 +39,7 @@ _Validator = _extend(Draft202012Validator, {"type": _unless_environment("type"),
 
 def check(schema: JsonSchema | Draft202012Validator, config: Mapping[str, JsonValue]) -> tuple[Problem, ...]:
     """Everything that is wrong with a run's config, at most 50 problems; paths begin with `config`."""
-    ready = schema if isinstance(schema, Draft202012Validator) else validator(schema)
+    ready = validator(schema) if isinstance(schema, Mapping) else schema
     found: dict[tuple[str, str], Problem] = {}
     for error in ready.iter_errors(dict(config)):
         for problem in _problems(error, error.absolute_path):
