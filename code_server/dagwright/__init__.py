@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 _MODULES = {
     # What users write.
     "dagwright.authoring.assets": "AssetsDefinition asset",
+    "dagwright.authoring.automation": "AutomationCondition",
+    "dagwright.authoring.automation_older": "AutoMaterializePolicy AutoMaterializeRule",
     "dagwright.authoring.checks": "AssetChecksDefinition asset_check multi_asset_check",
     "dagwright.authoring.config": "Config EnvVar PermissiveConfig RunConfig",
     "dagwright.authoring.config_schema": (
@@ -22,7 +24,13 @@ _MODULES = {
     ),
     "dagwright.authoring.definitions": "Definitions definitions",
     "dagwright.authoring.executors": "ExecutorDefinition in_process_executor multiprocess_executor",
+    "dagwright.authoring.freshness": "FreshnessPolicy apply_freshness_policy",
     "dagwright.authoring.graphs": "GraphDefinition GraphIn GraphOut graph",
+    "dagwright.authoring.instance": (
+        "AssetRecordsFilter EventRecordsFilter EventRecordsResult Instance RunStatusChangeRecordsFilter instance_for_test"
+    ),
+    "dagwright.authoring.instance_events": "AssetCheckEvaluation Event EventLogEntry EventLogRecord EventType",
+    "dagwright.authoring.instance_runs": "RunRecord RunView RunsFilter",
     "dagwright.authoring.io_managers": (
         "ConfigurableIOManager ConfigurableIOManagerFactory IOManager IOManagerDefinition InputManager io_manager"
     ),
@@ -72,6 +80,7 @@ _MODULES = {
         "TableColumnConstraints TableColumnDep TableColumnLineage TableConstraints TableMetadataValue TableRecord TableSchema "
         "TextMetadataValue TimestampMetadataValue UrlMetadataValue"
     ),
+    "dagwright_shared.model.runs": "RunStatus",
     # Running: contexts, IO managers, tests.
     "dagwright.execution.building": (
         "InvocationError build_asset_check_context build_asset_context build_input_context build_op_context build_output_context"
@@ -89,7 +98,7 @@ _MODULES = {
     "dagwright.pipes.protocol": "PipesError PipesExecutionError",
     "dagwright.pipes.readers": "PipesBlobStoreMessageReader PipesFileMessageReader PipesTempFileMessageReader",
     "dagwright.pipes.session": "PipesSession open_pipes_session",
-    "dagwright.testing": "AssetCheckEvaluation ExecuteInProcessResult materialize materialize_to_memory",
+    "dagwright.testing": "ExecuteInProcessResult materialize materialize_to_memory",
 }
 _EXPORTS = {name: module for module, names in _MODULES.items() for name in names.split()}
 
@@ -112,6 +121,12 @@ _ALIASES = {
     "DagsterUnknownPartitionError": "InvalidRequestError",
     "DagsterUnknownResourceError": "UnknownResourceError",
     "DagsterUnmetExecutorRequirementsError": "DefinitionError",
+    "DagsterEvent": "Event",
+    "DagsterEventType": "EventType",
+    "DagsterInstance": "Instance",
+    "DagsterRun": "RunView",
+    "DagsterRunStatus": "RunStatus",
+    "LegacyFreshnessPolicy": "FreshnessPolicy",
     "DagsterUserCodeExecutionError": "UserCodeError",
 }
 

@@ -4,6 +4,9 @@
 
 from dagwright.authoring.assets import AssetsDefinition as AssetsDefinition
 from dagwright.authoring.assets import asset as asset
+from dagwright.authoring.automation import AutomationCondition as AutomationCondition
+from dagwright.authoring.automation_older import AutoMaterializePolicy as AutoMaterializePolicy
+from dagwright.authoring.automation_older import AutoMaterializeRule as AutoMaterializeRule
 from dagwright.authoring.checks import AssetChecksDefinition as AssetChecksDefinition
 from dagwright.authoring.checks import asset_check as asset_check
 from dagwright.authoring.checks import multi_asset_check as multi_asset_check
@@ -33,10 +36,26 @@ from dagwright.authoring.definitions import definitions as definitions
 from dagwright.authoring.executors import ExecutorDefinition as ExecutorDefinition
 from dagwright.authoring.executors import in_process_executor as in_process_executor
 from dagwright.authoring.executors import multiprocess_executor as multiprocess_executor
+from dagwright.authoring.freshness import FreshnessPolicy as FreshnessPolicy
+from dagwright.authoring.freshness import apply_freshness_policy as apply_freshness_policy
 from dagwright.authoring.graphs import GraphDefinition as GraphDefinition
 from dagwright.authoring.graphs import GraphIn as GraphIn
 from dagwright.authoring.graphs import GraphOut as GraphOut
 from dagwright.authoring.graphs import graph as graph
+from dagwright.authoring.instance import AssetRecordsFilter as AssetRecordsFilter
+from dagwright.authoring.instance import EventRecordsFilter as EventRecordsFilter
+from dagwright.authoring.instance import EventRecordsResult as EventRecordsResult
+from dagwright.authoring.instance import Instance as Instance
+from dagwright.authoring.instance import RunStatusChangeRecordsFilter as RunStatusChangeRecordsFilter
+from dagwright.authoring.instance import instance_for_test as instance_for_test
+from dagwright.authoring.instance_events import AssetCheckEvaluation as AssetCheckEvaluation
+from dagwright.authoring.instance_events import Event as Event
+from dagwright.authoring.instance_events import EventLogEntry as EventLogEntry
+from dagwright.authoring.instance_events import EventLogRecord as EventLogRecord
+from dagwright.authoring.instance_events import EventType as EventType
+from dagwright.authoring.instance_runs import RunRecord as RunRecord
+from dagwright.authoring.instance_runs import RunView as RunView
+from dagwright.authoring.instance_runs import RunsFilter as RunsFilter
 from dagwright.authoring.io_managers import ConfigurableIOManager as ConfigurableIOManager
 from dagwright.authoring.io_managers import ConfigurableIOManagerFactory as ConfigurableIOManagerFactory
 from dagwright.authoring.io_managers import IOManager as IOManager
@@ -168,7 +187,6 @@ from dagwright.pipes.readers import PipesFileMessageReader as PipesFileMessageRe
 from dagwright.pipes.readers import PipesTempFileMessageReader as PipesTempFileMessageReader
 from dagwright.pipes.session import PipesSession as PipesSession
 from dagwright.pipes.session import open_pipes_session as open_pipes_session
-from dagwright.testing import AssetCheckEvaluation as AssetCheckEvaluation
 from dagwright.testing import ExecuteInProcessResult as ExecuteInProcessResult
 from dagwright.testing import materialize as materialize
 from dagwright.testing import materialize_to_memory as materialize_to_memory
@@ -201,13 +219,17 @@ from dagwright_shared.model.metadata import TableSchema as TableSchema
 from dagwright_shared.model.metadata import TextMetadataValue as TextMetadataValue
 from dagwright_shared.model.metadata import TimestampMetadataValue as TimestampMetadataValue
 from dagwright_shared.model.metadata import UrlMetadataValue as UrlMetadataValue
+from dagwright_shared.model.runs import RunStatus as RunStatus
 
 # Names that carry Dagster's brand.
 from dagwright_shared.model.errors import UserCodeError as DagsterConfigMappingFunctionError
 from dagwright_shared.model.errors import DagwrightError as DagsterError
+from dagwright.authoring.instance_events import Event as DagsterEvent
 from dagwright_shared.model.errors import DagwrightError as DagsterEventLogInvalidForRun
+from dagwright.authoring.instance_events import EventType as DagsterEventType
 from dagwright_shared.model.errors import UserCodeError as DagsterExecutionStepExecutionError
 from dagwright_shared.model.errors import InvalidRequestError as DagsterExecutionStepNotFoundError
+from dagwright.authoring.instance import Instance as DagsterInstance
 from dagwright_shared.model.errors import DefinitionError as DagsterInvalidConfigDefinitionError
 from dagwright_shared.model.errors import InvalidRequestError as DagsterInvalidConfigError
 from dagwright_shared.model.errors import DefinitionError as DagsterInvalidDefinitionError
@@ -215,11 +237,14 @@ from dagwright.execution.building import InvocationError as DagsterInvalidInvoca
 from dagwright_shared.model.errors import DefinitionError as DagsterInvalidSubsetError
 from dagwright_shared.model.errors import DagwrightError as DagsterInvariantViolationError
 from dagwright.execution.resources import ResourceError as DagsterResourceFunctionError
+from dagwright.authoring.instance_runs import RunView as DagsterRun
 from dagwright_shared.model.errors import NotFoundError as DagsterRunNotFoundError
+from dagwright_shared.model.runs import RunStatus as DagsterRunStatus
 from dagwright.execution.compute import OutputError as DagsterStepOutputNotFoundError
 from dagwright_shared.model.errors import InvalidRequestError as DagsterUnknownPartitionError
 from dagwright.authoring.resources import UnknownResourceError as DagsterUnknownResourceError
 from dagwright_shared.model.errors import DefinitionError as DagsterUnmetExecutorRequirementsError
 from dagwright_shared.model.errors import UserCodeError as DagsterUserCodeExecutionError
+from dagwright.authoring.freshness import FreshnessPolicy as LegacyFreshnessPolicy
 
 __version__: str

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from dagwright.authoring import invocation, naming
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.definitions import Definitions
+from dagwright.authoring.instance import Instance
+from dagwright.authoring.instance_events import AssetCheckEvaluation, Event, EventType, event_view
+from dagwright.authoring.instance_memory import MemoryStore
+from dagwright.authoring.instance_runs import RunView, run_view
 from dagwright.authoring.jobs import JobDefinition
 from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.results import AssetMaterialization
@@ -19,7 +25,7 @@ from dagwright.authoring.specs import AssetSpec
 from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.executors.in_process import InProcessExecutor
 from dagwright.execution.io_managers import FilesystemIOManager, InMemoryIOManager
-from dagwright.execution.ports import MemoryHistory, MemorySink
+from dagwright.execution.ports import MemorySink
 from dagwright.execution.run import execute
 from dagwright.execution.scope import Kept
 from dagwright.planning.plan import plan_run
@@ -28,11 +34,10 @@ from dagwright_shared.model.errors import DagwrightError, UserCodeError
 from dagwright_shared.model.events import (
     AssetMaterialized,
     AssetObserved,
-    CheckEvaluated,
+    LogMessage,
     Payload,
     RunEvent,
     RunFailed,
-    Severity,
     StepFailed,
     StepRetrying,
     StepSkipped,
@@ -40,62 +45,88 @@ from dagwright_shared.model.events import (
 )
 from dagwright_shared.model.keys import (
     UNPARTITIONED,
-    AssetCheckKey,
-    AssetKey,
     Digest,
+    LocationName,
     PartitionKey,
+    RunId,
+    StepKey,
     format_partition,
     new_run_id,
     parse_partition,
 )
-from dagwright_shared.model.metadata import Metadata
 from dagwright_shared.model.partitions import Partitions, dimensions
-from dagwright_shared.model.runs import LaunchSpec, RunStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssetCheckEvaluation:
-    """What a check found."""
-
-    asset_key: AssetKey
-    check_name: str
-    passed: bool
-    severity: Severity
-    metadata: Metadata
-    description: str | None
-    blocking: bool
-
-    @property
-    def asset_check_key(self) -> AssetCheckKey:
-        return AssetCheckKey(self.asset_key, self.check_name)
+from dagwright_shared.model.runs import LaunchSpec, Run, RunStatus, Trigger, TriggerKind
 
 
 class ExecuteInProcessResult:
     """What a run in this process did: its events, and the values that went through it."""
 
-    def __init__(self, plan: ExecutionPlan, run_id: str, status: RunStatus, sink: MemorySink, kept: Kept) -> None:
-        self.plan, self.run_id, self.status = plan, run_id, status
-        self.events: Sequence[RunEvent] = tuple(sink.events)
+    def __init__(self, plan: ExecutionPlan, run: RunView, events: Sequence[RunEvent], kept: Kept) -> None:
+        self.plan, self.dagster_run = plan, run
+        self.events: Sequence[RunEvent] = tuple(events)
         self._kept = kept
+
+    @property
+    def run_id(self) -> str:
+        return self.dagster_run.run_id
+
+    @property
+    def status(self) -> RunStatus:
+        return self.dagster_run.status
 
     @property
     def success(self) -> bool:
         return self.status is RunStatus.SUCCESS
 
-    @property
-    def all_events(self) -> Sequence[RunEvent]:
-        return self.events
+    @cached_property
+    def all_events(self) -> Sequence[Event]:
+        return [event_view(event, self.dagster_run.job_name) for event in self.events if not isinstance(event.payload, LogMessage)]
 
     @property
-    def all_node_events(self) -> Sequence[RunEvent]:
-        return [event for event in self.events if event.step_key is not None]
+    def all_node_events(self) -> Sequence[Event]:
+        return [event for event in self.all_events if event.step_key is not None]
 
-    def filter_events(self, event_filter: Callable[[RunEvent], bool]) -> Sequence[RunEvent]:
-        return [event for event in self.events if event_filter(event)]
+    def filter_events(self, event_filter: Callable[[Event], bool]) -> Sequence[Event]:
+        return [event for event in self.all_events if event_filter(event)]
 
-    def events_for_node(self, node_name: str) -> Sequence[RunEvent]:
+    def events_for_node(self, node_name: str) -> Sequence[Event]:
         """Events of a step, by its key or op name."""
-        return [event for event in self.events if event.step_key is not None and self._is(event.step_key, node_name)]
+        return [event for event in self.all_node_events if self._is(str(event.step_key), node_name)]
+
+    def get_job_success_event(self) -> Event:
+        """The event that ended the run.
+
+        Raises:
+            LookupError: the run did not succeed.
+        """
+        return self._one(EventType.RUN_SUCCESS)
+
+    get_run_success_event = get_job_success_event
+
+    def get_job_failure_event(self) -> Event:
+        """The event that ended the run.
+
+        Raises:
+            LookupError: the run did not fail.
+        """
+        return self._one(EventType.RUN_FAILURE)
+
+    get_run_failure_event = get_job_failure_event
+
+    def get_step_success_events(self) -> Sequence[Event]:
+        return [event for event in self.all_events if event.is_step_success]
+
+    def get_step_failure_events(self) -> Sequence[Event]:
+        return [event for event in self.all_events if event.is_step_failure]
+
+    def get_failed_step_keys(self) -> set[str]:
+        return {str(event.step_key) for event in self.get_step_failure_events()}
+
+    def _one(self, kind: EventType) -> Event:
+        found = [event for event in self.all_events if event.event_type is kind]
+        if not found:
+            raise LookupError(f"the run ended as {self.status}, so it has no event {kind.name}")
+        return found[0]
 
     def is_node_success(self, node_name: str) -> bool:
         return any(isinstance(event.payload, StepSucceeded) for event in self.events_for_node(node_name))
@@ -135,8 +166,11 @@ class ExecuteInProcessResult:
             raise LookupError(f"this run has no value of the asset {key}")
         return self._kept.assets[key]
 
-    def get_asset_materialization_events(self) -> Sequence[RunEvent]:
-        return [event for event in self.events if isinstance(event.payload, AssetMaterialized)]
+    def get_asset_materialization_events(self) -> Sequence[Event]:
+        return [event for event in self.all_events if event.is_step_materialization]
+
+    def get_asset_observation_events(self) -> Sequence[Event]:
+        return [event for event in self.all_events if event.is_asset_observation]
 
     def asset_materializations_for_node(self, node_name: str) -> Sequence[AssetMaterialization]:
         """The materializations of a step, with their metadata."""
@@ -147,7 +181,7 @@ class ExecuteInProcessResult:
         return [event.payload for event in self.events_for_node(node_name) if isinstance(event.payload, AssetObserved)]
 
     def get_asset_check_evaluations(self) -> Sequence[AssetCheckEvaluation]:
-        return [_evaluation(event.payload) for event in self.events if isinstance(event.payload, CheckEvaluated)]
+        return [event.asset_check_evaluation_data for event in self.all_events if event.event_type is EventType.ASSET_CHECK_EVALUATION]
 
     def __repr__(self) -> str:
         return f"<ExecuteInProcessResult {self.status} {self.run_id}>"
@@ -177,7 +211,7 @@ def materialize(
     Args:
         assets: assets, checks and specs that belong together; external ones are loaded, not made.
         run_config: a dict or a RunConfig.
-        instance: what `context.instance` gives.
+        instance: what `context.instance` gives, and where the run is recorded; by default an empty one in memory.
         resources: by key.
         partition_key: for partitioned assets; with several dimensions their keys joined by `|`.
         raise_on_error: raise the exception of the first step that failed.
@@ -292,22 +326,26 @@ def _partition(resolved: ResolvedDefinitions, key: str | None, target: Mapping[s
 
 
 def _run(plan: ExecutionPlan, instance: Any, raise_on_error: bool, tags: Mapping[str, str] | None) -> ExecuteInProcessResult:
-    sink, kept = MemorySink(), Kept()
-    run_id = new_run_id()
+    instance = Instance.ephemeral() if instance is None else instance
+    kept, run = Kept(), _new_run(plan, tags)
+    store = instance.history if isinstance(instance.history, MemoryStore) else None
+    sink = _RecordingSink(store, run.run_id)
+    if store is not None:
+        store.add_run(run)
     spec = LaunchSpec(
-        run_id=run_id,
-        epoch=1,
-        digest=Digest(""),
-        job_name=plan.job_name,
-        asset_keys=plan.asset_keys,
-        check_keys=(),
-        step_keys=(),
-        partition=plan.partition,
-        config=plan.config,
-        tags=dict(tags or {}),
+        run_id=run.run_id,
+        epoch=run.epoch,
+        digest=run.digest,
+        job_name=run.job_name,
+        asset_keys=run.asset_keys,
+        check_keys=run.check_keys,
+        step_keys=run.step_keys,
+        partition=run.partition,
+        config=run.config,
+        tags=run.tags,
         parent_run_id=None,
         root_run_id=None,
-        inherited=plan.inherited,
+        inherited=run.inherited,
         retry_number=0,
         first_seq=1,
         log_limit_bytes=0,
@@ -318,16 +356,65 @@ def _run(plan: ExecutionPlan, instance: Any, raise_on_error: bool, tags: Mapping
         spec=spec,
         sink=sink,
         cancellation=Cancellation(),
-        history=MemoryHistory(),
+        history=instance.history,
         executor=InProcessExecutor(),
         captures=False,  # a test runner does that, and a script wants to see it
         instance=instance,
         kept=kept,
     )
-    result = ExecuteInProcessResult(plan, run_id, status, sink, kept)
+    result = ExecuteInProcessResult(plan, run_view(run).with_status(status), sink.events, kept)
     if raise_on_error and not result.success:
         _raise(result, kept)
     return result
+
+
+class _RecordingSink(MemorySink):
+    """Keeps the events of the run, also in the memory of an instance."""
+
+    def __init__(self, store: MemoryStore | None, run_id: RunId) -> None:
+        super().__init__()
+        self._store, self._run_id = store, run_id
+        self._recording = threading.Lock()
+
+    def emit(self, payload: Payload, step_key: StepKey | None = None) -> None:
+        with self._recording:
+            super().emit(payload, step_key)
+            if self._store is not None:
+                self._store.append(self._run_id, self.events[-1])
+
+
+def _new_run(plan: ExecutionPlan, tags: Mapping[str, str] | None) -> Run:
+    now = datetime.now(UTC)
+    return Run(
+        run_id=new_run_id(),
+        location=LocationName("memory"),
+        digest=Digest(""),
+        job_name=plan.job_name,
+        asset_keys=plan.asset_keys,
+        check_keys=(),
+        step_keys=(),
+        partition=plan.partition,
+        config=plan.config,
+        tags=dict(tags or {}),
+        status=RunStatus.STARTING,
+        trigger=Trigger(kind=TriggerKind.API),
+        priority=0,
+        run_key=None,
+        parent_run_id=None,
+        root_run_id=None,
+        inherited=plan.inherited,
+        retry_number=0,
+        not_before=None,
+        epoch=1,
+        server_id=None,
+        last_seq=0,
+        created_at=now,
+        claimed_at=now,
+        started_at=None,
+        ended_at=None,
+        error=None,
+        status_reason=None,
+    )
 
 
 def _raise(result: ExecuteInProcessResult, kept: Kept) -> None:
@@ -353,19 +440,6 @@ def _io_manager_keys(assets: Sequence[Any]) -> set[str]:
 
 def _materialization(payload: AssetMaterialized) -> AssetMaterialization:
     return AssetMaterialization(payload.asset_key, payload.description, payload.metadata, format_partition(payload.partition), payload.tags)
-
-
-def _evaluation(payload: Payload) -> AssetCheckEvaluation:
-    assert isinstance(payload, CheckEvaluated)
-    return AssetCheckEvaluation(
-        asset_key=payload.check_key.asset_key,
-        check_name=payload.check_key.name,
-        passed=payload.passed,
-        severity=payload.severity,
-        metadata=payload.metadata,
-        description=payload.description,
-        blocking=payload.blocking,
-    )
 
 
 invocation.install_runner(execute_job_in_process)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from dagwright.authoring.results import AssetMaterialization, AssetObservation
 from dagwright_shared.model import events as e
@@ -13,6 +13,8 @@ from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.history import StoredEvent
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, format_partition
 from dagwright_shared.model.metadata import Metadata
+
+D = TypeVar("D")
 
 ASSET_JOB = "__ASSET_JOB"
 """The name of a run of assets that were picked freely."""
@@ -147,6 +149,18 @@ class Event:
     message: str | None = None
     pid: int | None = None
     step_key: str | None = None
+    recorded: e.RunEvent | None = field(default=None, compare=False, repr=False)
+    """The event as dagwright records it; None for one that was made by hand."""
+
+    @property
+    def payload(self) -> e.Payload | None:
+        """What dagwright records of it."""
+        return self.recorded.payload if self.recorded is not None else None
+
+    @property
+    def timestamp(self) -> float:
+        """Seconds since 1970; 0 for an event that was made by hand."""
+        return self.recorded.time.timestamp() if self.recorded is not None else 0.0
 
     @property
     def event_type(self) -> EventType:
@@ -254,7 +268,7 @@ class Event:
                 return seen.partition
         return None
 
-    def _data(self, kind: type[Any]) -> Any:
+    def _data(self, kind: type[D]) -> D:
         if not isinstance(self.event_specific_data, kind):
             raise TypeError(f"an event {self.event_type_value} has no {kind.__name__}")
         return self.event_specific_data
@@ -387,6 +401,7 @@ def event_view(event: e.RunEvent, job_name: str) -> Event:
         message=message,
         step_key=event.step_key,
         pid=getattr(event.payload, "pid", None),
+        recorded=event,
     )
 
 
@@ -405,7 +420,9 @@ def _data_of(payload: e.Payload) -> tuple[Any, str | None]:
         case e.AssetObserved():
             tags = {**payload.tags, **({"dagster/data_version": payload.data_version} if payload.data_version else {})}
             partition = format_partition(payload.partition) if payload.partition else None
-            seen = AssetObservation(payload.asset_key, payload.description, payload.metadata, partition, tags)
+            seen = AssetObservation(
+                payload.asset_key, description=payload.description, metadata=payload.metadata, partition=partition, tags=tags
+            )
             return AssetObservationData(seen), f"Observed {payload.asset_key}."
         case e.CheckEvaluated(check_key=key):
             found = AssetCheckEvaluation(

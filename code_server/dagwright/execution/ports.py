@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Protocol, TypeVar, runtime_checkable
 
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, LogChunk, LogStream, Payload, RunEvent
+from dagwright_shared.model.history import KnownVersion
 from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey, StepKey
 
 P = TypeVar("P")
@@ -45,16 +46,6 @@ class PumpedSink(Protocol):
 
     def start_pump(self, poll: Callable[[], None]) -> None:
         """Send from a thread while user code keeps this one busy; `poll`, called before each send, reads captured output."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownVersion:
-    """The newest data of an asset partition, as far as this run can know."""
-
-    data_version: str
-    run_id: str | None = None
-    time: datetime | None = None
-    code_version: str | None = None
 
 
 class History(Protocol):
@@ -129,3 +120,5 @@ class MemorySink:
 
 
 NO_HISTORY: History = MemoryHistory()
+
+__all__ = ["NO_HISTORY", "EventSink", "History", "KnownVersion", "MemoryHistory", "MemorySink", "PumpedSink"]
