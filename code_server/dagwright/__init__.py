@@ -23,7 +23,7 @@ _MODULES = {
         "StringSource"
     ),
     "dagwright.authoring.definitions": "Definitions definitions",
-    "dagwright.authoring.executors": "ExecutorDefinition in_process_executor multiprocess_executor",
+    "dagwright.authoring.executors": "ExecutorDefinition asyncio_executor dask_executor in_process_executor multiprocess_executor threads_executor",
     "dagwright.authoring.freshness": "FreshnessPolicy apply_freshness_policy",
     "dagwright.authoring.graphs": "GraphDefinition GraphIn GraphOut graph",
     "dagwright.authoring.instance": (

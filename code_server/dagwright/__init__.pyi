@@ -34,8 +34,11 @@ from dagwright.authoring.config_schema import StringSource as StringSource
 from dagwright.authoring.definitions import Definitions as Definitions
 from dagwright.authoring.definitions import definitions as definitions
 from dagwright.authoring.executors import ExecutorDefinition as ExecutorDefinition
+from dagwright.authoring.executors import asyncio_executor as asyncio_executor
+from dagwright.authoring.executors import dask_executor as dask_executor
 from dagwright.authoring.executors import in_process_executor as in_process_executor
 from dagwright.authoring.executors import multiprocess_executor as multiprocess_executor
+from dagwright.authoring.executors import threads_executor as threads_executor
 from dagwright.authoring.freshness import FreshnessPolicy as FreshnessPolicy
 from dagwright.authoring.freshness import apply_freshness_policy as apply_freshness_policy
 from dagwright.authoring.graphs import GraphDefinition as GraphDefinition

@@ -10,8 +10,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class RunInterrupted(BaseException):
@@ -30,6 +34,7 @@ class Cancellation:
         self._fds: tuple[int, int] | None = None
         self._open = False
         self._delivered = False
+        self._expired = False
 
     def request(self, reason: str | None = None) -> None:
         """Ask the run to stop. Safe in a signal handler and from another thread; only the first reason counts."""
@@ -73,6 +78,36 @@ class Cancellation:
         """Inside, a request waits: for the engine's own code that user code calls, such as writing a log line."""
         return _Gate(self, opens=False)
 
+    def complete(self, coroutine: Coroutine[Any, Any, T], run: Callable[[Coroutine[Any, Any, T]], T]) -> T:
+        """Run a coroutine of user code to its end by `run`; only inside `interruptible()`."""
+        return run(coroutine)
+
+    @contextmanager
+    def limited(self, seconds: float | None) -> Iterator[Callable[[], bool]]:
+        """After so many seconds user code in the main thread is interrupted, as by a request; gives whether that was so.
+
+        Uses the process's timer (SIGALRM); in another thread than the main one there is no limit.
+        """
+        overdue = False
+
+        def expire(_number: int, _frame: FrameType | None) -> None:
+            nonlocal overdue
+            overdue = True
+            self._expired = True
+            self._deliver()
+
+        if seconds is None or threading.current_thread() is not threading.main_thread():
+            yield lambda: False
+            return
+        before = signal.signal(signal.SIGALRM, expire)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
+        try:
+            yield lambda: overdue
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            self._expired = False
+
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self.request(f"the process got {signal.Signals(number).name}")
         self._deliver()
@@ -82,6 +117,9 @@ class Cancellation:
         if self._open and self.requested and not self._delivered:
             self._delivered = True
             raise RunInterrupted(self.reason or "the run was asked to stop")
+        if self._open and self._expired:
+            self._expired = False
+            raise RunInterrupted("its time limit has passed")
 
 
 class _Gate:

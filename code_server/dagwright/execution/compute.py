@@ -54,7 +54,7 @@ def call(step: Step, context: OpExecutionContext, inputs: Mapping[str, Any], can
         value = step.op.fn(context, **keywords) if step.op.context_param is not None else step.op.fn(**keywords)
         if inspect.iscoroutine(value):
             with CoroutineRunner() as runner:
-                value = runner.run(value)
+                value = cancellation.complete(value, runner.run)
     if inspect.isgenerator(value):
         returned = yield from _each(value, step, cancellation)
         if returned is not None:
@@ -146,7 +146,7 @@ def _each_async(generator: AsyncGenerator[Any, Any], step: Step, cancellation: C
             while True:
                 with cancellation.interruptible():
                     try:
-                        value = runner.run(_next(generator))
+                        value = cancellation.complete(_next(generator), runner.run)
                     except StopAsyncIteration:
                         return
                 yield _yielded(step, value)

@@ -1,4 +1,4 @@
-"""Both executors, on the same definitions; then what only one of them must do."""
+"""All executors that need only this process, on the same definitions; then what only one of them must do."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from dagwright.authoring.ops import In, Nothing, Out, op
 from dagwright.authoring.policies import Failure, RetryPolicy, RetryRequested
 from dagwright.authoring.results import Output
 from dagwright.execution.cancellation import Cancellation
+from dagwright.execution.executors.coroutines import AsyncioExecutor
 from dagwright.execution.executors.in_process import InProcessExecutor
 from dagwright.execution.executors.multiprocess import MultiprocessExecutor
+from dagwright.execution.executors.threads import ThreadsExecutor
 from dagwright.execution.ports import MemorySink
 from dagwright_shared.model.events import (
     AssetFailed,
@@ -47,9 +49,17 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(params=["in_process", "multiprocess"])
+EXECUTORS = {
+    "in_process": InProcessExecutor,
+    "multiprocess": lambda: MultiprocessExecutor(2),
+    "threads": ThreadsExecutor,
+    "asyncio": AsyncioExecutor,
+}
+
+
+@pytest.fixture(params=list(EXECUTORS))
 def executor(request):
-    return InProcessExecutor() if request.param == "in_process" else MultiprocessExecutor(2)
+    return EXECUTORS[request.param]()
 
 
 @op
@@ -69,7 +79,7 @@ def boom(a: int) -> int:
     raise ValueError(f"no {a}")
 
 
-class TestBoth:
+class TestAll:
     def test_values_flow_and_events_are_in_order(self, executor):
         @job
         def sums():
@@ -231,8 +241,8 @@ class TestBoth:
         def chatty():
             line = b"x" * 1023 + b"\n"
             for _ in range(10 * 1024):
-                os.write(1, line)
-            os.write(2, b"end")
+                sys.stdout.buffer.write(line)
+            sys.stderr.buffer.write(b"end")
 
         @job
         def talk():
@@ -278,7 +288,7 @@ class TestBoth:
 
         started = time.perf_counter()
         ran = run(many, executor=executor)
-        assert ran.status is RunStatus.SUCCESS
+        assert ran.status is RunStatus.SUCCESS, [f.error for f in ran.of(StepFailed)]
         assert len(ran.of(StepSucceeded)) == 200
         assert time.perf_counter() - started < 60  # a second or two on a quiet machine; the benches measure it
 

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pydantic import BaseModel
 
-from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.execution.executors import Executor
+from dagwright.execution.executors.coroutines import AsyncioExecutor
 from dagwright.execution.executors.in_process import InProcessExecutor
 from dagwright.execution.executors.multiprocess import MultiprocessExecutor
-from dagwright.planning.executor_config import IN_PROCESS, MultiprocessConfig, resolve
+from dagwright.execution.executors.threads import ThreadsExecutor
+from dagwright.planning.executor_config import AsyncioConfig, MultiprocessConfig, ThreadsConfig, resolve
 from dagwright.planning.steps import ExecutionPlan
 
 
 def choose(plan: ExecutionPlan) -> Executor:
     """The executor that the plan names, configured."""
-    definition, config = resolve(plan.executor, plan.config.get("execution"))
-    return make(definition, config)
+    _, config = resolve(plan.executor, plan.config.get("execution"))
+    return make(config)
 
 
-def make(definition: ExecutorDefinition, config: Any) -> Executor:
-    if definition.name == IN_PROCESS:
-        return InProcessExecutor()
-    assert isinstance(config, MultiprocessConfig)
-    return MultiprocessExecutor(config.max_concurrent, cancel_grace=config.cancel_grace_seconds)
+def make(config: BaseModel) -> Executor:
+    match config:
+        case ThreadsConfig():
+            return ThreadsExecutor(
+                config.max_concurrent, cancel_grace=config.cancel_grace_seconds, tag_limits=config.tag_concurrency_limits or ()
+            )
+        case AsyncioConfig():
+            return AsyncioExecutor(
+                config.max_concurrent,
+                max_threads=config.max_threads,
+                cancel_grace=config.cancel_grace_seconds,
+                tag_limits=config.tag_concurrency_limits or (),
+            )
+        case MultiprocessConfig():
+            return MultiprocessExecutor(
+                config.max_concurrent, cancel_grace=config.cancel_grace_seconds, tag_limits=config.tag_concurrency_limits or ()
+            )
+        case _:
+            return InProcessExecutor()

@@ -48,9 +48,9 @@ class Gate:
                     del self._held[slot]
                 if self._enter(step):
                     return step
-        while (step := self._progress.take()) is not None:
-            if self._enter(step):
-                return step
+        while (ready := self._progress.take()) is not None:
+            if self._enter(ready):
+                return ready
         return None
 
     def leave(self, key: StepKey) -> None:

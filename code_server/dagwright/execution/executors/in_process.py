@@ -7,6 +7,7 @@ import select
 
 from dagwright.execution import step as steps
 from dagwright.execution.capture import Capture, LiveCapture
+from dagwright.execution.executors import limits
 from dagwright.execution.ports import PumpedSink
 from dagwright.execution.progress import Progress
 from dagwright.execution.scope import RunScope
@@ -43,12 +44,15 @@ class InProcessExecutor:
         # Before user code: what is done so far is not repeated by a retry after a crash.
         scope.sink.flush()
         meter = Meter()
-        if scope.captures:
-            capture = Capture(step.key, attempt, scope.spec.log_limit_bytes)
-            with live.of(capture), capture.redirected():
+        with scope.cancellation.limited(limits.of(step)) as passed:
+            if scope.captures:
+                capture = Capture(step.key, attempt, scope.spec.log_limit_bytes)
+                with live.of(capture), capture.redirected():
+                    outcome = steps.attempt(environment, step, attempt, lambda payload: progress.relay(step, payload))
+            else:
                 outcome = steps.attempt(environment, step, attempt, lambda payload: progress.relay(step, payload))
-        else:
-            outcome = steps.attempt(environment, step, attempt, lambda payload: progress.relay(step, payload))
+        if passed() and not scope.cancellation.requested:
+            outcome = limits.overdue(step, outcome)
         progress.ended(step, outcome, meter.read())
 
     @staticmethod

@@ -6,11 +6,17 @@ native computation) is therefore not cut short: whoever asked gives it up after 
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import threading
+from collections.abc import Callable, Coroutine
+from functools import partial
 from types import TracebackType
+from typing import Any, TypeVar
 
 from dagwright.execution.cancellation import Cancellation, RunInterrupted
+
+T = TypeVar("T")
 
 _raise_in = ctypes.pythonapi["PyThreadState_SetAsyncExc"]
 _raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
@@ -28,13 +34,17 @@ class Interruption(Cancellation):
         """The thread that is in user code now."""
         self._told = False
         self._arrived = False
+        self._cancel: Callable[[], object] | None = None
+        """Stops the coroutine that this step runs."""
 
     def request(self, reason: str | None = None) -> None:
         """Ask the step to stop. From any thread."""
         with self._guard:
             if not self.requested:
                 self.requested, self.reason = True, reason
-            if self._inside is not None and not self._told:
+            if self._cancel is not None:
+                self._cancel()
+            elif self._inside is not None and not self._told:
                 self._told = True
                 _raise_in(self._inside, self._exception())
 
@@ -43,6 +53,25 @@ class Interruption(Cancellation):
 
     def shielded(self) -> _Door:  # type: ignore[override]
         return _Door(self, opens=False)
+
+    def complete(self, coroutine: Coroutine[Any, Any, T], run: Callable[[Coroutine[Any, Any, T]], T]) -> T:
+        """A coroutine is stopped by way of its loop: an exception raised in the thread would end up in asyncio's own code."""
+
+        async def watched() -> T:
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            assert task is not None
+            with self._guard:
+                self._cancel = partial(loop.call_soon_threadsafe, task.cancel)
+                if self.requested:
+                    task.cancel()
+            try:
+                return await coroutine
+            finally:
+                with self._guard:
+                    self._cancel = None
+
+        with self.shielded():
+            return run(watched())
 
     def _exception(self) -> type[RunInterrupted]:
         """A class, as CPython wants one; it is called in the thread at the moment when the exception is really raised."""

@@ -13,17 +13,21 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dagwright.execution import step as steps
 from dagwright.execution.capture import Capture
+from dagwright.execution.executors import limits
+from dagwright.execution.executors.gate import Gate
 from dagwright.execution.executors.process import ChildProcess, Line, freeze
 from dagwright.execution.outcome import Outcome, StepBroke, StepDone, StepStopped, of_exit
 from dagwright.execution.ports import PumpedSink
 from dagwright.execution.progress import Progress
 from dagwright.execution.scope import RunScope
 from dagwright.execution.usage import ChildMeter, of_rusage
+from dagwright.planning.dynamic import Packed, pack, unpack
+from dagwright.planning.executor_config import TagLimit
 from dagwright.planning.steps import Step
 from dagwright_shared.model.errors import error_info
 from dagwright_shared.model.events import EngineMessage, LogLevel, Payload, Usage
@@ -38,7 +42,7 @@ _NOBODY = StepKey("")
 class _Task:
     """What a forked process is to do."""
 
-    step_key: StepKey
+    step: Packed
     attempt: int
     news: list[tuple[Payload, str]]
     """What the run has made since the fork."""
@@ -66,6 +70,9 @@ class _Worker:
     kill_at: float | None = None
     """When it is killed if it has not ended by then."""
     killed: bool = False
+    expires_at: float | None = None
+    """When its step has run for as long as it may."""
+    overdue: bool = False
 
 
 class MultiprocessExecutor:
@@ -75,17 +82,27 @@ class MultiprocessExecutor:
         max_concurrent: steps at once; None or 0: as many as there are CPUs for this process.
         cancel_grace: seconds between asking a step to stop and killing it.
         exit_grace: seconds that a process whose step is done may take to end, such as for its threads.
+        tag_limits: how many steps with a tag may run at once.
     """
 
     name = "multiprocess"
 
-    def __init__(self, max_concurrent: int | None = None, *, cancel_grace: float = 10.0, exit_grace: float = 10.0) -> None:
+    def __init__(
+        self,
+        max_concurrent: int | None = None,
+        *,
+        cancel_grace: float = limits.GRACE_SECONDS,
+        exit_grace: float = 10.0,
+        tag_limits: Sequence[TagLimit] = (),
+    ) -> None:
         self._max_concurrent = max_concurrent or available_cpus()
         self._cancel_grace = cancel_grace
         self._exit_grace = exit_grace
+        self._tag_limits = tag_limits
 
     def run(self, scope: RunScope, progress: Progress) -> None:
-        with _Loop(scope, progress, self._max_concurrent, self._cancel_grace, self._exit_grace) as loop:
+        gate = Gate(progress, self._max_concurrent, self._tag_limits)
+        with _Loop(scope, progress, gate, self._cancel_grace, self._exit_grace) as loop:
             loop.run()
 
 
@@ -99,9 +116,9 @@ def available_cpus() -> int:
 class _Loop:
     """One run's loop, and what it holds open."""
 
-    def __init__(self, scope: RunScope, progress: Progress, max_concurrent: int, cancel_grace: float, exit_grace: float) -> None:
-        self._scope, self._progress = scope, progress
-        self._max_concurrent, self._cancel_grace, self._exit_grace = max_concurrent, cancel_grace, exit_grace
+    def __init__(self, scope: RunScope, progress: Progress, gate: Gate, cancel_grace: float, exit_grace: float) -> None:
+        self._scope, self._progress, self._gate = scope, progress, gate
+        self._cancel_grace, self._exit_grace = cancel_grace, exit_grace
         self._steps = {step.key: step for step in scope.plan.steps}
         self._workers: list[_Worker] = []
         self._spare: _Worker | None = None
@@ -131,7 +148,7 @@ class _Loop:
                 self._stop()
             # What is done is on its way before what depends on it begins, so that a retry after a crash does not repeat it.
             self._scope.sink.flush()
-            while self._busy < self._max_concurrent and (step := self._progress.take()) is not None:
+            while (step := self._gate.take()) is not None:
                 self._start(step)
             self._scope.sink.flush()
             self._fork_ahead()
@@ -149,10 +166,10 @@ class _Loop:
 
     def _timeout(self) -> float | None:
         now = time.monotonic()
-        moments = [worker.kill_at - now for worker in self._workers if worker.kill_at is not None]
+        moments = [moment - now for worker in self._workers for moment in (worker.kill_at, worker.expires_at) if moment is not None]
         if self._busy:
             moments.append(self._next_tail - now)
-        if (retry := self._progress.seconds_to_retry()) is not None and self._busy < self._max_concurrent:
+        if (retry := self._progress.seconds_to_retry()) is not None and not self._gate.full:
             moments.append(retry)
         return max(0.0, min(moments)) if moments else None
 
@@ -162,21 +179,23 @@ class _Loop:
         attempt = self._progress.attempt(step)
         worker, self._spare = self._spare, None
         if worker is not None:
-            task = _Task(step.key, attempt, self._scope.history.since(worker.mark))
+            task = _Task(pack(step), attempt, self._scope.history.since(worker.mark))
             try:
                 worker.process.tell(task)
             except BrokenPipeError:  # killed while it was idle; it is reaped when its end is noticed
                 worker = None
         if worker is None:
-            worker = self._fork(_Task(step.key, attempt, []))
+            worker = self._fork(_Task(pack(step), attempt, []))
         worker.step = step
         if worker.capture is not None:
             worker.capture.step_key, worker.capture.attempt = step.key, attempt
         self._busy += 1
+        limit = limits.of(step)
+        worker.expires_at = None if limit is None else time.monotonic() + limit
         self._progress.began(step, worker.process.pid)
 
     def _fork_ahead(self) -> None:
-        if self._spare is None and self._busy and not self._progress.stopping and self._progress.more_to_start:
+        if self._spare is None and self._busy and not self._progress.stopping and self._gate.more_to_start:
             self._spare = self._fork(None)
 
     def _fork(self, task: _Task | None) -> _Worker:
@@ -204,7 +223,7 @@ class _Loop:
         for payload, run_id in task.news:
             scope.history.note(payload, run_id)
         meter = ChildMeter()
-        outcome = steps.attempt(environment, self._steps[task.step_key], task.attempt, line.send)
+        outcome = steps.attempt(environment, unpack(task.step, self._steps), task.attempt, line.send)
         environment.close_into(line.send)
         line.send(_Ended(outcome, meter.read()))
 
@@ -276,10 +295,14 @@ class _Loop:
     def _conclude(self, worker: _Worker, outcome: Outcome, usage: Usage) -> None:
         assert worker.step is not None
         worker.over = True
+        worker.expires_at = None
         self._busy -= 1
+        self._gate.leave(worker.step.key)
         if worker.capture is not None:
             self._progress.output(worker.capture.poll())
-        if worker.asked_to_stop and not isinstance(outcome, StepDone):
+        if worker.overdue:
+            outcome = limits.overdue(worker.step, outcome)
+        elif worker.asked_to_stop and not isinstance(outcome, StepDone):
             outcome = StepStopped()
         self._progress.ended(worker.step, outcome, usage)
 
@@ -288,14 +311,20 @@ class _Loop:
     def _stop(self) -> None:
         """Ask every step to stop, and start no others."""
         self._selector.unregister(self._scope.cancellation.fileno())
+        self._gate.let_go()
         self._progress.stop()
         for worker in self._workers:
             if worker is self._spare:
                 worker.process.hang_up()
             elif not worker.over:
-                worker.asked_to_stop = True
-                worker.kill_at = time.monotonic() + self._cancel_grace
-                worker.process.signal_group(signal.SIGTERM)
+                self._ask_to_stop(worker)
+
+    def _ask_to_stop(self, worker: _Worker) -> None:
+        worker.expires_at = None
+        if not worker.asked_to_stop:
+            worker.asked_to_stop = True
+            worker.kill_at = time.monotonic() + self._cancel_grace
+            worker.process.signal_group(signal.SIGTERM)
 
     def _look_at_the_time(self) -> None:
         now = time.monotonic()
@@ -307,6 +336,9 @@ class _Loop:
                 if worker.process.exit_fd is None and worker.process.has_exited():
                     self._exited(worker)
         for worker in self._workers:
+            if worker.expires_at is not None and now >= worker.expires_at:
+                worker.overdue = True
+                self._ask_to_stop(worker)
             if worker.kill_at is not None and now >= worker.kill_at:
                 worker.kill_at, worker.killed = None, True
                 worker.process.signal_group(signal.SIGKILL)
