@@ -47,6 +47,8 @@ class NodeOutput:
     node: str
     output: str = "result"
     flow: Flow = Flow.DIRECT
+    levels: int = 0
+    """Of a collected one: over how many dynamic outputs, one inside the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,17 @@ class OutputHandle:
     output: str
     composer: Composer
     flow: Flow = Flow.DIRECT
+    levels: int = 0
+    """Of a dynamic or collected one: how many dynamic outputs there are between it and where its chain of maps began."""
 
     def to_origin(self) -> NodeOutput:
-        return NodeOutput(self.node, self.output, self.flow)
+        return NodeOutput(self.node, self.output, self.flow, self.levels if self.flow is Flow.COLLECTED else 0)
+
+    @property
+    def depth(self) -> int:
+        """How many dynamic outputs a single value of it is inside of, in this graph."""
+        depth = self.composer.depth_of(self.node, self.output)
+        return depth - self.levels if self.flow is Flow.COLLECTED else depth
 
     def __iter__(self) -> Iterator[Any]:
         raise DefinitionError(
@@ -100,19 +110,30 @@ class DynamicHandle(OutputHandle):
     def map(self, fn: Callable[[OutputHandle], Any]) -> Any:
         """Call `fn` once with a handle that stands for each value; gives handles that can be mapped on or collected."""
         mapped = fn(OutputHandle(self.node, self.output, self.composer, Flow.MAPPED))
-        if isinstance(mapped, OutputHandle):
-            return DynamicHandle(mapped.node, mapped.output, mapped.composer)
+        if isinstance(mapped, Outputs):
+            return Outputs(mapped.__dict__["node"], {name: self._over(handle) for name, handle in zip(mapped.names, mapped, strict=True)})
         if isinstance(mapped, tuple):
-            return (
-                type(mapped)(*(DynamicHandle(h.node, h.output, h.composer) for h in mapped))
-                if hasattr(mapped, "_fields")
-                else tuple(DynamicHandle(h.node, h.output, h.composer) for h in mapped)
+            handles = [self._over(handle) for handle in mapped]
+            return type(mapped)(*handles) if hasattr(mapped, "_fields") else tuple(handles)
+        return self._over(mapped)
+
+    def _over(self, mapped: Any) -> Any:
+        """What a map gave, as something that there is once for each value."""
+        if not isinstance(mapped, OutputHandle):
+            return mapped
+        if mapped.flow is Flow.COLLECTED:
+            raise DefinitionError(
+                f"{self.composer.graph}: what was collected from {mapped.node!r} leaves a map without passing through an op",
+                mend="give it to an op inside the map, and return what that op gives",
             )
-        return mapped
+        base = self.depth - self.levels
+        return DynamicHandle(mapped.node, mapped.output, mapped.composer, levels=max(mapped.depth - base, 0))
 
     def collect(self) -> OutputHandle:
-        """One handle for the list of all values."""
-        return OutputHandle(self.node, self.output, self.composer, Flow.COLLECTED)
+        """One handle for the list of all values, from where the chain of maps began: of maps inside maps it is one flat list."""
+        if self.levels == 0:  # a map whose body does not depend on the value runs once
+            return OutputHandle(self.node, self.output, self.composer)
+        return OutputHandle(self.node, self.output, self.composer, Flow.COLLECTED, self.levels)
 
 
 class Outputs(tuple[Any, ...]):
@@ -177,18 +198,31 @@ class Composer:
         self.graph = graph
         self.nodes: dict[str, Node] = {}
         self.edges: dict[str, dict[str, Edge]] = {}
+        self._depths: dict[str, int] = {}
 
     def add(self, node: Node, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         name = self._free_name(node)
         definition = node.definition
         self.nodes[name] = replace(node, name=name)
         self.edges[name] = {key: self._edge(name, key, value) for key, value in self._bind(definition, name, args, kwargs).items()}
+        self._depths[name] = max(
+            (self._depth(source) for edge in self.edges[name].values() for source in edge.sources if isinstance(source, NodeOutput)),
+            default=0,
+        )
         handles: dict[str, OutputHandle] = {
-            key: (DynamicHandle if out.is_dynamic else OutputHandle)(name, key, self) for key, out in definition.outs.items()
+            key: DynamicHandle(name, key, self, levels=dynamic_levels(definition, key)) if out.is_dynamic else OutputHandle(name, key, self)
+            for key, out in definition.outs.items()
         }
         if len(handles) == 1:
             return next(iter(handles.values()))
         return Outputs(name, handles) if handles else None
+
+    def depth_of(self, node: str, output: str) -> int:
+        """How many dynamic outputs an output of a node is inside of, its own included."""
+        return self._depths[node] + dynamic_levels(self.nodes[node].definition, output)
+
+    def _depth(self, source: NodeOutput) -> int:
+        return self.depth_of(source.node, source.output) - source.levels
 
     def _free_name(self, node: Node) -> str:
         if node.name not in self.nodes:
@@ -245,6 +279,13 @@ class Composer:
             f"{self.graph}: the input {key!r} of {node!r} was given {value!r}, a {type(value).__name__}",
             mend="give the output of another op; for a constant use config, or a default value of the argument",
         )
+
+
+def dynamic_levels(definition: Any, output: str) -> int:
+    """How many mapping keys a single value of an output has: of a graph's output as many as there are dynamic outputs on its way."""
+    if not definition.outs[output].is_dynamic:
+        return 0
+    return int(getattr(definition, "output_depths", {}).get(output, 1))
 
 
 _stack: ContextVar[tuple[Composer, ...]] = ContextVar("composers", default=())

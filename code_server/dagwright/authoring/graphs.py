@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from dagwright.authoring import composition, naming, ops, signatures
 from dagwright.authoring import source as sources
+from dagwright.authoring.config import RunConfig, config_dict
+from dagwright.authoring.config_mapping import ConfigMapping
 from dagwright.authoring.composition import Edge, GraphInput, Node, NodeOutput, OutputHandle
 from dagwright.authoring.ops import DEFAULT_OUTPUT, In, OpDefinition, Out
 from dagwright.authoring.policies import RetryPolicy
@@ -59,8 +61,14 @@ class GraphDefinition:
     outs: Mapping[str, Out] = field(default_factory=dict)
     outputs: Mapping[str, NodeOutput] = field(default_factory=dict)
     """Which node's output each output of the graph is."""
+    output_depths: Mapping[str, int] = field(default_factory=dict)
+    """Of its dynamic outputs: over how many dynamic outputs inside the graph there are values of it."""
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    config_mapping: ConfigMapping | None = None
+    """Makes the config of the ops inside from the config of the graph."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Config of the ops inside that is fixed, by op name."""
     source: SourceRef | None = None
 
     @property
@@ -102,6 +110,19 @@ class GraphDefinition:
         """This graph with a retry policy for its ops that have none, to be called in a graph body."""
         return composition.PendingNode(Node(definition=self, name=self.name)).with_retry_policy(retry_policy)
 
+    def configured(
+        self, config_or_config_fn: Any, name: str | None = None, config_schema: Any = None, description: str | None = None
+    ) -> GraphDefinition:
+        """The same graph whose config mapping receives fixed config, or config that a function makes of simpler config."""
+        outer = self.config_mapping
+        if outer is None:
+            raise DefinitionError(
+                f"graph {self.name!r} has no config mapping to configure", source=self.source, mend="give it config=ConfigMapping(...)"
+            )
+        fn = config_or_config_fn if callable(config_or_config_fn) else lambda _: config_or_config_fn
+        made = ConfigMapping(lambda value: outer.resolve(fn(value)), config_schema if config_schema is not None else dict)
+        return replace(self, name=name or self.name, config_mapping=made, description=description or self.description)
+
     def to_job(self, name: str | None = None, **options: Any) -> JobDefinition:
         """A job that runs this graph.
 
@@ -142,6 +163,7 @@ def graph(
     ins: Mapping[str, GraphIn] | None = ...,
     out: GraphOut | Mapping[str, GraphOut] | None = ...,
     tags: Mapping[str, Any] | None = ...,
+    config: Any = ...,
 ) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
 def graph(compose_fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a function whose body calls ops into a graph.
@@ -154,6 +176,7 @@ def graph(compose_fn: Callable[..., Any] | None = None, /, **options: Any) -> An
         ins: descriptions of the inputs.
         out: one `GraphOut`, or several by name; then return a dict of handles (or a tuple in that order).
         tags: given to each run of a job made of it.
+        config: of the ops inside: a dict by op name, or a ConfigMapping.
 
     Raises:
         DefinitionError: the body connects what cannot be connected.
@@ -186,6 +209,7 @@ def make_graph(
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     tags: Mapping[str, Any] | None = None,
     what: str = "graph",
+    config: Any = None,
 ) -> GraphDefinition:
     """The work of `@graph` and of `@job`'s body."""
     source = sources.of_function(fn)
@@ -211,10 +235,19 @@ def make_graph(
         ins=graph_ins,
         outs={key: _out_of(composer, handle, described.get(key)) for key, handle in outputs.items()},
         outputs={key: handle.to_origin() for key, handle in outputs.items()},
+        output_depths={key: handle.depth for key, handle in outputs.items() if handle.depth},
         description=description or ops.doc(fn),
         tags=naming.check_tags(tags, f"{what} {called!r}", source),
+        config_mapping=config if isinstance(config, ConfigMapping) else None,
+        config={} if isinstance(config, ConfigMapping) else _fixed(config),
         source=source,
     )
+
+
+def _fixed(config: Any) -> Mapping[str, Any]:
+    given = config_dict(config)
+    inner = given.get("ops")
+    return inner if isinstance(config, RunConfig) and isinstance(inner, Mapping) else given
 
 
 def _outputs(
@@ -240,16 +273,22 @@ def _outputs(
             raise DefinitionError(
                 f"{what} returns {handle!r} as its output {name!r}", source=source, mend="return what an op or graph in its body gave"
             )
+        if handle.flow is composition.Flow.COLLECTED:
+            raise DefinitionError(
+                f"{what} returns what was collected from {handle.node!r} as its output {name!r}",
+                source=source,
+                mend="give it to an op that makes one value of the list, and return what that op gives",
+            )
     return found
 
 
 def _out_of(composer: composition.Composer, handle: OutputHandle, declared: GraphOut | None) -> Out:
     inner = composer.nodes[handle.node].definition.outs[handle.output]
-    if declared is None or declared.description is None:
+    kind = ops.DynamicOut if handle.depth else Out
+    if kind is type(inner) and (declared is None or declared.description is None):
         return inner
-    return type(inner)(
-        inner.dagster_type, declared.description, inner.is_required, inner.io_manager_key, inner.metadata, inner.code_version
-    )
+    description = declared.description if declared is not None and declared.description is not None else inner.description
+    return kind(inner.dagster_type, description, inner.is_required, inner.io_manager_key, inner.metadata, inner.code_version)
 
 
 def check_connected(graph: GraphDefinition, what: str, values: Mapping[str, Any] | None = None) -> None:

@@ -138,6 +138,11 @@ class Out:
         values = {name: getattr(self, name) for name in Out.__slots__}
         return type(self)(**{**values, "dagster_type": annotation})
 
+    def stored_by(self, io_manager_key: str) -> Out:
+        """The same output, stored by another IO manager."""
+        values = {name: getattr(self, name) for name in Out.__slots__}
+        return type(self)(**{**values, "io_manager_key": io_manager_key})
+
 
 class DynamicOut(Out):
     """An output of many values: the op yields a `DynamicOutput` for each, and `.map` copies what is downstream."""
@@ -160,6 +165,8 @@ class OpDefinition:
     metadata: Metadata = field(default_factory=dict)
     retry_policy: RetryPolicy | None = None
     pool: str | None = None
+    timeout: float | None = None
+    """Seconds that an attempt may take."""
     code_version: str | None = None
     config_type: ConfigType | None = None
     """What `config` must look like; None when the op takes none."""
@@ -232,6 +239,7 @@ def op(
     retry_policy: RetryPolicy | None = ...,
     code_version: str | None = ...,
     pool: str | None = ...,
+    timeout: float | None = ...,
 ) -> Callable[[Callable[..., Any]], OpDefinition]: ...
 def op(compute_fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a function into an op: a node of jobs and graphs.
@@ -250,6 +258,8 @@ def op(compute_fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         retry_policy: when to try again after an exception.
         code_version: changes when the function's meaning does.
         pool: limits how many steps of that pool run at once.
+        timeout: seconds that an attempt may take; a longer one is ended and counts as failed. Where it is absent, the tag
+            `dagwright/timeout` says it.
 
     Raises:
         DefinitionError: a name, input or output does not fit the function.
@@ -280,6 +290,7 @@ def make_op(
     retry_policy: RetryPolicy | None = None,
     code_version: str | None = None,
     pool: str | None = None,
+    timeout: float | None = None,
 ) -> OpDefinition:
     """The work of `@op`."""
     source = sources.of_function(fn)
@@ -300,6 +311,7 @@ def make_op(
         retry_policy=retry_policy,
         code_version=code_version or version,
         pool=pool,
+        timeout=timeout,
         source=source,
     )
 
@@ -312,12 +324,15 @@ def build(
     config_schema: Any = None,
     required_resource_keys: AbstractSet[str] | None = None,
     retry_policy: RetryPolicy | None = None,
+    timeout: float | None = None,
     source: SourceRef | None = None,
     **fields: Any,
 ) -> OpDefinition:
     """An op of a function whose signature, inputs and outputs are known. Shared by ops, assets and checks."""
     if retry_policy is not None and not isinstance(retry_policy, RetryPolicy):
         raise DefinitionError(f"{what}: retry_policy is a {type(retry_policy).__name__}", source=source, mend="give a RetryPolicy")
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf")):
+        raise DefinitionError(f"{what}: timeout is {timeout!r}", source=source, mend="give seconds, such as timeout=30")
     if config_schema is not None and signature.config_param is not None:
         raise DefinitionError(f"{what} has both a `config` argument and config_schema=", source=source, mend="keep one of them")
     keys = required_resource_keys or frozenset()
@@ -336,6 +351,7 @@ def build(
         is_generator=signature.is_generator,
         is_async=signature.is_async,
         retry_policy=retry_policy,
+        timeout=float(timeout) if timeout is not None else None,
         source=source,
         **fields,
     )

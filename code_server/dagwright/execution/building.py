@@ -53,15 +53,16 @@ def build_op_context(
         op_config: what `context.op_config` gives; parsed when the op declares config.
         resources_config: `{key: {"config": ...}}`.
         partition_key: of the run.
+        mapping_key: what `context.get_mapping_key()` gives.
         run_tags: what `context.run.tags` gives.
 
     Example:
         >>> build_op_context(partition_key="2013-01-01").partition_key
         '2013-01-01'
     """
-    del mapping_key
     return _build(
         OpExecutionContext,
+        mapping_key=mapping_key,
         resources=resources,
         op_config=op_config if op_config is not None else config,
         resources_config=resources_config,
@@ -282,6 +283,7 @@ def _build(kind: type[C], *, resources: Any, op_config: Any, resources_config: A
             resources=Scoped(values),
             instance=instance,
             partition=partition,
+            mapping_key=more.get("mapping_key"),
             built=True,
         )
     )

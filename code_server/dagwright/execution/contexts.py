@@ -39,6 +39,8 @@ class Surroundings:
     added: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Metadata by output."""
     added_to_assets: dict[AssetKey, dict[str, Any]] = field(default_factory=dict)
+    mapping_key: str | None = None
+    """Of a context that was made by hand."""
     built: bool = False
     """Made by hand, outside of a run."""
     close: Callable[[], None] | None = None
@@ -218,13 +220,19 @@ class OpExecutionContext:
         Args:
             metadata: plain values or MetadataValues.
             output_name: needed only where there are several outputs.
+            mapping_key: of a dynamic output: which value; attach it before the value is yielded.
         """
-        del mapping_key
         name = output_name or self._only_output()
+        if mapping_key is not None:
+            name = f"{name}[{mapping_key}]"
         self._s.added.setdefault(name, {}).update(metadata)
 
-    def get_output_metadata(self, output_name: str) -> Mapping[str, Any] | None:
-        return self._s.added.get(output_name)
+    def get_output_metadata(self, output_name: str, mapping_key: str | None = None) -> Mapping[str, Any] | None:
+        return self._s.added.get(output_name if mapping_key is None else f"{output_name}[{mapping_key}]")
+
+    def get_mapping_key(self) -> str | None:
+        """The mapping key of a step that is mapped over a dynamic output; of maps inside maps the innermost one."""
+        return self._step.path[-1] if self._step.path else self._s.mapping_key
 
     def add_asset_metadata(self, metadata: Mapping[str, Any], asset_key: Any = None, partition_key: str | None = None) -> None:
         """Attach metadata to the materialization of an asset that this step makes; of all of them when none is named."""

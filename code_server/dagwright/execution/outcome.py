@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dagwright_shared.model.errors import ErrorInfo
@@ -13,6 +14,8 @@ from dagwright_shared.model.errors import ErrorInfo
 class StepDone:
     outputs: frozenset[str]
     """Names of the outputs that were produced; an optional one may be missing."""
+    mapping_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of the dynamic ones, in the order in which they were yielded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from dagwright.execution.outcome import Outcome, StepBroke, StepDone, StepStopped
 from dagwright.execution.scope import RunScope
+from dagwright.planning.dynamic import Change, Growth, key_at, placeholder
 from dagwright.planning.state import Phase, PlanState, Skip, may_retry, retry_delay
-from dagwright.planning.steps import Step, node
+from dagwright.planning.steps import FromMany, FromOutput, PlannedInput, Step, node, planned_step, upstream
 from dagwright_shared.model.events import (
     AssetFailed,
     AssetMaterialized,
@@ -19,11 +21,14 @@ from dagwright_shared.model.events import (
     StepFailed,
     StepRetrying,
     StepSkipped,
+    StepsPlanned,
     StepStarted,
     StepSucceeded,
     Usage,
 )
 from dagwright_shared.model.keys import AssetKey, StepKey
+
+_STEPS_AN_EVENT = 500
 
 
 class Progress:
@@ -33,11 +38,18 @@ class Progress:
         self.scope = scope
         self.clock = clock
         self._rng = rng
-        self._steps = {step.key: step for step in scope.plan.steps}
-        self.state = PlanState(node(step) for step in scope.plan.steps)
+        self._steps: dict[StepKey, Step] = {}
+        plan = scope.plan
+        self.growth = Growth(plan.steps, plan.chosen, plan.inherited)
+        self._ordinal = len(plan.steps)
+        self.state = PlanState(())
+        self.stopping = False
         self._made: set[AssetKey] = set()
         self._lost: set[AssetKey] = set()
-        self.stopping = False
+
+    def begin(self) -> None:
+        """Lay out the plan: call it once, after the run's first event."""
+        self._grow(self.growth.start())
 
     @property
     def finished(self) -> bool:
@@ -51,7 +63,20 @@ class Progress:
     def take(self) -> Step | None:
         """The next step to start now, if any."""
         key = None if self.stopping else self.state.take(self.clock())
-        return self._steps[key] if key is not None else None
+        return self._known(self._steps[key]) if key is not None else None
+
+    def _known(self, step: Step) -> Step:
+        """The step without what is missing of the lists that it takes: outputs that were left out on purpose."""
+        if not any(isinstance(planned.source, FromMany) for planned in step.inputs):
+            return step
+        return replace(step, inputs=tuple(self._there(planned) for planned in step.inputs))
+
+    def _there(self, planned: PlannedInput) -> PlannedInput:
+        if not isinstance(planned.source, FromMany):
+            return planned
+        sources = planned.source.sources
+        kept = tuple(s for s in sources if not isinstance(s, FromOutput) or self.state.produced(s.step, s.output))
+        return planned if len(kept) == len(sources) else replace(planned, source=FromMany(sources=kept))
 
     def put_back(self, step: Step) -> None:
         """A step that was taken has not been started after all."""
@@ -83,12 +108,45 @@ class Progress:
         """A step attempt is over: emit its end and release, retry or skip."""
         match outcome:
             case StepDone():
+                if self.growth.makes_levels(step):
+                    # First, or a retry of the run after a crash in between would miss the new steps.
+                    self._grow(self.growth.landed(step, outcome.mapping_keys))
                 self.scope.sink.emit(StepSucceeded(attempt=self.attempt(step), usage=usage), step.key)
                 self._skip(self.state.done(step.key, outcome.outputs))
             case StepStopped():
                 self._canceled(step)
             case StepBroke():
                 self._broke(step, outcome, usage)
+
+    def _grow(self, change: Change) -> None:
+        """Take in what the plan has gained, and tell of it."""
+        for step in (*change.added, *change.filled):
+            self._steps[step.key] = step
+        self._tell(change)
+        skips = self.state.grow(node(step) for step in change.added)
+        for key, need in change.needs:
+            skips += self.state.extend(key, needs=(need,), release=False)
+        for step in change.filled:
+            full = node(step)
+            skips += self.state.extend(step.key, needs=full.needs, any_of=full.any_of, release=True)
+        self._skip(skips)
+
+    def _tell(self, change: Change) -> None:
+        # What there is from the start is in the run's first event.
+        fresh = (*(step for step in change.added if step.pattern is not None), *change.filled)
+        shown = [planned_step(step, step.key, upstream(step)) for step in fresh]
+        gone = frozenset(change.gone)
+        for pattern, path in change.placeholders:
+            key = placeholder(pattern, path)
+            if path and key not in gone:
+                levels = enumerate(pattern.scope[: len(path) + 1])
+                shown.append(planned_step(pattern, key, [key_at(level.step, path[:depth]) for depth, level in levels]))
+        for start in range(0, max(len(shown), 1), _STEPS_AN_EVENT):
+            some = tuple(shown[start : start + _STEPS_AN_EVENT])
+            replaced = tuple(change.gone) if start == 0 else ()
+            if some or replaced:
+                self.scope.sink.emit(StepsPlanned(steps=some, gone=replaced, first_ordinal=self._ordinal))
+            self._ordinal += len(some)
 
     def stop(self) -> None:
         """The run is being canceled: start nothing any more."""
@@ -121,6 +179,7 @@ class Progress:
         self.scope.sink.emit(StepFailed(attempt=attempt, error=broke.error, usage=usage), step.key)
         self._lose(step, f"step {step.key!r} failed")
         self._skip(self.state.fail(step.key))
+        self._forgo(step, "failed")
 
     def _canceled(self, step: Step) -> None:
         self.scope.sink.emit(StepCanceled(attempt=self.attempt(step)), step.key)
@@ -132,6 +191,13 @@ class Progress:
             self.scope.sink.emit(StepSkipped(reason=skip.reason), skip.key)
             if self.state.phase(skip.key) is Phase.SKIPPED and self.state.skipped_by_failure(skip.key):
                 self._lose(self._steps[skip.key], skip.reason)
+            self._forgo(self._steps[skip.key], "was skipped")
+
+    def _forgo(self, step: Step, what: str) -> None:
+        """Steps that are mapped over an output of this one will never be made."""
+        if self.growth.makes_levels(step):
+            for key in self.growth.lost(step):
+                self.scope.sink.emit(StepSkipped(reason=f"upstream step {step.key!r} {what}"), key)
 
     def _lose(self, step: Step, reason: str) -> None:
         for key in step.asset_keys:

@@ -63,6 +63,7 @@ def execute(  # noqa: PLR0913 - what a run is tied to
     sink.flush()
     progress = Progress(scope)
     try:
+        progress.begin()
         runner.run(scope, progress)
     except RunInterrupted:
         progress.stop()

@@ -106,7 +106,7 @@ def attempt(environment: Environment, step: Step, number: int, emit: Emit) -> Ou
         pipeline.run()
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of user code fail the step, not us
         return _end(pipeline, error)
-    return StepDone(outputs=frozenset(pipeline.seen))
+    return _done(pipeline)
 
 
 async def attempt_async(environment: Environment, step: Step, number: int, emit: Emit, elsewhere: Elsewhere) -> Outcome:
@@ -130,7 +130,12 @@ async def attempt_async(environment: Environment, step: Step, number: int, emit:
         return _end(pipeline, error)
     finally:
         undo_logs()
-    return StepDone(outputs=frozenset(pipeline.seen))
+    return _done(pipeline)
+
+
+def _done(pipeline: _Pipeline) -> StepDone:
+    keys = {name: tuple(of_output) for name, of_output in pipeline.mapping_keys.items()}
+    return StepDone(outputs=frozenset(pipeline.seen), mapping_keys=keys)
 
 
 def _pipeline(environment: Environment, step: Step, number: int, emit: Emit) -> _Pipeline:
@@ -176,6 +181,7 @@ class _Pipeline:
         self.environment, self.step, self._number, self.emit = environment, step, number, emit
         self._scope = environment.scope
         self.seen: dict[str, None] = {}
+        self.mapping_keys: dict[str, dict[str, None]] = {}
         self._blocked: list[AssetCheckKey] = []
         self._evaluated: set[AssetCheckKey] = set()
         self._input_versions: dict[str, str] | None = None
@@ -237,9 +243,9 @@ class _Pipeline:
     def take(self, result: compute.Result) -> None:
         match result:
             case Output():
-                self._output(self._named(result.output_name), result.value, result.metadata, result.data_version, result.tags)
+                self._output(self._plain(result.output_name), result.value, result.metadata, result.data_version, result.tags)
             case DynamicOutput():
-                raise OutputError(f"step {self.step.key!r} yielded a DynamicOutput for an output that is not declared with DynamicOut")
+                self._dynamic_output(result)
             case MaterializeResult():
                 self._materialize_result(result)
             case ObserveResult():
@@ -250,6 +256,14 @@ class _Pipeline:
                 self.emit(contexts.event_payload(result, self.step.partition))
             case _:
                 assert_never(result)
+
+    def _plain(self, name: str) -> PlannedOutput:
+        output = self._named(name)
+        if output.dynamic:
+            raise OutputError(
+                f"step {self.step.key!r} gave an Output for its dynamic output {name!r}; yield DynamicOutput(value, mapping_key=...)"
+            )
+        return output
 
     def _named(self, name: str) -> PlannedOutput:
         output = self.step.output(name)
@@ -281,6 +295,32 @@ class _Pipeline:
         self.emit(OutputStored(output_name=output.name, io_manager_key=output.io_manager_key, metadata=stored))
         if output.asset_key is not None:
             self._materialized(output, output.asset_key, stored, version, tags)
+
+    def _dynamic_output(self, result: DynamicOutput[Any]) -> None:
+        output = self._named(result.output_name)
+        if not output.dynamic:
+            raise OutputError(
+                f"step {self.step.key!r} yielded a DynamicOutput for its output {output.name!r}, which is not declared with DynamicOut; "
+                "declare it so, or yield an Output"
+            )
+        keys = self.mapping_keys.setdefault(output.name, {})
+        if result.mapping_key in keys:
+            raise OutputError(
+                f"step {self.step.key!r} gave the mapping key {result.mapping_key!r} of its output {output.name!r} twice; "
+                "each DynamicOutput needs a key of its own"
+            )
+        added = self.context.surroundings.added.pop(f"{output.name}[{result.mapping_key}]", {})
+        own: dict[str, Any] = {**result.metadata, **added}
+        keys[result.mapping_key] = None
+        kept = self._scope.kept
+        if kept is not None:
+            kept.outputs.setdefault((self.step.key, output.name), {})[result.mapping_key] = result.value
+        if not output.nothing:
+            own.update(self._values.store(output, result.value, mapping_key=result.mapping_key, metadata=own))
+        self.seen[output.name] = None
+        self.emit(
+            OutputStored(output_name=output.name, io_manager_key=output.io_manager_key, mapping_key=result.mapping_key, metadata=clean(own))
+        )
 
     def _materialize_result(self, result: MaterializeResult[Any]) -> None:
         output = self._output_of(result.asset_key, "MaterializeResult")

@@ -13,7 +13,18 @@ from dagwright.execution.contexts import OpExecutionContext, clean
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.io_contexts import InputContext, OutputContext
 from dagwright.execution.ports import History
-from dagwright.planning.steps import FromAsset, FromMany, FromOutput, FromValue, PlannedInput, PlannedOutput, Step, flat
+from dagwright.planning.steps import (
+    FromAsset,
+    FromCollected,
+    FromMany,
+    FromOutput,
+    FromValue,
+    PlannedInput,
+    PlannedOutput,
+    Single,
+    Step,
+    flat,
+)
 from dagwright_shared.model import mappings
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.events import InputLoaded, Payload
@@ -41,30 +52,28 @@ class Values:
         manager: GetManager,
         emit: Callable[[Payload], None],
         cancellation: Cancellation,
-        produced: Callable[[FromOutput], bool] | None = None,
     ) -> None:
         self._step, self._context, self._run, self._history = step, context, run, history
         self._manager, self._emit, self._cancellation = manager, emit, cancellation
-        self._produced = produced or (lambda _: True)
 
     def load_all(self) -> dict[str, Any]:
         """The arguments that come from upstream."""
-        return {planned.name: self._load(planned) for planned in self._step.inputs}
+        return {planned.name: self._load(planned) for planned in self._step.inputs if not planned.nothing}
 
     def _load(self, planned: PlannedInput) -> Any:
         if isinstance(planned.source, FromMany):
-            there = [s for s in flat(planned.source) if not isinstance(s, FromOutput) or self._produced(s)]
-            return [self._load_one(planned, source) for source in there]
+            return [self._load_one(planned, source) for source in flat(planned.source)]
         return self._load_one(planned, planned.source)
 
-    def _load_one(self, planned: PlannedInput, source: FromOutput | FromAsset | FromValue) -> Any:
+    def _load_one(self, planned: PlannedInput, source: Single) -> Any:
+        assert not isinstance(source, FromCollected), f"step {self._step.key!r} began before it was known what it collects"
         if isinstance(source, FromValue):
             return source.value
         key = planned.io_manager_key or source.io_manager_key
         context = self.input_context(planned, source)
         with self._cancellation.interruptible():
             value = self._manager(key).load_input(context)
-        where = source.asset_key.to_user_string() if isinstance(source, FromAsset) else f"{source.step}.{source.output}"
+        where = source.asset_key.to_user_string() if isinstance(source, FromAsset) else _named(source)
         self._emit(InputLoaded(input_name=planned.name, io_manager_key=key, source=where, metadata=clean(context.note_metadata())))
         return value
 
@@ -85,7 +94,9 @@ class Values:
             )
         else:
             run = self._run if source.run_id is None else RunInfo(run_id=source.run_id, job_name=self._run.job_name)
-            upstream = OutputContext(name=source.output, step_key=source.step, run=run, log=self._context.log)
+            upstream = OutputContext(
+                name=source.output, step_key=source.step, mapping_key=source.mapping_key, run=run, log=self._context.log
+            )
         return InputContext(
             name=planned.name,
             step_key=self._step.key,
@@ -164,3 +175,7 @@ class Values:
                     elif isinstance(item, Mapping):
                         context.add_output_metadata(item)
         return clean(context.note_metadata())
+
+
+def _named(source: FromOutput) -> str:
+    return f"{source.step}.{source.output}" + (f"[{source.mapping_key}]" if source.mapping_key is not None else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,25 @@ from dagwright.authoring.ops import In, OpDefinition, Out
 from dagwright.authoring.policies import RetryPolicy
 from dagwright.planning.config import ConfigReader
 from dagwright.planning.state import Need
-from dagwright.planning.steps import FromAsset, FromMany, FromOutput, FromValue, PlannedInput, PlannedOutput, Source, Step, flat
-from dagwright_shared.model.errors import InvalidRequestError, Problem
+from dagwright.planning.steps import (
+    FromAsset,
+    FromCollected,
+    FromMany,
+    FromOutput,
+    FromValue,
+    Level,
+    PlannedInput,
+    PlannedOutput,
+    Single,
+    Source,
+    Step,
+    flat,
+)
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey, StepKey
 from dagwright_shared.model.partitions import Partitions
+
+TIMEOUT_TAG = "dagwright/timeout"
+"""Seconds that an attempt of a step may take, where its op says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +79,11 @@ def flatten(
         after: dict[Need, None] = dict.fromkeys(order)
         for key, wanted in node.definition.ins.items():
             edge = graph.dependencies.get(name, {}).get(key)
-            source = _source(edge, made, given or {}, f"{handle}.{key}") if edge is not None else None
-            if wanted.is_nothing and source is not None:
-                after.update((Need(step=one.step, output=one.output), None) for one in _outputs_of(source))
-            elif source is not None:
+            source = _source(edge, made, given or {}) if edge is not None else None
+            if source is not None:
                 sources[key] = source
+            if source is not None and wanted.is_nothing and isinstance(node.definition, GraphDefinition):
+                after.update((Need(step=one.step, output=one.output), None) for one in _outputs_of(source))
         own = config.node(name)
         if isinstance(node.definition, GraphDefinition):
             inner = flatten(node.definition, config=own, defaults=defaults, prefix=f"{handle}.", given=sources, order=tuple(after))
@@ -86,7 +101,7 @@ def flatten(
                 retry=retry_policy_of(node, defaults.retry_policy),
             )
             result.steps.append(step)
-            made[name] = {o.name: FromOutput(step=step.key, output=o.name, io_manager_key=o.io_manager_key) for o in step.outputs}
+            made[name] = {o.name: _made(step, o) for o in step.outputs}
     config.done(graph.nodes)
     for key, origin in graph.outputs.items():
         result.outputs[key] = made[origin.node][origin.output]
@@ -107,9 +122,9 @@ def op_step(
     """One step of an op whose connected inputs are known; the rest comes from config or by default."""
     inputs = []
     for name, wanted in op.ins.items():
-        if wanted.is_nothing:
-            continue
-        source = sources.get(name) or _unconnected(op, name, wanted, config, defaults)
+        source = sources.get(name)
+        if source is None and not wanted.is_nothing:
+            source = _unconnected(op, name, wanted, config, defaults)
         if source is not None:
             inputs.append(
                 PlannedInput(
@@ -118,9 +133,11 @@ def op_step(
                     io_manager_key=wanted.input_manager_key,
                     annotation=wanted.dagster_type,
                     metadata=wanted.metadata,
+                    nothing=wanted.is_nothing,
                 )
             )
     raw, parsed = config.of_op(op)
+    all_tags = {**op.tags, **(tags or {})}
     return Step(
         key=key,
         op=op,
@@ -131,7 +148,9 @@ def op_step(
         config=parsed,
         raw_config=raw,
         retry_policy=retry.to_model() if retry is not None else None,
-        tags={**op.tags, **(tags or {})},
+        tags=all_tags,
+        timeout_seconds=_timeout(op, all_tags, config),
+        scope=_scope(key, inputs, config),
         partitions=defaults.partitions,
         partition=defaults.partition,
         assets=defaults.assets,
@@ -168,10 +187,46 @@ def _unconnected(op: OpDefinition, name: str, wanted: In, config: ConfigReader, 
     return None
 
 
-def _source(edge: Edge, made: Mapping[str, Mapping[str, FromOutput]], given: Mapping[str, Source], where: str) -> Source | None:
-    found: list[FromOutput | FromAsset | FromValue] = []
+def _made(step: Step, output: PlannedOutput) -> FromOutput:
+    """The output as those downstream see it: a dynamic one has a value for each mapping key."""
+    own = (Level(step.key, output.name),) if output.dynamic else ()
+    return FromOutput(step=step.key, output=output.name, io_manager_key=output.io_manager_key, scope=step.scope + own)
+
+
+def _scope(key: StepKey, inputs: Sequence[PlannedInput], config: ConfigReader) -> tuple[Level, ...]:
+    """What a step is mapped over: all that its inputs are, which must lie within one another."""
+    scopes = [one.scope for planned in inputs for one in flat(planned.source) if isinstance(one, FromOutput | FromCollected)]
+    widest = max(scopes, key=len, default=())
+    for scope in scopes:
+        if scope != widest[: len(scope)]:
+            config.problem(
+                "",
+                f"step {key!r} is mapped over two dynamic outputs that are independent of each other: that of {scope[-1].step!r} and that "
+                f"of {widest[len(scope) - 1].step!r}; collect one of them, or map inside the other's map",
+            )
+            return ()
+    return widest
+
+
+def _timeout(op: OpDefinition, tags: Mapping[str, str], config: ConfigReader) -> float | None:
+    """Seconds from `timeout=`, or from the tag where there is none."""
+    text = tags.get(TIMEOUT_TAG)
+    if op.timeout is not None or text is None:
+        return op.timeout
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        config.problem("", f"the tag {TIMEOUT_TAG} of {op.name!r} is {text!r}", value=text, expected="seconds, such as 30")
+        return None
+    return seconds
+
+
+def _source(edge: Edge, made: Mapping[str, Mapping[str, FromOutput]], given: Mapping[str, Source]) -> Source | None:
+    found: list[Single] = []
     for origin in edge.sources:
-        source = _origin(origin, made, given, where)
+        source = _origin(origin, made, given)
         if source is not None:
             if not edge.fan_in:
                 return source
@@ -179,18 +234,14 @@ def _source(edge: Edge, made: Mapping[str, Mapping[str, FromOutput]], given: Map
     return FromMany(sources=tuple(found)) if edge.fan_in else None
 
 
-def _origin(origin: Origin, made: Mapping[str, Mapping[str, FromOutput]], given: Mapping[str, Source], where: str) -> Source | None:
+def _origin(origin: Origin, made: Mapping[str, Mapping[str, FromOutput]], given: Mapping[str, Source]) -> Source | None:
     match origin:
         case GraphInput(name=name):
             return given.get(name)
-        case NodeOutput(flow=Flow.DIRECT):
+        case NodeOutput(flow=Flow.COLLECTED):
+            return FromMany(sources=(FromCollected(source=made[origin.node][origin.output], levels=origin.levels),))
+        case NodeOutput():
             return made[origin.node][origin.output]
-        case _:
-            raise InvalidRequestError(
-                f"the input {where!r} maps over or collects a dynamic output, which this version cannot run yet; "
-                "loop inside one op, or connect a list",
-                problems=[Problem(path=f"steps.{where}", message="dynamic outputs are not supported by this version")],
-            )
 
 
 def _outputs_of(source: Source) -> list[FromOutput]:

@@ -11,10 +11,12 @@ from dagwright.authoring.jobs import JobDefinition
 from dagwright.planning import assets as asset_steps
 from dagwright.planning import config as run_config
 from dagwright.planning import executor_config
+from dagwright.planning.dynamic import split_key
 from dagwright.planning.flatten import Defaults, flatten
 from dagwright.planning.steps import (
     ExecutionPlan,
     FromAsset,
+    FromCollected,
     FromMany,
     FromOutput,
     FromValue,
@@ -110,6 +112,7 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         resources=resources,
         executor=executor,
         inherited=dict(inherited or {}),
+        chosen=frozenset(step_keys) or None,
         tags=job.all_run_tags if job is not None else {},
     )
 
@@ -244,22 +247,31 @@ def _restrict(
 ) -> tuple[Step, ...]:
     """Keep the wanted steps, and have what they need of the others come from the runs that did those."""
     known = [step.key for step in steps]
+    patterns = frozenset(step.key for step in steps if step.scope)
     for key in step_keys:
-        if key not in known:
+        if key not in known and split_key(key)[0] not in patterns:
             close = nearest(key, known)
             message = f"the run has no step {key!r}" + (f"; did you mean {close!r}?" if close else "")
             expected = f"one of {', '.join(known[:_SHOWN])}" + (" ..." if len(known) > _SHOWN else "")
             problems.append(Problem(path="step_keys", message=message, value=key, suggestion=close, expected=expected))
-    kept = {key for key in known if (not step_keys or key in step_keys) and key not in inherited}
+    # Of patterns it is known only while the run goes on which of their copies are wanted.
+    kept = {key for key in known if key in patterns or ((not step_keys or key in step_keys) and key not in inherited)}
     if len(kept) == len(known):
         return steps
-    return tuple(_on_earlier(step, kept, inherited, problems) for step in steps if step.key in kept)
+    wanted = kept if not step_keys else {key for key in kept if key not in patterns or _wanted_pattern(key, step_keys)}
+    return tuple(_on_earlier(step, kept, inherited, problems if step.key in wanted else []) for step in steps if step.key in kept)
+
+
+def _wanted_pattern(key: StepKey, step_keys: Collection[StepKey]) -> bool:
+    return any(split_key(wanted)[0] == key for wanted in step_keys)
 
 
 def _on_earlier(step: Step, kept: set[StepKey], inherited: Mapping[StepKey, RunId], problems: list[Problem]) -> Step:
     def single(source: Any) -> Any:
         if isinstance(source, FromAsset) and source.made_here is not None and source.made_here.step not in kept:
             return replace(source, made_here=None)
+        if isinstance(source, FromCollected):
+            return replace(source, source=single(source.source))
         if isinstance(source, FromOutput) and source.step not in kept:
             if source.step not in inherited:
                 problems.append(
@@ -277,7 +289,9 @@ def _on_earlier(step: Step, kept: set[StepKey], inherited: Mapping[StepKey, RunI
     def whole(planned_input: PlannedInput) -> PlannedInput:
         source: Source = planned_input.source
         if isinstance(source, FromMany):
-            return replace(planned_input, source=FromMany(sources=tuple(single(one) for one in flat(source))))
+            # Of a list, what an earlier run left out on purpose is left out again.
+            there = [one for one in flat(source) if not isinstance(one, FromOutput) or one.step in kept or one.step in inherited]
+            return replace(planned_input, source=FromMany(sources=tuple(single(one) for one in there or flat(source))))
         return replace(planned_input, source=single(source))
 
     return replace(step, inputs=tuple(whole(one) for one in step.inputs))

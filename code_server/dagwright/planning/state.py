@@ -106,7 +106,8 @@ class PlanState:
         for node in fresh:
             entry = self._entries[node.key]
             if entry.phase is Phase.PENDING and (entry.waiting == 0 or self._failed_upstream(node)):
-                skips += self._resolve(entry)
+                resolved = self._resolve(entry)
+                skips += resolved + self._release(entry) if resolved else []
         return skips
 
     def extend(self, key: StepKey, *, needs: Iterable[Need] = (), any_of: Iterable[tuple[Need, ...]] = (), release: bool) -> list[Skip]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from dagwright.authoring.ops import OpDefinition
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A dynamic output: what is mapped over it exists once for each of its mapping keys."""
+
+    step: StepKey
+    output: str
+
+
+Path: TypeAlias = tuple[str, ...]
+"""A mapping key for each level, the outermost first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromOutput:
     """An output of another step of this run, or of the run that this one stands on."""
@@ -26,6 +38,26 @@ class FromOutput:
     io_manager_key: str = "io_manager"
     run_id: RunId | None = None
     """The earlier run that stored it; None: this run."""
+    scope: tuple[Level, ...] = ()
+    """The levels over which there are many of it; none once it is clear which one is meant."""
+    mapping_key: str | None = None
+    """Which value of a dynamic output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromCollected:
+    """All values of an output over its last levels, known only once the steps that make the levels are done."""
+
+    source: FromOutput
+    levels: int = 1
+
+    @property
+    def scope(self) -> tuple[Level, ...]:
+        return self.source.scope[: -self.levels]
+
+    @property
+    def io_manager_key(self) -> str:
+        return self.source.io_manager_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +86,11 @@ class FromValue:
 class FromMany:
     """Several outputs, collected into a list."""
 
-    sources: tuple[FromOutput | FromAsset | FromValue, ...]
+    sources: tuple[Single, ...]
 
 
-Source: TypeAlias = FromOutput | FromAsset | FromValue | FromMany
+Single: TypeAlias = FromOutput | FromAsset | FromValue | FromCollected
+Source: TypeAlias = Single | FromMany
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +101,8 @@ class PlannedInput:
     """Loads the input in place of the IO manager that stored it."""
     annotation: Any = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    nothing: bool = False
+    """It carries order only: nothing is loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +155,14 @@ class Step:
     partition: PartitionKey = UNPARTITIONED
     assets: Any = None
     """The AssetsDefinition that the step belongs to, for `context.assets_def`."""
+    timeout_seconds: float | None = None
+    """How long one attempt may take; it is ended, and counts as failed, when it takes longer."""
+    scope: tuple[Level, ...] = ()
+    """The dynamic outputs that it is mapped over; such a step is a pattern, which runs once for each path of mapping keys."""
+    path: Path = ()
+    """Of a step that was made from a pattern: its mapping keys."""
+    pattern: StepKey | None = None
+    """The key of the step that it was made from."""
 
     @property
     def asset_keys(self) -> tuple[AssetKey, ...]:
@@ -135,7 +178,7 @@ class Step:
         keys = set(self.op.required_resource_keys)
         keys.update(o.io_manager_key for o in self.outputs if not o.nothing and o.selected)
         for planned in self.inputs:
-            for source in flat(planned.source):
+            for source in () if planned.nothing else flat(planned.source):
                 if not isinstance(source, FromValue):
                     keys.add(planned.io_manager_key or source.io_manager_key)
         return frozenset(keys)
@@ -161,6 +204,8 @@ class ExecutionPlan:
     """The ExecutorDefinition in force."""
     inherited: Mapping[StepKey, RunId] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    chosen: frozenset[StepKey] | None = None
+    """Of the steps that are made from patterns, those to run; None: all."""
 
     def step(self, key: str) -> Step:
         for step in self.steps:
@@ -173,7 +218,7 @@ class ExecutionPlan:
         return tuple(key for step in self.steps for key in step.asset_keys)
 
 
-def flat(source: Source) -> tuple[FromOutput | FromAsset | FromValue, ...]:
+def flat(source: Source) -> tuple[Single, ...]:
     """The single sources of an input."""
     return source.sources if isinstance(source, FromMany) else (source,)
 
@@ -189,10 +234,17 @@ def node(step: Step) -> Node:
         else:
             needs.update(dict.fromkeys(found))
     needs.update(dict.fromkeys(step.after))
-    return Node(key=step.key, needs=tuple(needs), any_of=tuple(g for g in groups if g), retry_policy=step.retry_policy)
+    held = any(isinstance(source, FromCollected) for planned in step.inputs for source in flat(planned.source))
+    return Node(
+        key=step.key,
+        needs=tuple(needs),
+        any_of=() if held else tuple(g for g in groups if g),
+        retry_policy=step.retry_policy,
+        held=held,
+    )
 
 
-def _need(source: FromOutput | FromAsset | FromValue) -> Need | None:
+def _need(source: Single) -> Need | None:
     match source:
         case FromOutput():
             return Need(step=source.step, output=source.output)
@@ -203,20 +255,28 @@ def _need(source: FromOutput | FromAsset | FromValue) -> Need | None:
 
 
 def planned(steps: tuple[Step, ...]) -> tuple[PlannedStep, ...]:
-    """The steps as the run's page shows them."""
-    own = {step.key for step in steps}
-    result = []
-    for step in steps:
-        order = node(step)
-        upstream = dict.fromkeys(n.step for n in (*order.needs, *(n for group in order.any_of for n in group)) if n.step in own)
-        result.append(
-            PlannedStep(
-                key=step.key,
-                op_name=step.op.name,
-                kind=step.kind,
-                depends_on=tuple(upstream),
-                asset_keys=step.asset_keys,
-                check_keys=step.check_keys,
-            )
-        )
-    return tuple(result)
+    """The steps as the run's page shows them; a step that is mapped over a dynamic output has a `?` for its mapping key."""
+    shown = {step.key: StepKey(step.key + "[?]" * len(step.scope)) for step in steps}
+    return tuple(planned_step(step, shown[step.key], [shown[key] for key in upstream(step) if key in shown]) for step in steps)
+
+
+def upstream(step: Step) -> tuple[StepKey, ...]:
+    """The steps that a step waits for, as far as they are known; of what it collects, the steps that are collected."""
+    needs = [need.step for planned in step.inputs for source in flat(planned.source) if (need := _need(source)) is not None]
+    for planned in step.inputs:
+        for source in flat(planned.source):
+            if isinstance(source, FromCollected):
+                needs += (source.source.step, *(level.step for level in source.source.scope))
+    return tuple(dict.fromkeys((*needs, *(level.step for level in step.scope), *(need.step for need in step.after))))
+
+
+def planned_step(step: Step, key: StepKey, depends_on: Iterable[StepKey]) -> PlannedStep:
+    """A step as the run's page shows it."""
+    return PlannedStep(
+        key=key,
+        op_name=step.op.name,
+        kind=step.kind,
+        depends_on=tuple(depends_on),
+        asset_keys=step.asset_keys,
+        check_keys=step.check_keys,
+    )

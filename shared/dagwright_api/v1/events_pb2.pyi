@@ -217,6 +217,40 @@ class RunStarted(_message.Message):
 Global___RunStarted: _TypeAlias = RunStarted  # noqa: Y015
 
 @_typing.final
+class StepsPlanned(_message.Message):
+    """The plan has grown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
+    FIRST_ORDINAL_FIELD_NUMBER: _builtins.int
+    first_ordinal: _builtins.int
+    """The place of the first step in the order of all steps."""
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedStep]:
+        """Steps that are new, or of which more is known now."""
+
+    @_builtins.property
+    def gone(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of placeholders that these have taken the place of."""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[Global___PlannedStep] | None = ...,
+        gone: _abc.Iterable[_builtins.str] | None = ...,
+        first_ordinal: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_ordinal", b"first_ordinal", "gone", b"gone", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepsPlanned: _TypeAlias = StepsPlanned  # noqa: Y015
+
+@_typing.final
 class RunSucceeded(_message.Message):
     """All steps succeeded."""
 
@@ -914,6 +948,7 @@ class RunEvent(_message.Message):
     CHECK_EVALUATED_FIELD_NUMBER: _builtins.int
     LOG_MESSAGE_FIELD_NUMBER: _builtins.int
     ENGINE_MESSAGE_FIELD_NUMBER: _builtins.int
+    STEPS_PLANNED_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Its number in the run, without gaps; (run, seq) is its identity."""
     step_key: _builtins.str
@@ -994,6 +1029,10 @@ class RunEvent(_message.Message):
     def engine_message(self) -> Global___EngineMessage:
         """What dagwright itself has to say."""
 
+    @_builtins.property
+    def steps_planned(self) -> Global___StepsPlanned:
+        """The plan has grown."""
+
     def __init__(
         self,
         *,
@@ -1018,14 +1057,15 @@ class RunEvent(_message.Message):
         check_evaluated: Global___CheckEvaluated | None = ...,
         log_message: Global___LogMessage | None = ...,
         engine_message: Global___EngineMessage | None = ...,
+        steps_planned: Global___StepsPlanned | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_step_key", b"_step_key", "asset_failed", b"asset_failed", "asset_materialized", b"asset_materialized", "asset_observed", b"asset_observed", "check_evaluated", b"check_evaluated", "engine_message", b"engine_message", "input_loaded", b"input_loaded", "log_message", b"log_message", "output_stored", b"output_stored", "payload", b"payload", "run_canceled", b"run_canceled", "run_failed", b"run_failed", "run_started", b"run_started", "run_succeeded", b"run_succeeded", "step_canceled", b"step_canceled", "step_failed", b"step_failed", "step_key", b"step_key", "step_retrying", b"step_retrying", "step_skipped", b"step_skipped", "step_started", b"step_started", "step_succeeded", b"step_succeeded", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_step_key", b"_step_key", "asset_failed", b"asset_failed", "asset_materialized", b"asset_materialized", "asset_observed", b"asset_observed", "check_evaluated", b"check_evaluated", "engine_message", b"engine_message", "input_loaded", b"input_loaded", "log_message", b"log_message", "output_stored", b"output_stored", "payload", b"payload", "run_canceled", b"run_canceled", "run_failed", b"run_failed", "run_started", b"run_started", "run_succeeded", b"run_succeeded", "step_canceled", b"step_canceled", "step_failed", b"step_failed", "step_key", b"step_key", "step_retrying", b"step_retrying", "step_skipped", b"step_skipped", "step_started", b"step_started", "step_succeeded", b"step_succeeded", "steps_planned", b"steps_planned", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_step_key", b"_step_key", "asset_failed", b"asset_failed", "asset_materialized", b"asset_materialized", "asset_observed", b"asset_observed", "check_evaluated", b"check_evaluated", "engine_message", b"engine_message", "input_loaded", b"input_loaded", "log_message", b"log_message", "output_stored", b"output_stored", "payload", b"payload", "run_canceled", b"run_canceled", "run_failed", b"run_failed", "run_started", b"run_started", "run_succeeded", b"run_succeeded", "seq", b"seq", "step_canceled", b"step_canceled", "step_failed", b"step_failed", "step_key", b"step_key", "step_retrying", b"step_retrying", "step_skipped", b"step_skipped", "step_started", b"step_started", "step_succeeded", b"step_succeeded", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_step_key", b"_step_key", "asset_failed", b"asset_failed", "asset_materialized", b"asset_materialized", "asset_observed", b"asset_observed", "check_evaluated", b"check_evaluated", "engine_message", b"engine_message", "input_loaded", b"input_loaded", "log_message", b"log_message", "output_stored", b"output_stored", "payload", b"payload", "run_canceled", b"run_canceled", "run_failed", b"run_failed", "run_started", b"run_started", "run_succeeded", b"run_succeeded", "seq", b"seq", "step_canceled", b"step_canceled", "step_failed", b"step_failed", "step_key", b"step_key", "step_retrying", b"step_retrying", "step_skipped", b"step_skipped", "step_started", b"step_started", "step_succeeded", b"step_succeeded", "steps_planned", b"steps_planned", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__step_key: _TypeAlias = _typing.Literal["step_key"]  # noqa: Y015
     _WhichOneofArgType__step_key: _TypeAlias = _typing.Literal["_step_key", b"_step_key"]  # noqa: Y015
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_succeeded", "run_failed", "run_canceled", "step_started", "step_succeeded", "step_failed", "step_retrying", "step_skipped", "step_canceled", "input_loaded", "output_stored", "asset_materialized", "asset_observed", "asset_failed", "check_evaluated", "log_message", "engine_message"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_succeeded", "run_failed", "run_canceled", "step_started", "step_succeeded", "step_failed", "step_retrying", "step_skipped", "step_canceled", "input_loaded", "output_stored", "asset_materialized", "asset_observed", "asset_failed", "check_evaluated", "log_message", "engine_message", "steps_planned"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__step_key) -> _WhichOneofReturnType__step_key | None: ...

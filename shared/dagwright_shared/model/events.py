@@ -63,6 +63,18 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepsPlanned:
+    """The plan has grown: a step is done whose outputs others are mapped over, or it is known what a step collects."""
+
+    steps: tuple[PlannedStep, ...]
+    """New ones, and known ones of which more is known now."""
+    gone: tuple[StepKey, ...] = ()
+    """Placeholders (`op[?]`) that these have taken the place of."""
+    first_ordinal: int = 0
+    """The place of the first of them in the order of all steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSucceeded:
     pass
 
@@ -200,6 +212,7 @@ class EngineMessage:
 
 Payload: TypeAlias = (
     RunStarted
+    | StepsPlanned
     | RunSucceeded
     | RunFailed
     | RunCanceled

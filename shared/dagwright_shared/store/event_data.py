@@ -33,7 +33,7 @@ def columns(payload: e.Payload) -> Columns:
         return _log(payload)
     if isinstance(payload, e.AssetMaterialized | e.AssetObserved | e.AssetFailed | e.CheckEvaluated):
         return _asset(payload)
-    if isinstance(payload, e.RunStarted | e.RunSucceeded | e.RunFailed | e.RunCanceled):
+    if isinstance(payload, e.RunStarted | e.StepsPlanned | e.RunSucceeded | e.RunFailed | e.RunCanceled):
         return _run(payload)
     return _step(payload)
 
@@ -44,7 +44,7 @@ def _log(payload: e.LogMessage) -> Columns:
     return Columns(payload.message, int(payload.level), data={"logger": payload.logger, **_error(payload.error)})
 
 
-def _run(payload: e.RunStarted | e.RunSucceeded | e.RunFailed | e.RunCanceled) -> Columns:
+def _run(payload: e.RunStarted | e.StepsPlanned | e.RunSucceeded | e.RunFailed | e.RunCanceled) -> Columns:
     match payload:
         case e.RunStarted():
             count = len(payload.steps)
@@ -52,6 +52,14 @@ def _run(payload: e.RunStarted | e.RunSucceeded | e.RunFailed | e.RunCanceled) -
             message = f"Run started: {count} step{'' if count == 1 else 's'}, {where}"
             steps = [_planned(step) for step in payload.steps]
             return Columns(message, data={"pid": payload.pid, "host": payload.host, "executor": payload.executor, "steps": steps})
+        case e.StepsPlanned():
+            count = len(payload.steps)
+            data = {
+                "steps": [_planned(step) for step in payload.steps],
+                "gone": list(payload.gone),
+                "first_ordinal": payload.first_ordinal,
+            }
+            return Columns(f"{count} step{'' if count == 1 else 's'} planned", data=data)
         case e.RunSucceeded():
             return Columns("Run succeeded")
         case e.RunFailed():
@@ -185,7 +193,7 @@ def payload(
             return e.LogMessage(level=e.LogLevel(level), message=message, logger=data.get("logger", "dagwright"), error=error)
         case "ENGINE_MESSAGE":
             return e.EngineMessage(message=message, level=e.LogLevel(level), metadata=metadata_from_json(data["metadata"]), error=error)
-        case "RUN_STARTED" | "RUN_SUCCEEDED" | "RUN_FAILED" | "RUN_CANCELED":
+        case "RUN_STARTED" | "STEPS_PLANNED" | "RUN_SUCCEEDED" | "RUN_FAILED" | "RUN_CANCELED":
             return _run_payload(event_type, data, error)
         case "ASSET_MATERIALIZED" | "ASSET_OBSERVED" | "ASSET_FAILED" | "CHECK_EVALUATED":
             return _asset_payload(event_type, AssetKey.from_user_string(asset_key or ""), check_name or "", partition, data)
@@ -198,6 +206,9 @@ def _run_payload(event_type: str, data: Mapping[str, Any], error: ErrorInfo | No
         case "RUN_STARTED":
             steps = tuple(_planned_from(step) for step in data["steps"])
             return e.RunStarted(pid=data["pid"], host=data["host"], executor=data["executor"], steps=steps)
+        case "STEPS_PLANNED":
+            steps = tuple(_planned_from(step) for step in data["steps"])
+            return e.StepsPlanned(steps=steps, gone=tuple(map(StepKey, data["gone"])), first_ordinal=data["first_ordinal"])
         case "RUN_SUCCEEDED":
             return e.RunSucceeded()
         case "RUN_FAILED":

@@ -48,10 +48,17 @@ def project(conn: Connection, accepted: Sequence[Accepted], ids: Ids) -> None:
 
 def _plan_steps(conn: Connection, accepted: Sequence[Accepted]) -> None:
     rows: dict[tuple[RunId, str], dict[str, Any]] = {}
+    gone: list[dict[str, Any]] = []
     for batch, event in _events(accepted):
-        if not isinstance(event.payload, e.RunStarted):
+        payload = event.payload
+        if not isinstance(payload, e.RunStarted | e.StepsPlanned):
             continue
-        for ordinal, step in enumerate(event.payload.steps):
+        if isinstance(payload, e.StepsPlanned):
+            for key in payload.gone:
+                if rows.pop((batch.run_id, key), None) is None:
+                    gone.append({"run_id": batch.run_id, "step_key": key})
+        first = payload.first_ordinal if isinstance(payload, e.StepsPlanned) else 0
+        for ordinal, step in enumerate(payload.steps, first):
             rows[(batch.run_id, step.key)] = {
                 "run_id": batch.run_id,
                 "step_key": step.key,
@@ -61,6 +68,8 @@ def _plan_steps(conn: Connection, accepted: Sequence[Accepted]) -> None:
                 "depends_on": step.depends_on,
                 "asset_keys": [key.to_user_string() for key in step.asset_keys],
             }
+    if gone:
+        conn.execute(_GONE, {"rows": json_rows.dumps(gone)})
     if rows:
         conn.execute(_PLAN, {"rows": json_rows.dumps(list(rows.values()))})
 
@@ -216,6 +225,12 @@ ON CONFLICT (run_id, step_key) DO UPDATE SET
     started_at = coalesce(EXCLUDED.started_at, steps.started_at), ended_at = EXCLUDED.ended_at,
     cpu_seconds = coalesce(EXCLUDED.cpu_seconds, steps.cpu_seconds),
     peak_memory_bytes = coalesce(EXCLUDED.peak_memory_bytes, steps.peak_memory_bytes), error = EXCLUDED.error
+""")
+
+# Before a step of a mapped output has its key, a placeholder stands for it.
+_GONE = text("""
+DELETE FROM steps USING json_to_recordset(CAST(:rows AS json)) AS r(run_id uuid, step_key text)
+WHERE steps.run_id = r.run_id AND steps.step_key = r.step_key
 """)
 
 # A step that never began was skipped; one that began and was not heard of again shares the fate of its run.

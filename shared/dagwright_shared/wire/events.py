@@ -37,6 +37,7 @@ from dagwright_shared.model.events import (
     StepFailed,
     StepRetrying,
     StepSkipped,
+    StepsPlanned,
     StepStarted,
     StepSucceeded,
     Usage,
@@ -184,6 +185,12 @@ def _run_started(m: pb.RunStarted, p: RunStarted) -> None:
     m.steps.extend(map(encode_planned_step, p.steps))
 
 
+def _steps_planned(m: pb.StepsPlanned, p: StepsPlanned) -> None:
+    m.first_ordinal = p.first_ordinal
+    m.steps.extend(map(encode_planned_step, p.steps))
+    m.gone.extend(p.gone)
+
+
 def _run_failed(m: pb.RunFailed, p: RunFailed) -> None:
     if p.error is not None:
         m.error.CopyFrom(encode_error(p.error))
@@ -297,6 +304,7 @@ def _nothing(_message: object, _payload: object) -> None:
 
 _FILLERS: Mapping[type, Callable[[Any, Any], None]] = {
     RunStarted: _run_started,
+    StepsPlanned: _steps_planned,
     RunSucceeded: _nothing,
     RunFailed: _run_failed,
     RunCanceled: _run_canceled,
@@ -335,6 +343,11 @@ def _level(number: int) -> LogLevel:
 
 def _read_run_started(m: pb.RunStarted) -> Payload:
     return RunStarted(pid=m.pid, host=m.host, executor=m.executor, steps=tuple(map(decode_planned_step, m.steps)))
+
+
+def _read_steps_planned(m: pb.StepsPlanned) -> Payload:
+    gone = cast("tuple[StepKey, ...]", tuple(m.gone))
+    return StepsPlanned(steps=tuple(map(decode_planned_step, m.steps)), gone=gone, first_ordinal=m.first_ordinal)
 
 
 def _read_run_failed(m: pb.RunFailed) -> Payload:
@@ -412,6 +425,7 @@ def _read_engine_message(m: pb.EngineMessage) -> Payload:
 _DECODERS: Mapping[str, Callable[[Any], Payload]] = {
     "run_started": _read_run_started,
     "run_succeeded": lambda _: RunSucceeded(),
+    "steps_planned": _read_steps_planned,
     "run_failed": _read_run_failed,
     "run_canceled": lambda m: RunCanceled(reason=optional(m, "reason")),
     "step_started": lambda m: StepStarted(attempt=m.attempt, pid=m.pid),

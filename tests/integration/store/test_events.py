@@ -248,6 +248,7 @@ def test_paging(conn: Connection) -> None:
 
 PAYLOADS = [
     planned("x"),
+    e.StepsPlanned(steps=(e.PlannedStep(key=StepKey("x[a]"), op_name="x"),), gone=(StepKey("x[?]"),), first_ordinal=3),
     e.RunSucceeded(),
     e.RunFailed(error=ERROR, failed_steps=(StepKey("x"),), reason="because"),
     e.RunCanceled(reason="asked"),

@@ -187,7 +187,7 @@ def test_dynamic_outputs_are_mapped_and_collected() -> None:
     edges = dynamic.graph.dependencies
     assert edges["add"]["a"].sources[0] == NodeOutput("fan", "result", Flow.MAPPED)
     assert edges["add_2"]["a"].sources[0] == NodeOutput("add", "result", Flow.MAPPED)
-    assert edges["total"]["values"].sources[0] == NodeOutput("add_2", "result", Flow.COLLECTED)
+    assert edges["total"]["values"].sources[0] == NodeOutput("add_2", "result", Flow.COLLECTED, 1)
 
 
 def _compose(body):
