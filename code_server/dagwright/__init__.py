@@ -13,18 +13,23 @@ __version__ = "0.1.0"
 
 _MODULES = {
     # What users write.
-    "dagwright.authoring.assets": "AssetsDefinition asset",
+    "dagwright.authoring.assets": "asset",
+    "dagwright.authoring.assets_definition": "AssetsDefinition",
     "dagwright.authoring.automation": "AutomationCondition",
     "dagwright.authoring.automation_older": "AutoMaterializePolicy AutoMaterializeRule",
     "dagwright.authoring.checks": "AssetChecksDefinition asset_check multi_asset_check",
     "dagwright.authoring.config": "Config EnvVar PermissiveConfig RunConfig",
+    "dagwright.authoring.config_mapping": "ConfigMapping config_mapping",
     "dagwright.authoring.config_schema": (
         "Array Bool BoolSource Enum EnumValue Field Float Int IntSource Map Noneable Permissive ScalarUnion Selector Shape String "
         "StringSource"
     ),
     "dagwright.authoring.definitions": "Definitions definitions",
-    "dagwright.authoring.executors": "ExecutorDefinition asyncio_executor dask_executor in_process_executor multiprocess_executor threads_executor",
+    "dagwright.authoring.executors": (
+        "ExecutorDefinition asyncio_executor dask_executor in_process_executor multiprocess_executor threads_executor"
+    ),
     "dagwright.authoring.freshness": "FreshnessPolicy apply_freshness_policy",
+    "dagwright.authoring.graph_assets": "graph_asset graph_multi_asset",
     "dagwright.authoring.graphs": "GraphDefinition GraphIn GraphOut graph",
     "dagwright.authoring.instance": (
         "AssetRecordsFilter EventRecordsFilter EventRecordsResult Instance RunStatusChangeRecordsFilter instance_for_test"
@@ -45,6 +50,10 @@ _MODULES = {
     ),
     "dagwright.authoring.multi_assets": "SourceAsset external_asset external_assets_from_specs multi_asset",
     "dagwright.authoring.ops": "DynamicOut In Nothing OpDefinition Out op",
+    "dagwright.authoring.partitioned_config": (
+        "PartitionedConfig daily_partitioned_config dynamic_partitioned_config hourly_partitioned_config monthly_partitioned_config "
+        "partitioned_config static_partitioned_config weekly_partitioned_config"
+    ),
     "dagwright.authoring.partitions": (
         "AddDynamicPartitionsRequest DeleteDynamicPartitionsRequest DynamicPartitionsDefinition MultiPartitionKey "
         "MultiPartitionsDefinition PartitionKeyRange PartitionsDefinition StaticPartitionsDefinition TimeWindow"

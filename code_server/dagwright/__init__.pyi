@@ -2,8 +2,8 @@
 
 # ruff: noqa: I001 - sorted by module, then name
 
-from dagwright.authoring.assets import AssetsDefinition as AssetsDefinition
 from dagwright.authoring.assets import asset as asset
+from dagwright.authoring.assets_definition import AssetsDefinition as AssetsDefinition
 from dagwright.authoring.automation import AutomationCondition as AutomationCondition
 from dagwright.authoring.automation_older import AutoMaterializePolicy as AutoMaterializePolicy
 from dagwright.authoring.automation_older import AutoMaterializeRule as AutoMaterializeRule
@@ -14,6 +14,8 @@ from dagwright.authoring.config import Config as Config
 from dagwright.authoring.config import EnvVar as EnvVar
 from dagwright.authoring.config import PermissiveConfig as PermissiveConfig
 from dagwright.authoring.config import RunConfig as RunConfig
+from dagwright.authoring.config_mapping import ConfigMapping as ConfigMapping
+from dagwright.authoring.config_mapping import config_mapping as config_mapping
 from dagwright.authoring.config_schema import Array as Array
 from dagwright.authoring.config_schema import Bool as Bool
 from dagwright.authoring.config_schema import BoolSource as BoolSource
@@ -41,6 +43,8 @@ from dagwright.authoring.executors import multiprocess_executor as multiprocess_
 from dagwright.authoring.executors import threads_executor as threads_executor
 from dagwright.authoring.freshness import FreshnessPolicy as FreshnessPolicy
 from dagwright.authoring.freshness import apply_freshness_policy as apply_freshness_policy
+from dagwright.authoring.graph_assets import graph_asset as graph_asset
+from dagwright.authoring.graph_assets import graph_multi_asset as graph_multi_asset
 from dagwright.authoring.graphs import GraphDefinition as GraphDefinition
 from dagwright.authoring.graphs import GraphIn as GraphIn
 from dagwright.authoring.graphs import GraphOut as GraphOut
@@ -92,6 +96,14 @@ from dagwright.authoring.ops import Nothing as Nothing
 from dagwright.authoring.ops import OpDefinition as OpDefinition
 from dagwright.authoring.ops import Out as Out
 from dagwright.authoring.ops import op as op
+from dagwright.authoring.partitioned_config import PartitionedConfig as PartitionedConfig
+from dagwright.authoring.partitioned_config import daily_partitioned_config as daily_partitioned_config
+from dagwright.authoring.partitioned_config import dynamic_partitioned_config as dynamic_partitioned_config
+from dagwright.authoring.partitioned_config import hourly_partitioned_config as hourly_partitioned_config
+from dagwright.authoring.partitioned_config import monthly_partitioned_config as monthly_partitioned_config
+from dagwright.authoring.partitioned_config import partitioned_config as partitioned_config
+from dagwright.authoring.partitioned_config import static_partitioned_config as static_partitioned_config
+from dagwright.authoring.partitioned_config import weekly_partitioned_config as weekly_partitioned_config
 from dagwright.authoring.partitions import AddDynamicPartitionsRequest as AddDynamicPartitionsRequest
 from dagwright.authoring.partitions import DeleteDynamicPartitionsRequest as DeleteDynamicPartitionsRequest
 from dagwright.authoring.partitions import DynamicPartitionsDefinition as DynamicPartitionsDefinition

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, overload
 
 from dagwright.authoring import composition, naming, ops, signatures
 from dagwright.authoring import source as sources
+from dagwright.authoring.composition import Edge, GraphInput, Node, NodeOutput, OutputHandle
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.config_mapping import ConfigMapping
-from dagwright.authoring.composition import Edge, GraphInput, Node, NodeOutput, OutputHandle
 from dagwright.authoring.ops import DEFAULT_OUTPUT, In, OpDefinition, Out
 from dagwright.authoring.policies import RetryPolicy
 from dagwright_shared.model.errors import DefinitionError, SourceRef

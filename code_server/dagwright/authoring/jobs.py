@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from dagwright.authoring import graphs, invocation, naming
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import RunConfig, config_dict
+from dagwright.authoring.config_mapping import ConfigMapping
 from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.authoring.graphs import GraphDefinition
+from dagwright.authoring.partitioned_config import PartitionedConfig
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
+from dagwright.authoring.requests import RunRequest
 from dagwright.authoring.selections import AssetSelection, CoercibleToAssetSelection
 from dagwright.authoring.specs import read_hooks
 from dagwright_shared.model.errors import DefinitionError, SourceRef
-from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 
 
@@ -48,6 +51,10 @@ class JobDefinition:
     """Loggers that receive the records of its runs; empty means those of Definitions."""
     input_values: Mapping[str, Any] = field(default_factory=dict)
     """Values for inputs of its graph."""
+    config_mapping: ConfigMapping | None = None
+    """Makes the whole run config from simpler config."""
+    partitioned_config: PartitionedConfig | None = None
+    """Makes the run config of a partition, where the launch gives none."""
     source: SourceRef | None = None
 
     @property
@@ -58,6 +65,73 @@ class JobDefinition:
     def all_run_tags(self) -> dict[str, str]:
         """What each run is tagged with."""
         return {**self.tags, **self.run_tags}
+
+    def run_config_for(self, given: Mapping[str, Any], partition: PartitionKey) -> Mapping[str, Any]:
+        """What a launch's config means: through the config mapping, or made for the partition where the launch gives none."""
+        if self.config_mapping is not None:
+            return self.config_mapping.resolve(given)
+        if self.partitioned_config is not None and not given and partition:
+            return self.partitioned_config.get_run_config_for_partition_key(self.partitioned_config.partitions_def._text(partition))
+        return given
+
+    @property
+    def run_config(self) -> Mapping[str, Any] | None:
+        """The config that was given with the job."""
+        return self.config or None
+
+    @property
+    def required_resource_keys(self) -> frozenset[str]:
+        """What the ops of a job of ops ask for."""
+        if self.graph is None:
+            return frozenset()
+        return frozenset(key for _, op, _ in self.graph.walk() for key in op.required_resource_keys)
+
+    @property
+    def nodes(self) -> list[Any]:
+        """The ops and graphs of its body."""
+        return list(self.graph.nodes.values()) if self.graph is not None else []
+
+    def run_request_for_partition(
+        self,
+        partition_key: str,
+        run_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        run_config: Mapping[str, Any] | None = None,
+        **_others: Any,
+    ) -> RunRequest:
+        """A request for a run of one partition, as a sensor or schedule returns it.
+
+        Raises:
+            DefinitionError: the job is not partitioned.
+        """
+        if self.partitions_def is None:
+            raise DefinitionError(f"job {self.name!r} is not partitioned", source=self.source, mend="give it partitions_def=")
+        by_partition = self.partitioned_config
+        made = (
+            run_config if run_config is not None or by_partition is None else by_partition.get_run_config_for_partition_key(partition_key)
+        )
+        own = by_partition.get_tags_for_partition_key(partition_key) if by_partition is not None else {}
+        return RunRequest(run_key, made, {**own, **(tags or {})}, self.name, partition_key=partition_key)
+
+    def with_hooks(self, hook_defs: AbstractSet[Any]) -> JobDefinition:
+        """The same job with more hooks."""
+        return replace(self, hook_defs=self.hook_defs | read_hooks(hook_defs, f"job {self.name!r}", self.source))
+
+    def with_metadata(self, metadata: Mapping[str, Any]) -> JobDefinition:
+        """The same job with other metadata."""
+        return replace(self, metadata=normalize_metadata(metadata))
+
+    def with_top_level_resources(self, resource_defs: Mapping[str, Any]) -> JobDefinition:
+        """The same job with resources where it has none of its own."""
+        return replace(self, resource_defs={**resource_defs, **self.resource_defs})
+
+    def with_executor_def(self, executor_def: ExecutorDefinition) -> JobDefinition:
+        """The same job with another executor."""
+        return replace(self, executor_def=executor_def)
+
+    def with_logger_defs(self, logger_defs: Mapping[str, Any]) -> JobDefinition:
+        """The same job with other loggers."""
+        return replace(self, logger_defs=dict(logger_defs))
 
     def execute_in_process(self, **options: Any) -> Any:
         """Run the job here and now, as a test does; gives an ExecuteInProcessResult.
@@ -82,6 +156,7 @@ class UnresolvedAssetJobDefinition:
     selection: AssetSelection
     description: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    partitioned_config: PartitionedConfig | None = None
     executor_def: ExecutorDefinition | None = None
     partitions_def: PartitionsDefinition | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -103,7 +178,7 @@ def job(
     name: str | None = ...,
     description: str | None = ...,
     resource_defs: Mapping[str, Any] | None = ...,
-    config: Mapping[str, Any] | RunConfig | None = ...,
+    config: Mapping[str, Any] | RunConfig | ConfigMapping | PartitionedConfig | None = ...,
     tags: Mapping[str, Any] | None = ...,
     run_tags: Mapping[str, Any] | None = ...,
     metadata: Mapping[str, Any] | None = ...,
@@ -160,7 +235,7 @@ def job_of(
     name: str | None = None,
     description: str | None = None,
     resource_defs: Mapping[str, Any] | None = None,
-    config: Mapping[str, Any] | RunConfig | None = None,
+    config: Any = None,
     tags: Mapping[str, Any] | None = None,
     run_tags: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
@@ -176,13 +251,19 @@ def job_of(
     what = f"job {called!r}"
     check_options(what, source, executor_def, op_retry_policy, partitions_def)
     graphs.check_connected(graph, what, input_values or {})
+    by_partition = config if isinstance(config, PartitionedConfig) else None
+    mapping = config if isinstance(config, ConfigMapping) else None
+    if by_partition is not None:
+        partitions_def = by_partition.partitions_for(partitions_def, what, source)
     return JobDefinition(
         name=called,
         graph=graph,
         description=description or graph.description,
         resource_defs=dict(resource_defs or {}),
         executor_def=executor_def,
-        config=config_dict(config),
+        config={} if by_partition is not None or mapping is not None else config_dict(config),
+        config_mapping=mapping,
+        partitioned_config=by_partition,
         partitions_def=partitions_def,
         tags={**graph.tags, **naming.check_tags(tags, what, source)},
         run_tags=naming.check_tags(run_tags, what, source),
@@ -198,7 +279,7 @@ def job_of(
 def define_asset_job(
     name: str,
     selection: CoercibleToAssetSelection | None = None,
-    config: Mapping[str, Any] | RunConfig | None = None,
+    config: Mapping[str, Any] | RunConfig | PartitionedConfig | None = None,
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
     run_tags: Mapping[str, Any] | None = None,
@@ -229,11 +310,15 @@ def define_asset_job(
     called = naming.check_name(name, "job", source)
     what = f"job {called!r}"
     check_options(what, source, executor_def, op_retry_policy, partitions_def)
+    by_partition = config if isinstance(config, PartitionedConfig) else None
+    if by_partition is not None:
+        partitions_def = by_partition.partitions_for(partitions_def, what, source)
     return UnresolvedAssetJobDefinition(
         name=called,
+        partitioned_config=by_partition,
         selection=AssetSelection.all() if selection is None else AssetSelection.from_coercible(selection),
         description=description,
-        config=config_dict(config),
+        config={} if isinstance(config, PartitionedConfig) else config_dict(config),
         executor_def=executor_def,
         partitions_def=partitions_def,
         tags=naming.check_tags(tags, what, source),

@@ -43,7 +43,10 @@ def check(
     """Every key that an op, schedule, sensor or resource asks for must have a resource."""
     owners: tuple[CheckOwner, ...] = (*assets, *checks)
     for owner in owners:
-        if isinstance(owner, AssetsDefinition) and owner.op is None:
+        if isinstance(owner, AssetsDefinition) and owner.graph is not None:
+            for handle, op, _ in owner.graph.walk():
+                _need_op(f"op {handle!r} of {_article(owner)}", op, resources)
+        elif isinstance(owner, AssetsDefinition) and owner.op is None:
             io_keys = {spec.io_manager_key for spec in owner.specs if spec.io_manager_key}
             _need(f"{owner!r}", io_keys, resources, owner.source, "io_manager_key")
         elif owner.op is not None:

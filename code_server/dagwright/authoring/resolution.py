@@ -425,6 +425,7 @@ def _asset_job(job: UnresolvedAssetJobDefinition, graph: LocalGraph) -> JobDefin
         metadata=job.metadata,
         op_retry_policy=job.op_retry_policy,
         hook_defs=job.hook_defs,
+        partitioned_config=job.partitioned_config,
         source=job.source,
     )
 

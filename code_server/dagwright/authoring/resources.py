@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar, overlo
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from dagwright.authoring import source as sources
-from dagwright.authoring.config import Config, ConfigProblems, ConfigType, EnvVar, problems_of
+from dagwright.authoring.config import Config, ConfigType, EnvVar, problems_of
+from dagwright.authoring.config_values import ConfigProblems
 from dagwright_shared.model.errors import DagwrightError, DefinitionError, SourceRef
 
 T = TypeVar("T")

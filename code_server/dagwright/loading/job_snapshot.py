@@ -29,7 +29,7 @@ def of_job(job: JobDefinition, resolved: ResolvedDefinitions, resources: Sequenc
         configs: Iterable[NodeConfig] = _configs(job.graph, ())
     else:
         nodes, edges = _asset_nodes(job, resolved)
-        configs = [NodeConfig(path=(node.op_name,), config=node.config_schema) for node in nodes]
+        configs = list(_asset_configs(nodes, job, resolved))
     needed = {key for node in nodes for key in node.resource_keys}
     executor: ExecutorDefinition = job.executor_def or resolved.executor
     return JobSnapshot(
@@ -43,12 +43,29 @@ def of_job(job: JobDefinition, resolved: ResolvedDefinitions, resources: Sequenc
         tags=job.tags,
         run_tags=job.run_tags,
         metadata=job.metadata,
-        config_schema=run_config.compose(configs, resources),
+        config_schema=_schema(job, configs, resources),
         default_config=job.config,
         executor=executor.name,
         resource_keys=tuple(sorted(needed)),
         source=job.source,
     )
+
+
+def _schema(job: JobDefinition, configs: Iterable[NodeConfig], resources: Sequence[ResourceSnapshot]) -> JsonSchema:
+    if job.config_mapping is not None:
+        return job.config_mapping.config_schema
+    by_partition = job.partitioned_config is not None
+    mapping = job.graph.config_mapping if job.graph is not None else None
+    if mapping is None:
+        whole = dict(run_config.compose(configs, resources))
+    else:
+        # What the mapping takes stands where an op of that name would: `{"ops": {"config": ...}}`.
+        whole = dict(run_config.compose([NodeConfig(path=("mapped",), config=mapping.config_schema)], resources))
+        properties: Any = whole["properties"]
+        whole["properties"] = {**properties, "ops": properties["ops"]["properties"]["mapped"]}
+    if by_partition:
+        whole.pop("required", None)  # the partition gives it
+    return whole
 
 
 # ---- jobs of ops
@@ -123,6 +140,11 @@ def _source(graph: GraphDefinition, origin: NodeOutput, prefix: str) -> tuple[st
 
 def _configs(graph: GraphDefinition, path: tuple[str, ...]) -> Iterator[NodeConfig]:
     for name, node in graph.nodes.items():
+        if name in graph.config:
+            continue  # fixed by the graph
+        if isinstance(node.definition, GraphDefinition) and node.definition.config_mapping is not None:
+            yield NodeConfig(path=(*path, name), config=node.definition.config_mapping.config_schema)
+            continue
         if isinstance(node.definition, GraphDefinition):
             yield from _configs(node.definition, (*path, name))
             continue
@@ -159,6 +181,18 @@ def _asset_nodes(job: JobDefinition, resolved: ResolvedDefinitions) -> tuple[lis
         nodes.append(_asset_node(job, definition, tuple(keys), tuple(checks)))
         edges.extend(_asset_edges(definition, keys, checks, makers))
     return nodes, edges
+
+
+def _asset_configs(nodes: Iterable[NodeSnapshot], job: JobDefinition, resolved: ResolvedDefinitions) -> Iterator[NodeConfig]:
+    graphs = {definition.name: definition.graph for key in job.asset_keys if (definition := resolved.assets_by_key[key]).graph is not None}
+    for node in nodes:
+        graph = graphs.get(node.op_name)
+        if graph is None:
+            yield NodeConfig(path=(node.op_name,), config=node.config_schema)
+        elif graph.config_mapping is not None:
+            yield NodeConfig(path=(node.op_name,), config=graph.config_mapping.config_schema)
+        else:
+            yield from _configs(graph, (node.op_name,))
 
 
 def _asset_node(

@@ -256,7 +256,7 @@ class _Builder:
         after: tuple[Need, ...],
     ) -> list[Step]:
         flat = flatten.flatten(
-            graph, config=self._config.node(graph.name), defaults=defaults, prefix=f"{graph.name}.", given=loaded, order=after
+            graph, config=self._config.node(graph.name).of_graph(graph), defaults=defaults, prefix=f"{graph.name}.", given=loaded, order=after
         )
         by_output: dict[tuple[StepKey, str], AssetKey] = {}
         for name, key in definition.keys_by_output_name.items():

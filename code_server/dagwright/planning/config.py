@@ -7,10 +7,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from dagwright.authoring.config import ConfigProblems, PermissiveConfig
+from dagwright.authoring.config import PermissiveConfig
+from dagwright.authoring.config_values import ConfigProblems
+from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.ops import OpDefinition
 from dagwright.authoring.resources import ConfigurableResource, PartialResource, ResourceDefinition
-from dagwright_shared.model.errors import Problem, nearest
+from dagwright_shared.model.errors import Problem, UserCodeError, nearest
 from dagwright_shared.model.metadata import JsonValue
 
 TOP_LEVEL = ("ops", "resources", "execution", "loggers")
@@ -52,6 +54,27 @@ class ConfigReader:
                 message = f"there is no op {name!r} here" + (f"; did you mean {close!r}?" if close else "")
                 self.problem(f"ops.{name}", message, expected=f"one of {', '.join(known[:20])}", suggestion=close)
 
+    def of_graph(self, graph: GraphDefinition, *, root: bool = False) -> ConfigReader:
+        """The part as the nodes of a graph read it: through its config mapping, or over the config that it fixes."""
+        mapping = graph.config_mapping
+        inner = self._entry.get("ops")
+        if mapping is None:
+            if not graph.config:
+                return self
+            ops = merged(graph.config, inner if isinstance(inner, Mapping) else {})
+            return ConfigReader({**self._entry, "ops": ops}, self.path, self._problems)
+        given = (inner.get("config") if isinstance(inner, Mapping) else None) if root else self._entry.get("config")
+        path = f"{self.path}.ops.config" if root else f"{self.path}.config"
+        made: Mapping[str, Any] = {}
+        try:
+            made = mapping.resolve(given, path)
+        except ConfigProblems as error:
+            self._problems.extend(error.problems)
+        except UserCodeError as error:
+            self._problems.append(Problem(path=path, message=str(error), value=given))
+        found = made["ops"] if set(made) == {"ops"} else made
+        return ConfigReader({"ops": found}, self.path, self._problems)
+
     def of_op(self, op: OpDefinition) -> tuple[JsonValue, Any]:
         """The op's config as given (or its empty form), and what its function receives."""
         given = self._entry.get("config")
@@ -77,6 +100,17 @@ class ConfigReader:
 
     def problem(self, where: str, message: str, **more: Any) -> None:
         self._problems.append(Problem(path=f"{self.path}.{where}", message=message, **more))
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """A run config laid over another: objects are merged, anything else is replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
 
 
 def root(config: Mapping[str, JsonValue], problems: list[Problem]) -> ConfigReader:

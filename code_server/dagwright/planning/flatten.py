@@ -86,7 +86,7 @@ def flatten(
                 after.update((Need(step=one.step, output=one.output), None) for one in _outputs_of(source))
         own = config.node(name)
         if isinstance(node.definition, GraphDefinition):
-            inner = flatten(node.definition, config=own, defaults=defaults, prefix=f"{handle}.", given=sources, order=tuple(after))
+            inner = flatten(node.definition, config=own.of_graph(node.definition), defaults=defaults, prefix=f"{handle}.", given=sources, order=tuple(after))
             result.steps += inner.steps
             made[name] = inner.outputs
         else:

@@ -12,6 +12,7 @@ from dagwright.planning import assets as asset_steps
 from dagwright.planning import config as run_config
 from dagwright.planning import executor_config
 from dagwright.planning.dynamic import split_key
+from dagwright.planning.config import merged
 from dagwright.planning.flatten import Defaults, flatten
 from dagwright.planning.steps import (
     ExecutionPlan,
@@ -80,7 +81,8 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         job = resolved.jobs_by_name.get(job_name)
         if job is None:
             raise NotFoundError("job", job_name, known=resolved.jobs_by_name)
-    given = merged(job.config if job is not None else {}, config or {})
+    asked = config or {} if job is None else job.run_config_for(config or {}, partition)
+    given = merged(job.config if job is not None else {}, asked)
     resources = {**resolved.resources, **(job.resource_defs if job is not None else {}), **(extra_resources or {})}
     problems: list[Problem] = []
     reader = run_config.root(given, problems)
@@ -128,7 +130,7 @@ def _op_steps(
     source = asset_steps.loader(resolved)
     defaults = Defaults(retry_policy=job.op_retry_policy, partition=partition, partitions=partitions, asset_source=source)
     given = {name: FromValue(value=value) for name, value in job.input_values.items()}
-    return flatten(graph, config=reader, defaults=defaults, given=given).steps
+    return flatten(graph, config=reader.of_graph(graph, root=True), defaults=defaults, given=given).steps
 
 
 def _refuse_picks(job: JobDefinition, assets: Sequence[AssetKey], checks: Sequence[AssetCheckKey], problems: list[Problem]) -> None:
@@ -156,17 +158,6 @@ def _described(picked: asset_steps.Picked) -> str:
 def planned_steps(plan: ExecutionPlan) -> tuple[PlannedStep, ...]:
     """The steps as the launch form and the run's page show them."""
     return planned(plan.steps)
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """A run config laid over another: objects are merged, anything else is replaced."""
-    result = dict(base)
-    for key, value in over.items():
-        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
-            result[key] = merged(result[key], value)
-        else:
-            result[key] = value
-    return result
 
 
 def _summary(problems: Sequence[Problem]) -> str:

@@ -11,7 +11,8 @@ from pydantic import PrivateAttr
 
 import dagwright as dg
 from dagwright.authoring import resource_schema
-from dagwright.authoring.config import ConfigProblems, ConfigType, config_dict
+from dagwright.authoring.config import ConfigType, config_dict
+from dagwright.authoring.config_values import ConfigProblems
 from dagwright.authoring.resources import InitResourceContext, Opener, opened
 from dagwright_shared.model.errors import DefinitionError, Problem
 
