@@ -31,6 +31,7 @@ _MODULES = {
     "dagwright.authoring.freshness": "FreshnessPolicy apply_freshness_policy",
     "dagwright.authoring.graph_assets": "graph_asset graph_multi_asset",
     "dagwright.authoring.graphs": "GraphDefinition GraphIn GraphOut graph",
+    "dagwright.authoring.hooks": "HookDefinition failure_hook success_hook",
     "dagwright.authoring.instance": (
         "AssetRecordsFilter EventRecordsFilter EventRecordsResult Instance RunStatusChangeRecordsFilter instance_for_test"
     ),
@@ -96,6 +97,7 @@ _MODULES = {
     ),
     "dagwright.execution.compute": "OutputError",
     "dagwright.execution.contexts": "AssetCheckExecutionContext AssetExecutionContext OpExecutionContext",
+    "dagwright.execution.hooks": "HookContext build_hook_context",
     "dagwright.execution.io_contexts": "InputContext OutputContext",
     "dagwright.execution.io_managers": "FilesystemIOManager InMemoryIOManager fs_io_manager mem_io_manager",
     "dagwright.execution.logs": "get_dagster_logger",

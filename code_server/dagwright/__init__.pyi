@@ -49,6 +49,9 @@ from dagwright.authoring.graphs import GraphDefinition as GraphDefinition
 from dagwright.authoring.graphs import GraphIn as GraphIn
 from dagwright.authoring.graphs import GraphOut as GraphOut
 from dagwright.authoring.graphs import graph as graph
+from dagwright.authoring.hooks import HookDefinition as HookDefinition
+from dagwright.authoring.hooks import failure_hook as failure_hook
+from dagwright.authoring.hooks import success_hook as success_hook
 from dagwright.authoring.instance import AssetRecordsFilter as AssetRecordsFilter
 from dagwright.authoring.instance import EventRecordsFilter as EventRecordsFilter
 from dagwright.authoring.instance import EventRecordsResult as EventRecordsResult
@@ -176,6 +179,8 @@ from dagwright.execution.compute import OutputError as OutputError
 from dagwright.execution.contexts import AssetCheckExecutionContext as AssetCheckExecutionContext
 from dagwright.execution.contexts import AssetExecutionContext as AssetExecutionContext
 from dagwright.execution.contexts import OpExecutionContext as OpExecutionContext
+from dagwright.execution.hooks import HookContext as HookContext
+from dagwright.execution.hooks import build_hook_context as build_hook_context
 from dagwright.execution.io_contexts import InputContext as InputContext
 from dagwright.execution.io_contexts import OutputContext as OutputContext
 from dagwright.execution.io_managers import FilesystemIOManager as FilesystemIOManager

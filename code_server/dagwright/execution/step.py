@@ -23,8 +23,8 @@ from dagwright.authoring.results import (
     Output,
     check_key,
 )
-from dagwright.execution import compute, contexts, logs, versions
-from dagwright.execution.cancellation import RunInterrupted
+from dagwright.execution import compute, contexts, hooks, logs, versions
+from dagwright.execution.cancellation import Cancellation, RunInterrupted
 from dagwright.execution.compute import OutputError
 from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext, Surroundings, clean
 from dagwright.execution.identity import RunInfo
@@ -105,8 +105,10 @@ def attempt(environment: Environment, step: Step, number: int, emit: Emit) -> Ou
     try:
         pipeline.run()
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt of user code fail the step, not us
-        return _end(pipeline, error)
-    return _done(pipeline)
+        outcome = _end(pipeline, error)
+    else:
+        outcome = _done(pipeline)
+    return pipeline.call_hooks(outcome) if step.hooks else outcome
 
 
 async def attempt_async(environment: Environment, step: Step, number: int, emit: Emit, elsewhere: Elsewhere) -> Outcome:
@@ -127,10 +129,12 @@ async def attempt_async(environment: Environment, step: Step, number: int, emit:
             undo_context()
         await elsewhere(pipeline.complete)
     except BaseException as error:  # noqa: BLE001 - as above
-        return _end(pipeline, error)
+        outcome = _end(pipeline, error)
+    else:
+        outcome = _done(pipeline)
     finally:
         undo_logs()
-    return _done(pipeline)
+    return await elsewhere(partial(pipeline.call_hooks, outcome)) if step.hooks else outcome
 
 
 def _done(pipeline: _Pipeline) -> StepDone:
@@ -155,6 +159,7 @@ def _end(pipeline: _Pipeline, error: BaseException) -> Outcome:
     # A coroutine is stopped by asyncio's own exception; raised by user code itself, it is an error like another.
     if isinstance(error, asyncio.CancelledError) and scope.cancellation.requested:
         return StepStopped()
+    pipeline.error = error
     if scope.kept is not None:
         scope.kept.errors[pipeline.step.key] = error
     return _broke(error, frozenset(pipeline.seen))
@@ -182,6 +187,9 @@ class _Pipeline:
         self._scope = environment.scope
         self.seen: dict[str, None] = {}
         self.mapping_keys: dict[str, dict[str, None]] = {}
+        self.error: BaseException | None = None
+        self._output_values: dict[str, Any] = {}
+        """Kept for hooks only."""
         self._blocked: list[AssetCheckKey] = []
         self._evaluated: set[AssetCheckKey] = set()
         self._input_versions: dict[str, str] | None = None
@@ -201,6 +209,26 @@ class _Pipeline:
             self.complete()
         finally:
             undo_logs()
+
+    def call_hooks(self, outcome: Outcome) -> Outcome:
+        """Call the hooks of the step; the outcome, unless the run was stopped meanwhile."""
+        scope, resources = self._scope, self.environment.resources
+        try:
+            with scope.cancellation.interruptible():
+                hooks.call(
+                    self.step,
+                    self._number,
+                    outcome,
+                    run=self.environment.run,
+                    emit=self.emit,
+                    resource=lambda key: resources.need([key], self.emit).get(key),
+                    error=self.error,
+                    values=self._output_values,
+                    instance=scope.instance,
+                )
+        except RunInterrupted:
+            return outcome if isinstance(outcome, StepDone) else StepStopped()
+        return outcome
 
     def prepare(self) -> dict[str, Any]:
         """Set up resources and the context, and load what comes from upstream."""
@@ -277,6 +305,8 @@ class _Pipeline:
     def _output(self, output: PlannedOutput, value: Any, metadata: Mapping[str, Any], version: Any, tags: Mapping[str, str]) -> None:
         added = self.context.surroundings.added.get(output.name, {})
         own: dict[str, Any] = {**metadata, **added}
+        if self.step.hooks and value is not NO_VALUE:
+            self._output_values[output.name] = value
         kept = self._scope.kept
         if kept is not None and value is not NO_VALUE:
             kept.outputs[self.step.key, output.name] = value
@@ -312,6 +342,8 @@ class _Pipeline:
         added = self.context.surroundings.added.pop(f"{output.name}[{result.mapping_key}]", {})
         own: dict[str, Any] = {**result.metadata, **added}
         keys[result.mapping_key] = None
+        if self.step.hooks:
+            self._output_values.setdefault(output.name, {})[result.mapping_key] = result.value
         kept = self._scope.kept
         if kept is not None:
             kept.outputs.setdefault((self.step.key, output.name), {})[result.mapping_key] = result.value

@@ -149,6 +149,7 @@ class _Builder:
         self._resolved, self._job, self._picked, self._config = resolved, job, picked, config
         self._partition, self._partitions = partition, partitions
         self._assets = frozenset(picked.assets)
+        self._hooks = frozenset(job.hook_defs) if job is not None else frozenset()
         self._checks = frozenset(picked.checks)
         self._made: dict[AssetKey, FromOutput] = {}
         self._gates: dict[AssetKey, list[Need]] = {}
@@ -229,6 +230,7 @@ class _Builder:
             partitions=partitions,
             kind="asset",
             assets=definition,
+            hooks=self._hooks,
         )
         if definition.graph is not None:
             return self._graph_asset(definition, definition.graph, selected, loaded, defaults, after)
@@ -256,7 +258,12 @@ class _Builder:
         after: tuple[Need, ...],
     ) -> list[Step]:
         flat = flatten.flatten(
-            graph, config=self._config.node(graph.name).of_graph(graph), defaults=defaults, prefix=f"{graph.name}.", given=loaded, order=after
+            graph,
+            config=self._config.node(graph.name).of_graph(graph),
+            defaults=defaults,
+            prefix=f"{graph.name}.",
+            given=loaded,
+            order=after,
         )
         by_output: dict[tuple[StepKey, str], AssetKey] = {}
         for name, key in definition.keys_by_output_name.items():
@@ -284,6 +291,7 @@ class _Builder:
             partitions=partitions,
             kind="check",
             assets=definition,
+            hooks=self._hooks,
         )
         step = flatten.op_step(
             definition.op,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dagwright.authoring.composition import Edge, Flow, GraphInput, NodeOutput, Origin
@@ -42,6 +42,8 @@ class Defaults:
     partitions: Partitions | None = None
     kind: str = "op"
     assets: Any = None
+    hooks: frozenset[Any] = frozenset()
+    """Of all its steps, beside their own."""
     asset_source: Any = None
     """Makes the source of an `In(asset_key=...)`."""
 
@@ -86,7 +88,15 @@ def flatten(
                 after.update((Need(step=one.step, output=one.output), None) for one in _outputs_of(source))
         own = config.node(name)
         if isinstance(node.definition, GraphDefinition):
-            inner = flatten(node.definition, config=own.of_graph(node.definition), defaults=defaults, prefix=f"{handle}.", given=sources, order=tuple(after))
+            inherited = replace(defaults, hooks=defaults.hooks | node.hook_defs)
+            inner = flatten(
+                node.definition,
+                config=own.of_graph(node.definition),
+                defaults=inherited,
+                prefix=f"{handle}.",
+                given=sources,
+                order=tuple(after),
+            )
             result.steps += inner.steps
             made[name] = inner.outputs
         else:
@@ -98,6 +108,7 @@ def flatten(
                 defaults,
                 after=tuple(after),
                 tags=node.tags,
+                hooks=node.hook_defs,
                 retry=retry_policy_of(node, defaults.retry_policy),
             )
             result.steps.append(step)
@@ -108,7 +119,7 @@ def flatten(
     return result
 
 
-def op_step(
+def op_step(  # noqa: PLR0913 - what a step has
     op: OpDefinition,
     key: StepKey,
     sources: Mapping[str, Source],
@@ -117,6 +128,7 @@ def op_step(
     *,
     after: tuple[Need, ...] = (),
     tags: Mapping[str, str] | None = None,
+    hooks: frozenset[Any] = frozenset(),
     retry: RetryPolicy | None = None,
 ) -> Step:
     """One step of an op whose connected inputs are known; the rest comes from config or by default."""
@@ -149,6 +161,7 @@ def op_step(
         raw_config=raw,
         retry_policy=retry.to_model() if retry is not None else None,
         tags=all_tags,
+        hooks=tuple(sorted(defaults.hooks | hooks | op.hook_defs, key=lambda hook: hook.name)),
         timeout_seconds=_timeout(op, all_tags, config),
         scope=_scope(key, inputs, config),
         partitions=defaults.partitions,

@@ -11,8 +11,8 @@ from dagwright.authoring.jobs import JobDefinition
 from dagwright.planning import assets as asset_steps
 from dagwright.planning import config as run_config
 from dagwright.planning import executor_config
-from dagwright.planning.dynamic import split_key
 from dagwright.planning.config import merged
+from dagwright.planning.dynamic import split_key
 from dagwright.planning.flatten import Defaults, flatten
 from dagwright.planning.steps import (
     ExecutionPlan,
@@ -128,7 +128,9 @@ def _op_steps(
     reader: run_config.ConfigReader,
 ) -> list[Step]:
     source = asset_steps.loader(resolved)
-    defaults = Defaults(retry_policy=job.op_retry_policy, partition=partition, partitions=partitions, asset_source=source)
+    defaults = Defaults(
+        retry_policy=job.op_retry_policy, partition=partition, partitions=partitions, hooks=frozenset(job.hook_defs), asset_source=source
+    )
     given = {name: FromValue(value=value) for name, value in job.input_values.items()}
     return flatten(graph, config=reader.of_graph(graph, root=True), defaults=defaults, given=given).steps
 

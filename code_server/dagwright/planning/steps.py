@@ -14,6 +14,7 @@ from dagwright_shared.model.partitions import Partitions
 from dagwright_shared.model.snapshot import PartitionMappingData, RetryPolicyData
 
 if TYPE_CHECKING:
+    from dagwright.authoring.hooks import HookDefinition
     from dagwright.authoring.ops import OpDefinition
 
 
@@ -157,6 +158,8 @@ class Step:
     """The AssetsDefinition that the step belongs to, for `context.assets_def`."""
     timeout_seconds: float | None = None
     """How long one attempt may take; it is ended, and counts as failed, when it takes longer."""
+    hooks: tuple[HookDefinition, ...] = ()
+    """Called once an attempt is over, in this order."""
     scope: tuple[Level, ...] = ()
     """The dynamic outputs that it is mapped over; such a step is a pattern, which runs once for each path of mapping keys."""
     path: Path = ()
@@ -176,6 +179,8 @@ class Step:
     def resource_keys(self) -> frozenset[str]:
         """What must be set up before it may run, IO managers included."""
         keys = set(self.op.required_resource_keys)
+        for hook in self.hooks:
+            keys.update(hook.required_resource_keys)
         keys.update(o.io_manager_key for o in self.outputs if not o.nothing and o.selected)
         for planned in self.inputs:
             for source in () if planned.nothing else flat(planned.source):

@@ -153,7 +153,7 @@ def test_a_failed_copy_stops_what_collects_and_nothing_else(executor):
     again = run(
         some,
         executor=executor,
-        inherited={"numbers": ran.run_id, **{key: ran.run_id for key in succeeded(ran)}},
+        inherited={"numbers": ran.run_id, **dict.fromkeys(succeeded(ran), ran.run_id)},
         step_keys=["picky[n2]", "double[n2]", "total"],
     )
     assert succeeded(again) == set()
@@ -175,7 +175,7 @@ def test_from_failure_only_what_is_missing_runs(executor, tmp_path):
 
     ran = run(some, executor=executor)
     flag.touch()
-    again = run(some, executor=executor, inherited={key: ran.run_id for key in succeeded(ran)}, step_keys=["picky[n2]", "total"])
+    again = run(some, executor=executor, inherited=dict.fromkeys(succeeded(ran), ran.run_id), step_keys=["picky[n2]", "total"])
     assert again.status is RunStatus.SUCCESS, again.events
     assert succeeded(again) == {"picky[n2]", "total"}
     assert sorted(messages(again, "total")[0].removeprefix("got [").removesuffix("]").split(", ")) == ["1", "2", "3"]
