@@ -13,6 +13,7 @@ import fcntl
 import gc
 import os
 import random
+import select
 import selectors
 import signal
 import socket
@@ -27,12 +28,16 @@ from dagwright.loading import load, snapshot
 from dagwright.server import frames, questions, worker
 from dagwright.server.frames import Kind
 from dagwright.server.template import EXIT
+from dagwright.server.warm_up import WarmUp
 from dagwright_shared.model.errors import DefinitionError, UserCodeError, error_info
 from dagwright_shared.model.keys import LocationName
 from dagwright_shared.runtime.process import die_with_parent
 from dagwright_shared.wire.errors import error_to_bytes
 from dagwright_shared.wire.evaluation import decode_launch
 from dagwright_shared.wire.snapshot import digest_of, encode_snapshot
+
+_IDLE_SECONDS = 0.005
+"""A fork that has got no work by then is a spare one, and has time to warm up."""
 
 
 def main() -> None:
@@ -81,6 +86,7 @@ def _why_not_fork() -> str | None:
 
 
 def _fork_on_request(control: socket.socket, report: socket.socket, definitions: Definitions) -> None:
+    warm_up = WarmUp()
     # What is alive now stays shared with the forks: the collector must not touch its pages.
     gc.collect()
     gc.freeze()
@@ -106,7 +112,7 @@ def _fork_on_request(control: socket.socket, report: socket.socket, definitions:
                     signal.set_wakeup_fd(-1)
                     for inherited in (control, report, wake_in, wake_out):
                         inherited.close()
-                    _serve(socket.socket(fileno=fds[0]), definitions)
+                    _serve(socket.socket(fileno=fds[0]), definitions, warm_up)
                 os.close(fds[0])
 
 
@@ -119,7 +125,7 @@ def _reap(report: socket.socket) -> None:
             frames.send(report, Kind.EXITED, EXIT.pack(pid, status))
 
 
-def _serve(channel: socket.socket, definitions: Definitions) -> None:
+def _serve(channel: socket.socket, definitions: Definitions, warm_up: WarmUp | None = None) -> None:
     """Do one piece of work and end this process, without the exit handlers that user code registered in the template."""
     code = 1
     try:
@@ -127,6 +133,8 @@ def _serve(channel: socket.socket, definitions: Definitions) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _reseed()
         frames.send(channel, Kind.HELLO, str(os.getpid()).encode())
+        if warm_up is not None and not select.select([channel], [], [], _IDLE_SECONDS)[0]:
+            warm_up.run()
         frame = frames.receive(channel)
         if frame.kind is Kind.LAUNCH:
             channel.setblocking(True)

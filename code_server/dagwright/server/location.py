@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from dagwright.server import frames
+from dagwright.server.spare import Opened, Spare
 from dagwright.server.template import Template, TemplateEvents
 from dagwright_shared.model.errors import ConflictError, ErrorInfo, UnavailableError, UserCodeError, error_info
 from dagwright_shared.model.keys import Digest, LocationName
@@ -20,6 +21,7 @@ from dagwright_shared.wire.errors import error_from_bytes
 log = logging.getLogger("dagwright.location")
 
 _RESTART_SECONDS = (0.1, 0.5, 2.0, 5.0)
+_SPARE_SECONDS = 60.0
 HELLO_SECONDS = 5.0
 """A fork that has not reported by then is taken for stuck, and a fresh process started in its place."""
 
@@ -51,6 +53,7 @@ class Location:
         self._snapshot: tuple[Digest, bytes] | None = None
         self._version = 0
         self._closed = False
+        self._spare = Spare(self._make_spare)
         self.status = LocationStatus(location=name, server_id=server_id, state=LocationState.LOADING)
 
     def start(self) -> None:
@@ -61,6 +64,7 @@ class Location:
             self._closed = True
             templates = [template for template in (self._serving, self._loading) if template]
             self._changed.notify_all()
+        self._spare.close()
         for template in templates:
             template.close()
 
@@ -112,7 +116,7 @@ class Location:
             self._changed.wait_for(lambda: self._loading is None or self._closed, timeout)
             return self.status
 
-    def open(self, deadline: float) -> tuple[socket.socket, int]:
+    def open(self, deadline: float) -> Opened:
         """A channel to a fresh fork that has reported, and its pid.
 
         Waits while a template that died is being replaced.
@@ -122,6 +126,9 @@ class Location:
         """
         while True:
             template = self._template(deadline)
+            spare = self._spare.take(template)
+            if spare is not None:
+                return spare
             try:
                 channel = template.fork()
             except UnavailableError:
@@ -137,6 +144,14 @@ class Location:
             except TimeoutError:
                 channel.close()
                 raise UnavailableError("no process for user code could be started in time") from None
+
+    def _make_spare(self, template: Template) -> Opened:
+        channel = template.fork()
+        try:
+            return channel, self._hello(channel, template, time.monotonic() + _SPARE_SECONDS)
+        except BaseException:
+            channel.close()
+            raise
 
     def _hello(self, channel: socket.socket, template: Template, deadline: float) -> int:
         spawned = template.spawn_reason is not None
@@ -187,6 +202,7 @@ class Location:
             self._deaths = 0
             self._set(state=LocationState.LOADED, digest=Digest(digest), error=None, spawn_reason=spawn_reason, load_seconds=seconds)
         log.info("loaded", extra={"location": self.status.location, "digest": digest[:12], "seconds": round(seconds, 3)})
+        self._spare.order(template)
         if old is not None:
             old.close()
 
@@ -201,6 +217,7 @@ class Location:
         log.error("load failed", extra={"location": self.status.location, "error": str(info).splitlines()[0]})
 
     def _died(self, template: Template) -> None:
+        self._spare.drop(template)
         with self._changed:
             if template.closing or self._closed:
                 return
