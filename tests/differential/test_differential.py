@@ -1,0 +1,30 @@
+"""The same small projects say the same on Dagster and on dagwright; only the line that imports the package differs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.differential.compare import PROJECTS, CannotInstallError, Difference, compare, dagster_python
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.xdist_group("differential")]
+
+FLOOR = 64.0
+"""Percent of the cases in which both say the same; raised as dagwright grows."""
+
+
+@pytest.fixture(scope="module")
+def compared() -> tuple[int, list[Difference]]:
+    try:
+        dagster_python()
+    except CannotInstallError as error:
+        pytest.skip(str(error))
+    return compare(sorted(PROJECTS.glob("*.py")))
+
+
+def test_there_are_projects_enough() -> None:
+    assert len(list(PROJECTS.glob("*.py"))) >= 25
+
+
+def test_both_say_the_same(compared: tuple[int, list[Difference]]) -> None:
+    count, differences = compared
+    assert 100 * (count - len(differences)) / count >= FLOOR, "\n".join(map(str, differences))
