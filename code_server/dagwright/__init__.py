@@ -13,10 +13,15 @@ __version__ = "0.1.0"
 
 _MODULES = {
     # What users write.
+    "dagwright.authoring.asset_sensors": (
+        "AssetSensorDefinition MultiAssetSensorDefinition MultiAssetSensorEvaluationContext asset_sensor "
+        "build_multi_asset_sensor_context multi_asset_sensor"
+    ),
     "dagwright.authoring.assets": "asset",
     "dagwright.authoring.assets_definition": "AssetsDefinition",
     "dagwright.authoring.automation": "AutomationCondition",
     "dagwright.authoring.automation_older": "AutoMaterializePolicy AutoMaterializeRule",
+    "dagwright.authoring.automation_sensors": "AutomationConditionSensorDefinition",
     "dagwright.authoring.checks": "AssetChecksDefinition asset_check multi_asset_check",
     "dagwright.authoring.config": "Config EnvVar PermissiveConfig RunConfig",
     "dagwright.authoring.config_mapping": "ConfigMapping config_mapping",
@@ -24,10 +29,12 @@ _MODULES = {
         "Array Bool BoolSource Enum EnumValue Field Float Int IntSource Map Noneable Permissive ScalarUnion Selector Shape String "
         "StringSource"
     ),
+    "dagwright.authoring.configured": "configured",
     "dagwright.authoring.definitions": "Definitions definitions",
     "dagwright.authoring.executors": (
         "ExecutorDefinition asyncio_executor dask_executor in_process_executor multiprocess_executor threads_executor"
     ),
+    "dagwright.authoring.external_assets": "SourceAsset external_asset external_asset_from_spec external_assets_from_specs",
     "dagwright.authoring.freshness": "FreshnessPolicy apply_freshness_policy",
     "dagwright.authoring.graph_assets": "graph_asset graph_multi_asset",
     "dagwright.authoring.graphs": "GraphDefinition GraphIn GraphOut graph",
@@ -49,7 +56,8 @@ _MODULES = {
         "load_asset_checks_from_current_module load_asset_checks_from_modules load_asset_checks_from_package_module "
         "load_assets_from_current_module load_assets_from_modules load_assets_from_package_module load_assets_from_package_name"
     ),
-    "dagwright.authoring.multi_assets": "SourceAsset external_asset external_assets_from_specs multi_asset",
+    "dagwright.authoring.multi_assets": "multi_asset",
+    "dagwright.authoring.observables": "multi_observable_source_asset observable_source_asset",
     "dagwright.authoring.ops": "DynamicOut In Nothing OpDefinition Out op",
     "dagwright.authoring.partitioned_config": (
         "PartitionedConfig daily_partitioned_config dynamic_partitioned_config hourly_partitioned_config monthly_partitioned_config "
@@ -63,11 +71,15 @@ _MODULES = {
     "dagwright.authoring.requests": "RunRequest SkipReason",
     "dagwright.authoring.resources": (
         "ConfigurableResource ConfigurableResourceFactory InitResourceContext ResourceDefinition ResourceDependency ResourceParam "
-        "UnknownResourceError resource"
+        "UnknownResourceError make_values_resource resource"
     ),
     "dagwright.authoring.results": (
-        "AssetCheckResult AssetCheckSeverity AssetMaterialization AssetObservation DataVersion DynamicOutput MaterializeResult "
-        "ObserveResult Output"
+        "AssetCheckResult AssetCheckSeverity AssetMaterialization AssetObservation DataVersion DataVersionsByPartition "
+        "DynamicOutput MaterializeResult ObserveResult Output"
+    ),
+    "dagwright.authoring.run_sensors": (
+        "CodeLocationSelector JobSelector RepositorySelector RunFailureSensorContext RunStatusSensorContext RunStatusSensorDefinition "
+        "build_run_status_sensor_context make_email_on_run_failure_sensor run_failure_sensor run_status_sensor"
     ),
     "dagwright.authoring.schedules": (
         "DefaultScheduleStatus ScheduleDefinition ScheduleEvaluationContext build_schedule_context "
@@ -92,6 +104,18 @@ _MODULES = {
     ),
     "dagwright_shared.model.runs": "RunStatus",
     # Running: contexts, IO managers, tests.
+    "dagwright.components.assets": "AssetAttributesModel ResolvedAssetCheckSpec ResolvedAssetKey ResolvedAssetSpec",
+    "dagwright.components.component_class": "Component ComponentTypeSpec component component_instance template_var",
+    "dagwright.components.errors": "ComponentError",
+    "dagwright.components.executable": "FunctionComponent PythonScriptComponent UvRunComponent",
+    "dagwright.components.folder": "ComponentLoadContext ComponentPath ComponentTree DefinitionsComponent DefsFolderComponent",
+    "dagwright.components.project": "build_component_defs build_defs_for_component load_defs load_from_defs_folder",
+    "dagwright.components.resolution": "ResolutionContext",
+    "dagwright.components.resolved": "Resolvable",
+    "dagwright.components.resolver": "Injected Model Resolver",
+    "dagwright.components.sql": "SqlComponent TemplatedSqlComponent",
+    "dagwright.components.state": "StateBackedComponent",
+    "dagwright.components.testing": "component_defs",
     "dagwright.execution.building": (
         "InvocationError build_asset_check_context build_asset_context build_input_context build_op_context build_output_context"
     ),
@@ -126,6 +150,8 @@ _ALIASES = {
     "DagsterInvalidInvocationError": "InvocationError",
     "DagsterInvalidSubsetError": "DefinitionError",
     "DagsterInvariantViolationError": "DagwrightError",
+    "DagsterPipesError": "PipesError",
+    "DagsterPipesExecutionError": "PipesExecutionError",
     "DagsterResourceFunctionError": "ResourceError",
     "DagsterRunNotFoundError": "NotFoundError",
     "DagsterStepOutputNotFoundError": "OutputError",

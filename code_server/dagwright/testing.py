@@ -273,7 +273,7 @@ def execute_job_in_process(
         resolved = definitions.resolve()
         given = {"io_manager": FilesystemIOManager(base_dir=directory), **resolved.resources, **job.resource_defs, **(resources or {})}
         plan = _plan(resolved, given, run_config, partition_key, job_name=job.name)
-        return _run(plan, instance, raise_on_error, tags)
+        return _run(plan, instance, raise_on_error, {**job.tags, **job.run_tags, **(tags or {})})
 
 
 def _materialize(

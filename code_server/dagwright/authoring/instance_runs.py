@@ -92,6 +92,9 @@ class RunView:
     start_time: float | None = None
     end_time: float | None = None
     error: ErrorInfo | None = None
+    location: str | None = None
+    requested_by: str | None = None
+    """The schedule, sensor or backfill that asked for it."""
 
     @property
     def is_finished(self) -> bool:
@@ -139,7 +142,7 @@ def run_view(run: Run) -> RunView:
     """A run of the store, seen from user code."""
     tags = dict(run.tags)
     if run.partition:
-        tags.setdefault("dagster/partition", format_partition(run.partition))
+        tags.setdefault("dagster/partition", "|".join(run.partition))
     return RunView(
         job_name=run.job_name or ASSET_JOB,
         run_id=run.run_id,
@@ -155,6 +158,8 @@ def run_view(run: Run) -> RunView:
         start_time=run.started_at.timestamp() if run.started_at else None,
         end_time=run.ended_at.timestamp() if run.ended_at else None,
         error=run.error,
+        location=run.location,
+        requested_by=run.trigger.name,
     )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from dagwright.authoring import naming
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.partitions import MultiPartitionKey, PartitionsDefinition
 from dagwright_shared.model.errors import UserCodeError, error_info
-from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey
+from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey
 from dagwright_shared.model.snapshot import TriggerTarget
 from dagwright_shared.model.ticks import RunRequestData
+
+Stale: TypeAlias = Callable[[Sequence[AssetKey], PartitionKey], Sequence[AssetKey]]
+"""Which of some assets are missing, or older than their upstreams or their code."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -25,6 +28,7 @@ class RunRequest:
         tags: of the run.
         job_name: which of the sensor's jobs; not needed where there is one.
         asset_selection: only these assets of the target.
+        stale_assets_only: of them, only those that are missing, or older than their upstreams or their code.
         partition_key: the partition that the run covers.
         asset_check_keys: only these checks.
 
@@ -39,6 +43,7 @@ class RunRequest:
     job_name: str | None
     asset_selection: tuple[AssetKey, ...] | None
     partition_key: str | None
+    stale_assets_only: bool
     asset_check_keys: tuple[AssetCheckKey, ...] | None
 
     def __init__(
@@ -52,8 +57,6 @@ class RunRequest:
         partition_key: str | None = None,
         asset_check_keys: Sequence[AssetCheckKey] | None = None,
     ) -> None:
-        if stale_assets_only:
-            raise ValueError("RunRequest: stale_assets_only= is not supported by this version of dagwright; select the assets")
         if partition_key is not None and not isinstance(partition_key, str):
             raise TypeError(
                 f"RunRequest: partition_key is a {type(partition_key).__name__}, not text; format it as the partitions definition does"
@@ -67,13 +70,24 @@ class RunRequest:
             "job_name": job_name,
             "asset_selection": None if asset_selection is None else tuple(naming.asset_key(item, "RunRequest") for item in asset_selection),
             "partition_key": partition_key,
+            "stale_assets_only": stale_assets_only,
             "asset_check_keys": None if asset_check_keys is None else tuple(asset_check_keys),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    def to_model(self, target: TriggerTarget | None, partitions: PartitionsDefinition | None) -> RunRequestData:
-        """The request as data, for a target (None: `job_name` says it)."""
+    def with_replaced_attrs(self, **changes: Any) -> RunRequest:
+        """A copy with other values; arguments as for RunRequest."""
+        return RunRequest(**{**{name: getattr(self, name) for name in self.__slots__}, **changes})
+
+    def to_model(self, target: TriggerTarget | None, partitions: PartitionsDefinition | None, stale: Stale | None = None) -> RunRequestData:
+        """The request as data.
+
+        Args:
+            target: what it is for; None when `job_name` says it.
+            partitions: of the target, to read the key.
+            stale: which of some assets are stale; without it `stale_assets_only` leaves out none.
+        """
         key = self.partition_key
         partition = UNPARTITIONED
         if key is not None:
@@ -88,6 +102,8 @@ class RunRequest:
             if self.asset_check_keys is not None
             else (target.check_keys if target and self.asset_selection is None else ())
         )
+        if self.stale_assets_only and stale is not None:
+            assets = tuple(stale(assets, partition))
         return RunRequestData(
             run_key=self.run_key,
             job_name=job_name,

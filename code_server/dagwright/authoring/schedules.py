@@ -13,9 +13,10 @@ from typing import Any
 from dagwright.authoring import invocation, naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import RunConfig, config_dict
+from dagwright.authoring.instance import Instance
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
 from dagwright.authoring.partitions import PartitionsDefinition
-from dagwright.authoring.requests import RunRequest, SkipReason, misfit
+from dagwright.authoring.requests import RunRequest, SkipReason, Stale, misfit
 from dagwright.authoring.resources import Scoped
 from dagwright.authoring.specs import refuse
 from dagwright.authoring.targets import Target
@@ -71,7 +72,10 @@ def build_schedule_context(
     """
     moment = scheduled_execution_time or datetime.now(UTC)
     return ScheduleEvaluationContext(
-        scheduled_execution_time=moment, resource_values=dict(resources or {}), instance=instance, repository_def=repository_def
+        scheduled_execution_time=moment,
+        resource_values=dict(resources or {}),
+        instance=Instance.ephemeral() if instance is None else instance,
+        repository_def=repository_def,
     )
 
 
@@ -357,6 +361,7 @@ def evaluate(
     context: ScheduleEvaluationContext,
     target: TriggerTarget | None,
     partitions: PartitionsDefinition | None,
+    stale: Stale | None = None,
 ) -> Evaluation:
     """Ask a schedule what its tick wants, and check the answer.
 
@@ -364,6 +369,7 @@ def evaluate(
         context: of the tick, resources set up.
         target: the resolved target, for requests that do not name a job.
         partitions: of the target, to read partition keys.
+        stale: for requests with `stale_assets_only`.
 
     Raises:
         UserCodeError: the function returned what it may not.
@@ -383,7 +389,9 @@ def evaluate(
         arguments[definition.context_param] = context
     returned = definition.fn(**arguments)
     requests, reason = _answer(returned, f"schedule {definition.name!r}")
-    return Evaluation(requests=tuple(request.to_model(target, partitions) for request in requests), skip_reason=reason)
+    wanted = [(request, request.to_model(target, partitions, stale)) for request in requests]
+    kept = tuple(data for request, data in wanted if data.asset_keys or data.check_keys or not request.stale_assets_only)
+    return Evaluation(requests=kept, skip_reason=reason if kept or reason else "nothing is stale")
 
 
 def _answer(returned: object, what: str) -> tuple[Sequence[RunRequest], str | None]:

@@ -8,12 +8,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 from dagwright.authoring import invocation, naming, ops, signatures
 from dagwright.authoring import source as sources
+from dagwright.authoring.instance import Instance
 from dagwright.authoring.partitions import AddDynamicPartitionsRequest, DeleteDynamicPartitionsRequest, PartitionsDefinition
-from dagwright.authoring.requests import RunRequest, SkipReason, misfit
+from dagwright.authoring.requests import RunRequest, SkipReason, Stale, misfit
 from dagwright.authoring.resources import Scoped
 from dagwright.authoring.targets import Target
 from dagwright_shared.model.errors import DefinitionError, SourceRef
@@ -46,6 +47,16 @@ class SensorEvaluationContext:
     """The location."""
     repository_def: Any = None
     new_cursor: str | None = None
+    last_sensor_start_time: float | None = None
+    """When the sensor was switched on; seconds since 1970."""
+
+    @property
+    def cursor_updated(self) -> bool:
+        return self.new_cursor is not None
+
+    @property
+    def resource_defs(self) -> Mapping[str, Any]:
+        return self.resource_values
 
     def update_cursor(self, cursor: str | None) -> None:
         """Remember a text for the next evaluation."""
@@ -81,10 +92,12 @@ def build_sensor_context(
     resources: Mapping[str, Any] | None = None,
     definitions: Any = None,
     last_tick_completion_time: datetime | float | None = None,
+    last_sensor_start_time: float | None = None,
 ) -> SensorEvaluationContext:
     """A context for calling a sensor's function in a test.
 
     Args:
+        instance: the deployment; by default an empty one in memory.
         cursor: as the last evaluation left it.
         resources: objects by key.
     """
@@ -94,9 +107,10 @@ def build_sensor_context(
         repository_def=repository_def if repository_def is not None else definitions,
         cursor=cursor,
         resource_values=dict(resources or {}),
-        instance=instance,
+        instance=Instance.ephemeral() if instance is None else instance,
         sensor_name=sensor_name,
         last_tick_completion_time=last,
+        last_sensor_start_time=last_sensor_start_time,
     )
 
 
@@ -109,12 +123,14 @@ class SensorResult:
         skip_reason: why there are none.
         cursor: what to remember.
         dynamic_partitions_requests: keys to add or delete before the runs are made.
+        asset_events: materializations, observations and check evaluations to record, outside of any run.
     """
 
     run_requests: tuple[RunRequest, ...]
     skip_reason: SkipReason | None
     cursor: str | None
     dynamic_partitions_requests: tuple[AddDynamicPartitionsRequest | DeleteDynamicPartitionsRequest, ...]
+    asset_events: tuple[Any, ...]
 
     def __init__(
         self,
@@ -125,8 +141,6 @@ class SensorResult:
         asset_events: Sequence[Any] | None = None,
         automation_condition_evaluations: Any = None,
     ) -> None:
-        if asset_events:
-            raise ValueError("SensorResult: asset_events= is not supported by this version of dagwright; log them in a run")
         if automation_condition_evaluations:
             raise ValueError("SensorResult: automation_condition_evaluations= is not supported by this version of dagwright")
         if run_requests and skip_reason:
@@ -138,6 +152,7 @@ class SensorResult:
             "skip_reason": SkipReason(skip_reason) if isinstance(skip_reason, str) else skip_reason,
             "cursor": cursor,
             "dynamic_partitions_requests": tuple(dynamic_partitions_requests or ()),
+            "asset_events": tuple(asset_events or ()),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -160,6 +175,10 @@ class SensorDefinition:
     minimum_interval_seconds: int
     kind: SensorKind
     source: SourceRef | None
+    extra_inputs: tuple[str, ...]
+    """Parameters besides the context and the resources: the event of an asset sensor."""
+
+    takes_inputs: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -178,14 +197,16 @@ class SensorDefinition:
         metadata: Mapping[str, Any] | None = None,
         target: Any = None,
         source: SourceRef | None = None,
+        kind: SensorKind = SensorKind.STANDARD,
     ) -> None:
         source = source or sources.of_function(evaluation_fn) or sources.of_caller()
         called = naming.check_name(name or getattr(evaluation_fn, "__name__", None), "sensor", source)
         what = f"sensor {called!r}"
         signature = signatures.read(evaluation_fn, what, source, plain_context=True)
-        if signature.inputs:
+        if len(signature.inputs) > self.takes_inputs:
+            stray = signature.inputs[self.takes_inputs].name
             raise DefinitionError(
-                f"{what}: its function has the argument {signature.inputs[0].name!r}, which is neither the context nor a resource",
+                f"{what}: its function has the argument {stray!r}, which is neither the context nor a resource",
                 source=source,
                 mend="annotate it with the resource's class",
             )
@@ -218,15 +239,43 @@ class SensorDefinition:
             "tags": naming.check_tags(tags, what, source),
             "default_status": DefaultSensorStatus(default_status),
             "minimum_interval_seconds": interval,
-            "kind": SensorKind.STANDARD,
+            "kind": kind,
             "source": source,
+            "extra_inputs": tuple(parameter.name for parameter in signature.inputs),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the function directly, as a test does."""
-        return invocation.direct(self, args, kwargs)
+        """Run the function directly, as a test does; resources that are not given come from the context."""
+        context = args[0] if args else kwargs.get(self.context_param or "context")
+        values = getattr(context, "resource_values", {})
+        known = {name: values[key] for name, key in self.resource_params.items() if name not in kwargs and key in values}
+        if self.context_param is None and args and hasattr(context, "resource_values"):
+            args = args[1:]
+        return invocation.direct(self, args, {**known, **kwargs} if len(args) <= 1 + len(self.extra_inputs) else kwargs)
+
+    def prepared(self, context: SensorEvaluationContext, definitions: Any) -> SensorEvaluationContext:
+        """The context as this kind of sensor wants it; `definitions` are the resolved ones."""
+        del definitions
+        return context
+
+    def ask(self, context: SensorEvaluationContext) -> Any:
+        """What the user's function returns for an evaluation."""
+        return self.call(context)
+
+    def call(self, context: Any, *extra: Any) -> Any:
+        """Call the user's function with what its parameters want."""
+        arguments: dict[str, Any] = {name: context.resource_values[key] for name, key in self.resource_params.items()}
+        arguments.update(zip(self.extra_inputs, extra, strict=False))
+        if self.context_param is not None:
+            arguments[self.context_param] = context
+        return self.fn(**arguments)
+
+    def watched(self, graph: Any) -> dict[str, Any]:
+        """What the snapshot says besides: fields of SensorSnapshot."""
+        del graph
+        return {}
 
     def __repr__(self) -> str:
         return f"<sensor {self.name}>"
@@ -286,6 +335,7 @@ def evaluate(
     context: SensorEvaluationContext,
     targets: Mapping[str | None, TriggerTarget],
     partitions: Mapping[str | None, PartitionsDefinition | None],
+    stale: Stale | None = None,
 ) -> Evaluation:
     """Ask a sensor what it wants, and check the answer.
 
@@ -293,25 +343,27 @@ def evaluate(
         context: of this evaluation, resources set up.
         targets: resolved targets by job name (None: assets without a job).
         partitions: partitions of those targets, to read keys.
+        stale: for requests with `stale_assets_only`.
 
     Raises:
         UserCodeError: the function returned what it may not.
     """
     context = replace(context, sensor_name=definition.name)
-    arguments: dict[str, Any] = {name: context.resource_values[key] for name, key in definition.resource_params.items()}
-    if definition.context_param is not None:
-        arguments[definition.context_param] = context
-    returned = definition.fn(**arguments)
+    returned = definition.ask(context)
     what = f"sensor {definition.name!r}"
     if isinstance(returned, Iterator):
         returned = list(returned)
-    result = _as_result(returned, what)
+    result = as_result(returned, what)
     requests = []
     for request in result.run_requests:
         if not isinstance(request, RunRequest):
             raise misfit(what, request, "RunRequests")
         name = _job_of(request, targets, what)
-        requests.append(request.to_model(targets.get(name), partitions.get(name)))
+        wanted = request.to_model(targets.get(name), partitions.get(name), stale)
+        if wanted.asset_keys or wanted.check_keys or not request.stale_assets_only:
+            requests.append(wanted)
+    for event in result.asset_events:
+        context.instance.report_runless_asset_event(event)
     changes = tuple(
         DynamicPartitionsRequest(name=c.partitions_def_name, add=tuple(c.partition_keys))
         if isinstance(c, AddDynamicPartitionsRequest)
@@ -325,7 +377,12 @@ def evaluate(
     return Evaluation(requests=tuple(requests), skip_reason=None if requests else reason, cursor=cursor, dynamic_partitions=changes)
 
 
-def _as_result(returned: object, what: str) -> SensorResult:
+def as_result(returned: object, what: str) -> SensorResult:
+    """What a function returned, in the one form.
+
+    Raises:
+        UserCodeError: it is nothing that a sensor may return.
+    """
     expected = "RunRequests, a SkipReason, a SensorResult, or None"
     match returned:
         case None:
@@ -338,7 +395,7 @@ def _as_result(returned: object, what: str) -> SensorResult:
             return SensorResult(run_requests=[returned])
         case list() | tuple():
             if len(returned) == 1 and isinstance(returned[0], (SensorResult, SkipReason)):
-                return _as_result(returned[0], what)
+                return as_result(returned[0], what)
             for item in returned:
                 if not isinstance(item, RunRequest):
                     raise misfit(what, item, expected)

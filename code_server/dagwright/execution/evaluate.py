@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
 from dagwright.authoring import schedules, sensors
 from dagwright.authoring.definitions import Definitions
+from dagwright.authoring.instance import Instance
+from dagwright.authoring.requests import Stale
+from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.resources import InitResourceContext, opened
 from dagwright.execution.logs import EventLogger
 from dagwright_shared.model.errors import NotFoundError, UserCodeError, error_info
 from dagwright_shared.model.events import LogLevel, LogMessage, Payload
+from dagwright_shared.model.keys import AssetKey, PartitionKey
 from dagwright_shared.model.ticks import Evaluation, ScheduleQuestion, SensorQuestion
 
 _MAX_LINES = 10_000
@@ -36,7 +40,8 @@ def schedule(definitions: Definitions, question: ScheduleQuestion, *, instance: 
         context = schedules.ScheduleEvaluationContext(
             scheduled_execution_time=question.scheduled_for, resource_values=values, log=log, instance=instance
         )
-        return schedules.evaluate(found, context, resolved.trigger_target(found.target), resolved.target_partitions(found.target))
+        target, partitions = resolved.trigger_target(found.target), resolved.target_partitions(found.target)
+        return schedules.evaluate(found, context, target, partitions, _stale(resolved, instance))
 
     return _ask(f"schedule {question.name!r}", resolved.resources, found.required_resource_keys, instance, ask)
 
@@ -49,7 +54,7 @@ def sensor(definitions: Definitions, question: SensorQuestion, *, instance: Any 
         raise NotFoundError("sensor", question.name, known=resolved.sensors_by_name)
 
     def ask(values: Mapping[str, Any], log: logging.Logger) -> Evaluation:
-        context = sensors.SensorEvaluationContext(
+        plain = sensors.SensorEvaluationContext(
             cursor=question.cursor,
             last_tick_completion_time=question.last_tick_at.timestamp() if question.last_tick_at is not None else None,
             last_run_key=question.last_run_key,
@@ -57,10 +62,37 @@ def sensor(definitions: Definitions, question: SensorQuestion, *, instance: Any 
             log=log,
             instance=instance,
         )
+        context = found.prepared(plain, resolved)
         partitions = {target.name: resolved.target_partitions(target) for target in found.targets}
-        return sensors.evaluate(found, context, resolved.sensor_targets(found), partitions)
+        return sensors.evaluate(found, context, resolved.sensor_targets(found), partitions, _stale(resolved, instance))
 
     return _ask(f"sensor {question.name!r}", resolved.resources, found.required_resource_keys, instance, ask)
+
+
+def _stale(resolved: ResolvedDefinitions, instance: Instance | None) -> Stale | None:
+    """Tells which assets are missing, or older than their upstreams or their code."""
+    if instance is None:
+        return None
+    latest = instance.history.latest
+
+    def stale(keys: Sequence[AssetKey], partition: PartitionKey) -> tuple[AssetKey, ...]:
+        found: list[AssetKey] = []
+        for key in keys:
+            known, spec = latest(key, partition), resolved.graph.spec(key)
+            if known is None or (spec.code_version is not None and known.code_version != spec.code_version):
+                found.append(key)
+                continue
+            others = [latest(dep.asset_key, partition) or latest(dep.asset_key) for dep in spec.deps]
+            if any(other is not None and other.time is not None and known.time is not None and other.time > known.time for other in others):
+                found.append(key)
+        # What is downstream of something stale will be, once that is made anew.
+        affected = set(found)
+        for key in resolved.graph.topology.order():
+            if any(dep.asset_key in affected for dep in resolved.graph.spec(key).deps):
+                affected.add(key)
+        return tuple(key for key in keys if key in affected)
+
+    return stale
 
 
 def _ask(

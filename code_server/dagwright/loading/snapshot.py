@@ -164,6 +164,7 @@ def _sensor(item: SensorDefinition, resolved: ResolvedDefinitions) -> SensorSnap
         tags=item.tags,
         metadata=item.metadata,
         source=item.source,
+        **item.watched(resolved.graph),
     )
 
 

@@ -220,8 +220,6 @@ def test_what_a_sensor_may_not_do() -> None:
         dg.RunRequest(run_key=3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="partition_key is a datetime"):
         dg.RunRequest(partition_key=NOON)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="not supported"):
-        dg.RunRequest(stale_assets_only=True)
 
 
 def test_definitions_of_sensors() -> None:

@@ -40,11 +40,11 @@ def run_asset(
 
 
 def logs(result):
-    return [(m.level, m.message) for e in result.all_events if isinstance(m := e.payload, LogMessage)]
+    return [(m.level, m.message) for e in result.events if isinstance(m := e.payload, LogMessage)]
 
 
 def payloads(result, kind):
-    return [e.payload for e in result.all_events if isinstance(e.payload, kind)]
+    return [e.payload for e in result.events if isinstance(e.payload, kind)]
 
 
 REPORT = """
