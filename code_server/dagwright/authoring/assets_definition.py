@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -222,8 +222,12 @@ class AssetsDefinition:
             for old, spec in zip(self.specs, changed, strict=True)
             if spec.io_manager_key is not None and spec.io_manager_key != old.io_manager_key
         }
-        made = replace(self, specs=changed)
+        made = self._copy(specs=changed)
         return made._stored_by(moved) if moved else made
+
+    def _copy(self, **changes: Any) -> AssetsDefinition:
+        """A copy with other values; of a SourceAsset, too, whose own constructor takes other arguments."""
+        return AssetsDefinition(**{**{item.name: getattr(self, item.name) for item in fields(AssetsDefinition)}, **changes})
 
     def _stored_by(self, managers: Mapping[AssetKey, str]) -> AssetsDefinition:
         """The same computation, whose outputs go to other IO managers."""
@@ -233,7 +237,7 @@ class AssetsDefinition:
             name: out.stored_by(managers[key]) if (key := self.keys_by_output_name.get(name)) is not None and key in managers else out
             for name, out in self.op.outs.items()
         }
-        return replace(self, op=replace(self.op, outs=outs))
+        return self._copy(op=replace(self.op, outs=outs))
 
     def with_attributes(
         self,
@@ -273,7 +277,7 @@ class AssetsDefinition:
 
         made = self.map_asset_specs(changed)
         if backfill_policy is not None:
-            made = replace(made, backfill_policy=backfill_policy)
+            made = made._copy(backfill_policy=backfill_policy)
         if hook_defs:
             made = made.with_hooks(hook_defs)
         return made.with_keys(asset_key_replacements) if asset_key_replacements else made
@@ -282,7 +286,7 @@ class AssetsDefinition:
         """The same computation with more hooks."""
         if self.op is None:
             raise DefinitionError(f"{self!r} has no op to put hooks on", source=self.source, mend="put them on the ops inside")
-        return replace(self, op=replace(self.op, hook_defs=frozenset(self.op.hook_defs) | frozenset(hook_defs)))
+        return self._copy(op=replace(self.op, hook_defs=frozenset(self.op.hook_defs) | frozenset(hook_defs)))
 
     def with_resources(self, resource_defs: Mapping[str, Any]) -> AssetsDefinition:
         """The same computation that brings these resources along, as far as it needs them.
@@ -299,7 +303,7 @@ class AssetsDefinition:
                 raise DefinitionError(
                     f"with_resources: {self!r} has another resource {key!r} of its own", source=self.source, mend="give it one of the two"
                 )
-        return replace(self, resource_defs={**self.resource_defs, **brought})
+        return self._copy(resource_defs={**self.resource_defs, **brought})
 
     def to_source_assets(self) -> list[AssetsDefinition]:
         """Each of its assets as one that something else computes, loaded as before."""
@@ -371,8 +375,7 @@ class AssetsDefinition:
             graph = replace(graph, name=naming.identifier(specs[0].key))
         if op is not None and len(self.specs) == 1 and op.name == naming.identifier(self.specs[0].key):
             op = op.renamed(naming.identifier(specs[0].key))
-        return replace(
-            self,
+        return self._copy(
             specs=specs,
             op=op,
             graph=graph,

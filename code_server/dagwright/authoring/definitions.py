@@ -11,9 +11,9 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.executors import ExecutorDefinition
+from dagwright.authoring.external_assets import external_asset
 from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
-from dagwright.authoring.multi_assets import external_asset
 from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.schedules import PartitionedSchedule, ScheduleDefinition
 from dagwright.authoring.sensors import SensorDefinition

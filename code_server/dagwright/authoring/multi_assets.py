@@ -16,7 +16,6 @@ from dagwright.authoring.policies import BackfillPolicy, RetryPolicy
 from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetOut, AssetSpec, read_deps, read_hooks, refuse
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetKey
-from dagwright_shared.model.snapshot import AssetExecution
 
 
 def multi_asset(
@@ -261,56 +260,3 @@ def _from_outs(
             Out(types[output].dagster_type, spec.description, required, out.io_manager_key, spec.metadata, spec.code_version),
         )
     return made, outputs
-
-
-def external_asset(spec: AssetSpec) -> AssetsDefinition:
-    """The definition of an asset that something else computes."""
-    return AssetsDefinition(specs=(spec,), execution=AssetExecution.EXTERNAL, source=spec.source)
-
-
-def external_assets_from_specs(specs: Iterable[AssetSpec]) -> list[AssetsDefinition]:
-    """Definitions of assets that something else computes; Definitions takes the specs themselves, too."""
-    return [external_asset(spec) for spec in specs]
-
-
-class SourceAsset(AssetsDefinition):
-    """An asset that something else computes, and that an IO manager here can load. `AssetSpec` is the newer form.
-
-    Args:
-        key: of the asset.
-        metadata, group_name, description, partitions_def, tags: as for AssetSpec.
-        io_manager_key: resource that loads it.
-    """
-
-    def __init__(
-        self,
-        key: Any,
-        metadata: Mapping[str, Any] | None = None,
-        io_manager_key: str | None = None,
-        io_manager_def: Any = None,
-        description: str | None = None,
-        partitions_def: PartitionsDefinition | None = None,
-        group_name: str | None = None,
-        resource_defs: Mapping[str, Any] | None = None,
-        observe_fn: Any = None,
-        op_tags: Any = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        source = sources.of_caller()
-        read = naming.asset_key(key, "SourceAsset", source)
-        refuse(f"asset {read}", source, observe_fn=observe_fn, op_tags=op_tags)
-        brought = dict(resource_defs or {})
-        if io_manager_def is not None:
-            io_manager_key = naming.identifier(read, "io_manager")
-            brought[io_manager_key] = io_manager_def
-        spec = AssetSpec(
-            read,
-            metadata=metadata,
-            description=description,
-            partitions_def=partitions_def,
-            group_name=group_name,
-            tags=tags,
-            io_manager_key=io_manager_key,
-            source=source,
-        )
-        super().__init__(specs=(spec,), execution=AssetExecution.EXTERNAL, resource_defs=brought, source=source)

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin, overload
 from dagwright.authoring import composition, invocation, naming, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import ConfigType
+from dagwright.authoring.configured import ConfiguredType
 from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.results import NO_VALUE, DynamicOutput, MaterializeResult, ObserveResult, Output
 from dagwright_shared.model.errors import DefinitionError, SourceRef
@@ -138,6 +139,11 @@ class Out:
         values = {name: getattr(self, name) for name in Out.__slots__}
         return type(self)(**{**values, "dagster_type": annotation})
 
+    def observing(self) -> Out:
+        """The same output of a function that only looks: nothing is stored."""
+        values = {name: getattr(self, name) for name in Out.__slots__}
+        return Out(**{**values, "dagster_type": Nothing, "is_required": False})
+
     def stored_by(self, io_manager_key: str) -> Out:
         """The same output, stored by another IO manager."""
         values = {name: getattr(self, name) for name in Out.__slots__}
@@ -215,6 +221,29 @@ class OpDefinition:
     def with_hooks(self, hook_defs: Iterable[Any]) -> composition.PendingNode:
         """This op with more hooks, to be called in a graph body."""
         return composition.PendingNode(composition.Node(definition=self, name=self.name)).with_hooks(hook_defs)
+
+    def configured(
+        self, config_or_config_fn: Any, name: str | None = None, config_schema: Any = None, description: str | None = None
+    ) -> OpDefinition:
+        """The same op with its config fixed, or made from simpler config by a function.
+
+        Args:
+            config_or_config_fn: the config; or a function of what the launch gives.
+            name: of the new op.
+            config_schema: what the function takes.
+
+        Raises:
+            DefinitionError: the op takes no config.
+        """
+        if self.config_type is None and not callable(config_or_config_fn):
+            raise DefinitionError(f"op {self.name!r} takes no config to fix", source=self.source, mend="give it config_schema=")
+        made = ConfiguredType(self.config_type, config_or_config_fn, config_schema, name or self.name)
+        return replace(
+            self,
+            name=naming.check_name(name or self.name, "op", self.source),
+            config_type=made,
+            description=description or self.description,
+        )
 
     def renamed(self, name: str) -> OpDefinition:
         return replace(self, name=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -245,8 +245,7 @@ def _without(definition: AssetsDefinition, inputs: AbstractSet[str]) -> AssetsDe
     if not inputs:
         return definition
     gone = {definition.keys_by_input_name[name] for name in inputs}
-    return replace(
-        definition,
+    return definition._copy(
         specs=tuple(spec.replace_attributes(deps=[dep for dep in spec.deps if dep.asset_key not in gone]) for spec in definition.specs),
         keys_by_input_name={name: key for name, key in definition.keys_by_input_name.items() if name not in inputs},
     )

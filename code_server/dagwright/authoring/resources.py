@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWr
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import Config, ConfigType, EnvVar, problems_of
 from dagwright.authoring.config_values import ConfigProblems
+from dagwright.authoring.configured import ConfiguredType
 from dagwright_shared.model.errors import DagwrightError, DefinitionError, SourceRef
 
 T = TypeVar("T")
@@ -214,9 +215,26 @@ class ResourceDefinition:
         """A resource that is None."""
         return ResourceDefinition.hardcoded_resource(None, description)
 
-    def configured(self, config: Any, **_ignored: Any) -> Self:
-        """The same resource with its config fixed."""
-        return replace(self, config=config)
+    @staticmethod
+    def string_resource(description: str | None = None) -> ResourceDefinition:
+        """A resource that is the text given in config."""
+        return ResourceDefinition(
+            resource_fn=lambda context: context.resource_config, config_type=ConfigType(str, "string_resource"), description=description
+        )
+
+    @staticmethod
+    def mock_resource(description: str | None = None) -> ResourceDefinition:
+        """A resource that accepts any call and any attribute, for tests."""
+        from unittest import mock  # noqa: PLC0415 - as slow to import as all of this package, and for tests only
+
+        return ResourceDefinition(resource_fn=mock.MagicMock, takes_context=False, description=description, source=sources.of_caller())
+
+    def configured(self, config_or_config_fn: Any, config_schema: Any = None, description: str | None = None) -> Self:
+        """The same resource with its config fixed, or made from simpler config by a function."""
+        said = description or self.description
+        if not callable(config_or_config_fn):
+            return replace(self, config=config_or_config_fn, description=said)
+        return replace(self, config_type=ConfiguredType(self.config_type, config_or_config_fn, config_schema), description=said)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Make the object directly, as a test does."""
@@ -269,6 +287,23 @@ def _resource_of(
         description=description or (fn.__doc__ or "").strip() or None,
         takes_context=code is None or code.co_argcount > 0,
         source=sources.of_function(fn),
+    )
+
+
+def make_values_resource(**kwargs: Any) -> ResourceDefinition:
+    """A resource that holds values given in config: `make_values_resource(rows=int)`, then `context.resources.x["rows"]`.
+
+    Example:
+        >>> limits = make_values_resource(rows=int).configured({"rows": 3})
+        >>> with opened({"limits": limits}, {"limits"}) as found:
+        ...     found["limits"]
+        {'rows': 3}
+    """
+    return ResourceDefinition(
+        resource_fn=lambda context: context.resource_config,
+        config_type=ConfigType(kwargs or dict, "values"),
+        description="Values given in config.",
+        source=sources.of_caller(),
     )
 
 

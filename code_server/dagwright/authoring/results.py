@@ -18,6 +18,7 @@ __all__ = [
     "AssetMaterialization",
     "AssetObservation",
     "DataVersion",
+    "DataVersionsByPartition",
     "DynamicOutput",
     "MaterializeResult",
     "NoValue",
@@ -48,6 +49,22 @@ class DataVersion:
     """A text that names the content of an asset; two equal ones mean equal data."""
 
     value: str
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class DataVersionsByPartition:
+    """What an observation of a partitioned asset found: the version of each partition.
+
+    Example:
+        >>> DataVersionsByPartition({"eu": "1", "us": DataVersion("2")}).data_versions_by_partition["eu"]
+        DataVersion(value='1')
+    """
+
+    data_versions_by_partition: Mapping[str, DataVersion]
+
+    def __init__(self, data_versions_by_partition: Mapping[str, str | DataVersion]) -> None:
+        given = data_versions_by_partition.items()
+        _set(self, data_versions_by_partition={k: v if isinstance(v, DataVersion) else DataVersion(v) for k, v in given})
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -14,6 +14,8 @@ from dagwright.authoring.results import (
     AssetCheckResult,
     AssetMaterialization,
     AssetObservation,
+    DataVersion,
+    DataVersionsByPartition,
     DynamicOutput,
     MaterializeResult,
     ObserveResult,
@@ -85,6 +87,7 @@ async def call_async(step: Step, context: OpExecutionContext, inputs: Mapping[st
 def spread(step: Step, value: Any) -> Iterator[Result]:
     """The results in a returned value: one for each output, or a list of result objects."""
     outputs = step.outputs
+    value = _observed(step, value)
     if isinstance(value, _RESULTS):
         yield value
         return
@@ -114,6 +117,17 @@ def spread(step: Step, value: Any) -> Iterator[Result]:
             f"{_name(step)} has {len(outputs)} outputs ({names}), but returned {_kind(value)}{size}; return a tuple in that order"
         )
     yield from _in_order(step, value)
+
+
+def _observed(step: Step, value: Any) -> Any:
+    """What an observing function says of versions, as the records that it stands for."""
+    if isinstance(value, DataVersion):
+        return ObserveResult(data_version=value)
+    if isinstance(value, DataVersionsByPartition):
+        key = next(output.asset_key for output in step.outputs if output.asset_key is not None)
+        found = value.data_versions_by_partition.items()
+        return [AssetObservation(key, partition=name, tags={"dagwright/data_version": version.value}) for name, version in found]
+    return value
 
 
 def _in_order(step: Step, values: Sequence[Any]) -> Iterator[Result]:

@@ -423,6 +423,7 @@ def event_payload(event: Any, partition: PartitionKey) -> Payload:
                 metadata=clean(event.metadata),
                 description=event.description,
                 tags=dict(event.tags),
+                data_version=event.tags.get("dagwright/data_version") or event.tags.get("dagster/data_version"),
             )
     raise TypeError(f"log_event takes an AssetMaterialization or AssetObservation, not a {type(event).__name__}")
 

@@ -15,7 +15,7 @@ from dagwright.planning import flatten
 from dagwright.planning.config import ConfigReader
 from dagwright.planning.flatten import Defaults
 from dagwright.planning.state import Need
-from dagwright.planning.steps import FromAsset, FromOutput, PlannedCheck, PlannedOutput, Source, Step
+from dagwright.planning.steps import FromAsset, FromMany, FromOutput, PlannedCheck, PlannedOutput, Source, Step
 from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.errors import Problem, nearest
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, StepKey
@@ -277,9 +277,21 @@ class _Builder:
                 else _asset_output(definition, asset, output, asset in selected)
                 for output in step.outputs
             )
-            result.append(replace(step, outputs=outputs, kind="asset" if any(o.asset_key for o in outputs) else "op"))
+            # What is an asset is stored as one, also for the steps of the same graph that read it.
+            inputs = tuple(replace(each, source=self._inside(each.source, by_output)) for each in step.inputs)
+            result.append(replace(step, inputs=inputs, outputs=outputs, kind="asset" if any(o.asset_key for o in outputs) else "op"))
             self._note(result[-1])
         return result
+
+    def _inside(self, source: Source, by_output: Mapping[tuple[StepKey, str], AssetKey]) -> Source:
+        if isinstance(source, FromMany):
+            return replace(source, sources=tuple(self._inside(one, by_output) for one in source.sources))  # type: ignore[misc]
+        if not isinstance(source, FromOutput):
+            return source
+        key = by_output.get((source.step, source.output))
+        if key is None or key not in self._made:
+            return source
+        return _from_asset(self._resolved, key, self._made[key], None, self._made)
 
     def _check(self, definition: Any) -> Step:
         loaded = self._sources(definition.keys_by_input_name, definition)
