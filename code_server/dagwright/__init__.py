@@ -133,6 +133,7 @@ _MODULES = {
     "dagwright.pipes.protocol": "PipesError PipesExecutionError",
     "dagwright.pipes.readers": "PipesBlobStoreMessageReader PipesFileMessageReader PipesTempFileMessageReader",
     "dagwright.pipes.session": "PipesSession open_pipes_session",
+    "dagwright.execution.versions": "DataProvenance",
     "dagwright.testing": "ExecuteInProcessResult materialize materialize_to_memory",
 }
 _EXPORTS = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -243,6 +243,7 @@ from dagwright.execution.io_managers import fs_io_manager as fs_io_manager
 from dagwright.execution.io_managers import mem_io_manager as mem_io_manager
 from dagwright.execution.logs import get_dagster_logger as get_dagster_logger
 from dagwright.execution.resources import ResourceError as ResourceError
+from dagwright.execution.versions import DataProvenance as DataProvenance
 from dagwright.pipes.client import PipesClient as PipesClient
 from dagwright.pipes.client import PipesClientCompletedInvocation as PipesClientCompletedInvocation
 from dagwright.pipes.client import PipesSubprocessClient as PipesSubprocessClient

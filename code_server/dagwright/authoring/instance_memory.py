@@ -81,6 +81,7 @@ class MemoryStore:
                     run_id=run_id,
                     time=event.time,
                     code_version=payload.code_version if isinstance(payload, AssetMaterialized) else None,
+                    input_data_versions=payload.input_data_versions if isinstance(payload, AssetMaterialized) else {},
                 )
             return stored
 

@@ -13,6 +13,8 @@ from dagwright.authoring.results import AssetMaterialization, AssetObservation
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.logs import EventLogger
 from dagwright.execution.partition_view import multi_key, window
+from dagwright.execution.ports import History
+from dagwright.execution.versions import DataProvenance, provenance
 from dagwright.planning.steps import FromAsset, PlannedOutput, Step, flat
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, Payload
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, parse_partition
@@ -33,6 +35,7 @@ class Surroundings:
     config: Any = None
     resources: Any = None
     instance: Any = None
+    history: History | None = None
     partition: PartitionKey = UNPARTITIONED
     partitions: Partitions | None = None
     upstream_keys: Callable[[FromAsset], Sequence[PartitionKey]] | None = None
@@ -335,6 +338,12 @@ class AssetExecutionContext(OpExecutionContext):
             if output.asset_key == asset_key:
                 return output.name
         raise ValueError(f"no output of step {self._step.key!r} makes the asset {asset_key}")
+
+    def get_asset_provenance(self, asset_key: Any) -> DataProvenance | None:
+        """What the newest data of an asset was made of, as far as this run knows; None where it knows of none."""
+        if self._s.history is None:
+            return None
+        return provenance(self._s.history, _key(asset_key), self._s.partition)
 
     def asset_key_for_input(self, input_name: str) -> AssetKey:
         return self._asset_input(input_name).asset_key

@@ -75,8 +75,13 @@ class MemoryHistory:
         """Remember a materialization or an observation."""
         if isinstance(payload, AssetMaterialized | AssetObserved) and payload.data_version is not None:
             code_version = payload.code_version if isinstance(payload, AssetMaterialized) else None
+            inputs = payload.input_data_versions if isinstance(payload, AssetMaterialized) else {}
             self.versions[payload.asset_key, payload.partition] = KnownVersion(
-                data_version=payload.data_version, run_id=run_id, time=datetime.now(UTC), code_version=code_version
+                data_version=payload.data_version,
+                run_id=run_id,
+                time=datetime.now(UTC),
+                code_version=code_version,
+                input_data_versions=inputs,
             )
 
 

@@ -259,6 +259,7 @@ class _Pipeline:
             config=step.config,
             resources=resources,
             instance=scope.instance,
+            history=scope.history,
             # The run's, also for an asset without partitions that runs along with partitioned ones.
             partition=scope.plan.partition,
             partitions=scope.plan.partitions,

@@ -4,13 +4,42 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from dagwright.authoring.results import DataVersion
 from dagwright.execution.ports import History
 from dagwright_shared.model.keys import AssetKey, PartitionKey
 
 UNKNOWN = "INITIAL"
 """Stands for an asset that has never been recorded."""
 _MAX_PARTITIONS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataProvenance:
+    """What an asset's newest data was made of."""
+
+    code_version: str | None
+    input_data_versions: Mapping[AssetKey, DataVersion]
+    input_storage_ids: Mapping[AssetKey, int | None]
+    """Always empty: events are named by run and number here."""
+    is_user_provided: bool
+    """Whether user code said the version itself."""
+
+
+def provenance(history: History, key: AssetKey, partition: PartitionKey) -> DataProvenance | None:
+    """Of the newest materialization that this run knows of."""
+    known = history.latest(key, partition)
+    if known is None:
+        return None
+    inputs = {AssetKey.from_user_string(name): DataVersion(version) for name, version in known.input_data_versions.items()}
+    expected = computed(known.code_version or known.run_id or "", known.input_data_versions)
+    return DataProvenance(
+        code_version=known.code_version,
+        input_data_versions=inputs,
+        input_storage_ids={},
+        is_user_provided=known.data_version != expected,
+    )
 
 
 def computed(code_version: str, inputs: Mapping[str, str]) -> str:

@@ -26,6 +26,8 @@ class KnownVersion:
     run_id: str | None = None
     time: datetime | None = None
     code_version: str | None = None
+    input_data_versions: Mapping[str, str] = field(default_factory=dict)
+    """Upstream key, as text, to the version that it was made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
