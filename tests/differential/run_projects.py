@@ -1,6 +1,7 @@
 """Runs every case of the projects with one package and writes what they tell as JSON.
 
-python run_projects.py dagster|dagwright PROJECT... : a project is a module that says `import dagster as dg`; the first argument takes its place.
+python run_projects.py dagster|dagwright PROJECT... : a project is a module that says `import dagster as dg`; the first argument
+takes the place of `dagster` there.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""`dagwright migrate`: rewrites the imports of a Dagster project and lists what needs a person."""

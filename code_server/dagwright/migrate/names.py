@@ -1,0 +1,101 @@
+"""Where names of Dagster live here: the public ones, and what to use instead of private ones."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+
+import dagwright
+from dagwright_shared.model.errors import nearest
+
+_INSTEAD = {
+    "dagster._annotations": "nothing: these decorators only mark the API of Dagster itself",
+    "dagster._check": "assert, or a check of your own that raises ValueError",
+    "dagster._cli": "the `dagwright` command",
+    "dagster._core.execution.api:create_execution_plan": "`dagwright.materialize` or `job.execute_in_process`",
+    "dagster._core.execution.plan": "the contexts given to ops, hooks and sensors",
+    "dagster._core.execution.retries": "`RetryPolicy` on the op, asset or job",
+    "dagster._core.executor": "an executor of dagwright (`multiprocess_executor`, `in_process_executor`, ...)",
+    "dagster._core.definitions.unresolved_asset_job_definition:UnresolvedAssetJobDefinition": "what `define_asset_job` returns",
+    "dagster._core.definitions.partition:ScheduleType": "`dagwright.ScheduleType`",
+    "dagster._core.instance": "`dagwright.DagsterInstance`",
+    "dagster._core.launcher": "the code server, which starts runs itself; there are no run launchers",
+    "dagster._core.run_coordinator": "the daemon's queue, which is always there",
+    "dagster._core.remote_origin": "the REST API of the deployment",
+    "dagster._core.remote_representation": "the REST API of the deployment",
+    "dagster._core.workspace": "the REST API of the deployment",
+    "dagster._core.storage.db_io_manager": "an `IOManager` or `ConfigurableIOManager` of your own",
+    "dagster._core.storage.event_log": "`context.instance`; dagwright keeps its events in Postgres",
+    "dagster._core.storage.runs": "`context.instance`; dagwright keeps its runs in Postgres",
+    "dagster._core.storage.compute_log_manager": "the captured output of a run, by its REST API",
+    "dagster._core.storage.tags": "the tag's text, such as 'dagster/partition'",
+    "dagster._core.test_utils:environ": "pytest's `monkeypatch.setenv`",
+    "dagster._core.test_utils": "`dagwright.DagsterInstance.ephemeral()` and `build_*_context`",
+    "dagster._core.libraries": "nothing: dagwright keeps no list of libraries",
+    "dagster._grpc": "the contract in proto/dagwright_api",
+    "dagster._record": "`dataclasses.dataclass(frozen=True)`",
+    "dagster._serdes": "`dataclasses` and `json`, or pydantic",
+    "dagster._time": "`datetime.now(timezone.utc)`",
+    "dagster._utils.backoff": "`RetryPolicy`, or a loop of your own",
+    "dagster._utils.cached_method": "`functools.cached_property` or `functools.cache`",
+    "dagster._utils.error": "the `traceback` module",
+    "dagster._utils.merger": "`{**first, **second}`",
+    "dagster._utils.partitions": "the format's text, such as '%Y-%m-%d-%H:%M'",
+    "dagster._utils": "the standard library",
+    "dagster._config": "`Config` classes, or `Field` and its kin of `dagwright`",
+    "dagster._core.types": "`dagwright.DagsterType`",
+    "dagster._core.errors": "the error classes of `dagwright`",
+    "dagster._core.events": "`dagwright.DagsterEvent` and `dagwright.DagsterEventType`",
+}
+"""By module, or `module:name`; the longest that fits counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a name is imported from here."""
+
+    module: str
+    name: str
+
+
+@cache
+def public_names() -> frozenset[str]:
+    return frozenset(dir(dagwright))
+
+
+def place(module: str, name: str) -> Place | None:
+    """The public place of `from module import name`; None where there is none."""
+    if name in public_names():
+        return Place("dagwright", name)
+    ours = module.replace("dagster", "dagwright", 1)
+    if any(part.startswith("_") for part in module.split(".")) or ours == "dagwright" or not _exists(ours):
+        return Place("dagwright", name) if ours == "dagwright" and _exists(f"dagwright.{name}") else None
+    return Place(ours, name) if hasattr(importlib.import_module(ours), name) else None
+
+
+def has_module(module: str) -> bool:
+    """Whether `import module`, with the package's name changed, works."""
+    return not any(part.startswith("_") for part in module.split(".")) and _exists(module.replace("dagster", "dagwright", 1))
+
+
+def advice(module: str, name: str | None) -> str:
+    """What a person can do about a name that has no place here."""
+    if module == "dagster":
+        close = nearest(name or "", public_names())
+        return f"dagwright has no {name}" + (f"; the nearest name is {close}" if close else "")
+    what = f"{module}.{name}" if name else module
+    keys = [key for key in _INSTEAD if f"{module}:{name}" == key or (":" not in key and f"{module}.".startswith(f"{key}."))]
+    private = "private to Dagster" if any(part.startswith("_") for part in module.split(".")) else "not part of dagwright"
+    if keys:
+        return f"{what} is {private}; use {_INSTEAD[max(keys, key=len)]}"
+    close = nearest(name or "", public_names())
+    return f"{what} is {private}" + (f"; the nearest public name is {close}" if close else "; there is no public replacement")
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
