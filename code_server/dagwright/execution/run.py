@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from dagwright.execution.cancellation import Cancellation, RunInterrupted
@@ -31,6 +32,7 @@ def execute(  # noqa: PLR0913 - what a run is tied to
     captures: bool = True,
     instance: Any = None,
     kept: Kept | None = None,
+    origin: Callable[[], Any] | None = None,
 ) -> RunStatus:
     """Execute a plan and tell the sink all that happens; returns the final status.
 
@@ -45,6 +47,7 @@ def execute(  # noqa: PLR0913 - what a run is tied to
         captures: whether to catch what steps print.
         instance: what `context.instance` gives to user code.
         kept: filled with values and exceptions by an executor that runs in this process.
+        origin: gives the definitions in another process, for executors that run steps elsewhere; it can be pickled.
     """
     del definitions  # the plan holds what is needed; the argument keeps the definitions alive for it
     scope = RunScope(
@@ -56,6 +59,7 @@ def execute(  # noqa: PLR0913 - what a run is tied to
         captures=captures,
         instance=instance,
         kept=kept,
+        origin=origin,
     )
     runner = executor or choose(plan)
     sink.emit(RunStarted(pid=os.getpid(), host=socket.gethostname(), executor=runner.name, steps=planned(plan.steps)))

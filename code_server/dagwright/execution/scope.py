@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,6 +68,8 @@ class RunScope:
     instance: Any = None
     """What `context.instance` gives user code, where the process has something to give."""
     kept: Kept | None = None
+    origin: Callable[[], Any] | None = None
+    """Gives the definitions in another process that can reach the same code: a function that can be pickled."""
 
     def in_child(self, cancellation: Cancellation) -> RunScope:
         """The same run, seen from a step's process."""

@@ -16,10 +16,6 @@ MULTIPROCESS = "multiprocess"
 THREADS = "threads"
 ASYNCIO = "asyncio"
 DASK = "dask"
-EXECUTOR_TAG = "dagwright/executor"
-"""Tag of a step: the executor that runs it, in place of the run's."""
-GROUP_TAG = "dagwright/step_group"
-"""Tag of steps: those with the same value run in one process, where each step has one to itself otherwise."""
 EITHER = "multi_or_in_process"
 
 

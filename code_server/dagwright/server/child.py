@@ -25,7 +25,7 @@ from pathlib import Path
 
 from dagwright.authoring.definitions import Definitions
 from dagwright.loading import load, snapshot
-from dagwright.server import frames, questions, worker
+from dagwright.server import frames, origin, questions, worker
 from dagwright.server.frames import Kind
 from dagwright.server.template import EXIT
 from dagwright.server.warm_up import WarmUp
@@ -45,6 +45,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal group; the parent decides
     faulthandler.enable()
     target = load.LoadTarget(module=options.module, file=options.file, attribute=options.attribute, working_directory=options.cwd)
+    origin.remember(target)
     die_with_parent()
     if options.channel is not None:
         _serve(socket.socket(fileno=options.channel), load.load(target))

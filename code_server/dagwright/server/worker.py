@@ -7,15 +7,18 @@ import os
 import signal
 import socket
 
-from dagwright.authoring.definitions import Definitions
-from dagwright.execution.cancellation import Cancellation
-from dagwright.execution.run import execute
-from dagwright.planning.plan import plan_run
-from dagwright.server.sink import ChannelSink
 from dagwright_shared.model.errors import error_info
 from dagwright_shared.model.events import AssetFailed, RunFailed
 from dagwright_shared.model.runs import LaunchSpec
 from dagwright_shared.runtime.process import kill_session
+
+from dagwright.authoring.definitions import Definitions
+from dagwright.execution.cancellation import Cancellation
+from dagwright.execution.ports import NO_HISTORY
+from dagwright.execution.run import execute
+from dagwright.planning.plan import plan_run
+from dagwright.server import history, origin
+from dagwright.server.sink import ChannelSink
 
 log = logging.getLogger("dagwright.worker")
 
@@ -36,12 +39,33 @@ def run(definitions: Definitions, channel: socket.socket, spec: LaunchSpec) -> N
             config=spec.config,
             inherited=spec.inherited,
         )
-        execute(definitions, plan, spec=spec, sink=sink, cancellation=cancellation)
+        instance = history.of_this_process()
+        execute(
+            definitions,
+            plan,
+            spec=spec,
+            sink=sink,
+            cancellation=cancellation,
+            history=instance.history if instance is not None else NO_HISTORY,
+            instance=instance,
+            origin=origin.of_this_process(),
+        )
     except Exception as error:  # noqa: BLE001 - the run must end with a status, whatever is wrong
         # A request that no longer fits the definitions, or a fault of our own: `execute` handles user errors itself.
         for key in spec.asset_keys:
-            sink.emit(AssetFailed(asset_key=key, partition=spec.partition, reason="the run could not start"))
-        sink.emit(RunFailed(error=error_info(error), reason="the run could not be planned or executed"))
+            sink.emit(
+                AssetFailed(
+                    asset_key=key,
+                    partition=spec.partition,
+                    reason="the run could not start",
+                )
+            )
+        sink.emit(
+            RunFailed(
+                error=error_info(error),
+                reason="the run could not be planned or executed",
+            )
+        )
     sink.close()
 
 

@@ -31,8 +31,8 @@ from dagwright.planning.steps import Step
 from dagwright_shared.model.events import EngineMessage, LogLevel, Payload, Usage
 from dagwright_shared.model.keys import StepKey
 
-LOOK_SECONDS = 0.2
-"""How often captured output is looked at."""
+LOOK_SECONDS = 0.05
+"""How often what steps say and print is sent on."""
 _NO_USAGE = Usage(cpu_seconds=0.0, peak_memory_bytes=0)
 
 
@@ -46,9 +46,18 @@ class Running:
     interruption: Interruption
     say: Callable[[Running, Payload], None]
     tell: Callable[[Running, Outcome, Usage], None]
+    open: Callable[[Running, int], None]
+    has_begun: bool = False
     overdue: bool = False
     concluded: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def began(self, pid: int) -> None:
+        """The attempt starts now, in this process."""
+        with self.lock:
+            if not self.concluded:
+                self.has_begun = True
+                self.open(self, pid)
 
     def relay(self, payload: Payload) -> None:
         """The step has something to say."""
@@ -62,12 +71,12 @@ class Running:
 
 
 class Lane(Protocol):
-    """Where steps run. `start` returns at once; the step's end is told by `Running.ended`."""
+    """Where steps run. `start` returns at once; a step's beginning and end are told by `Running.began` and `Running.ended`."""
 
     def start(self, running: Running) -> None: ...
 
     def interrupt(self, running: Running) -> None:
-        """Ask a step to stop; `running.interruption` has been requested already."""
+        """Ask a step to stop, or not to begin; `running.interruption` has been requested already."""
 
     def close(self) -> None:
         """Nothing is to be started any more. What was left behind may still run."""
@@ -76,13 +85,10 @@ class Lane(Protocol):
 class Loop:
     """Takes the progress of a run to its end over one lane."""
 
-    def __init__(
-        self, scope: RunScope, progress: Progress, gate: Gate, lane: Lane, *, grace: float = limits.GRACE_SECONDS, pid: int | None = None
-    ) -> None:
+    def __init__(self, scope: RunScope, progress: Progress, gate: Gate, lane: Lane, *, grace: float = limits.GRACE_SECONDS) -> None:
         self._scope, self._progress, self._gate, self._lane, self._grace = scope, progress, gate, lane, grace
-        self._pid = pid or os.getpid()
         self._running: dict[StepKey, Running] = {}
-        self._ended: deque[tuple[Running, Outcome, Usage]] = deque()
+        self._news: deque[Callable[[], None]] = deque()
         self._moments: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._wake_in, self._wake_out = os.pipe()
@@ -118,7 +124,7 @@ class Loop:
                 self._start(step)
             if progress.finished and not self._running:
                 return
-            if not self._ended:
+            if not self._news:
                 scope.sink.flush()
                 ready, _, _ = select.select(watched, [], [], self._timeout())
                 if sink is not None and sink.fileno() in ready:
@@ -126,8 +132,9 @@ class Loop:
             self._take_in()
             self._look_at_the_time()
 
-    def wake(self) -> None:
-        """From any thread: something is there to take in."""
+    def _post(self, act: Callable[[], None]) -> None:
+        """From any thread: something to do in the loop's."""
+        self._news.append(act)
         if not self._awake and not self._closed:
             self._awake = True
             with suppress(BlockingIOError, OSError):
@@ -138,30 +145,38 @@ class Loop:
     def _start(self, step: Step) -> None:
         scope, attempt = self._scope, self._progress.attempt(step)
         output = StepOutput(step.key, attempt, scope.spec.log_limit_bytes, scope.sink.chunk) if scope.captures else None
-        running = Running(step, attempt, output, Interruption(), self._relay, self._tell)
+        running = Running(step, attempt, output, Interruption(), self._relay, self._tell, self._begin)
         self._running[step.key] = running
-        self._progress.began(step, self._pid)
-        limit = limits.of(step)
-        if limit is not None:
-            self._at(time.monotonic() + limit, lambda: self._past_limit(running))
         self._lane.start(running)
+
+    def _begin(self, running: Running, pid: int) -> None:
+        self._progress.began(running.step, pid)
+        limit = limits.of(running.step)
+        due = None if limit is None else time.monotonic() + limit
+        self._post(lambda: self._watch(running, due))
+
+    def _watch(self, running: Running, due: float | None) -> None:
+        """Has the loop go round, too, so that the beginning of a long step is told at once."""
+        if due is not None:
+            self._at(due, lambda: self._past_limit(running))
 
     def _relay(self, running: Running, payload: Payload) -> None:
         self._progress.relay(running.step, payload)
 
     def _tell(self, running: Running, outcome: Outcome, usage: Usage) -> None:
-        self._ended.append((running, outcome, usage))
-        self.wake()
+        self._post(lambda: self._finish(running, outcome, usage))
+
+    def _finish(self, running: Running, outcome: Outcome, usage: Usage) -> None:
+        if not running.concluded:
+            self._conclude(running, limits.overdue(running.step, outcome) if running.overdue else outcome, usage)
 
     def _take_in(self) -> None:
         if self._awake:
             self._awake = False
             with suppress(BlockingIOError):
                 os.read(self._wake_in, 4096)
-        while self._ended:
-            running, outcome, usage = self._ended.popleft()
-            if not running.concluded:
-                self._conclude(running, limits.overdue(running.step, outcome) if running.overdue else outcome, usage)
+        while self._news:
+            self._news.popleft()()
 
     def _conclude(self, running: Running, outcome: Outcome, usage: Usage) -> None:
         with running.lock:
@@ -176,9 +191,19 @@ class Loop:
 
     def _stop(self) -> None:
         self._gate.let_go()
+        reason = self._scope.cancellation.reason
+        for running in list(self._running.values()):
+            with running.lock:
+                running.concluded = not running.has_begun
+            if running.concluded:  # it waits for a place, and has not begun: as if it had never been taken
+                running.interruption.request(reason)
+                self._lane.interrupt(running)
+                del self._running[running.step.key]
+                self._gate.leave(running.step.key)
+                self._progress.put_back(running.step)
         self._progress.stop()
         for running in list(self._running.values()):
-            self._interrupt(running, self._scope.cancellation.reason)
+            self._interrupt(running, reason)
 
     def _past_limit(self, running: Running) -> None:
         if not running.concluded and not running.interruption.requested:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
@@ -106,6 +107,9 @@ class AsyncLane(ThreadLane):
 
     async def _follow(self, running: Running) -> None:
         clock = Clock()
+        running.began(os.getpid())
+        if running.concluded:
+            return
         environment = self._environment.of_step(running.interruption)
         attempt = steps.attempt_async(environment, running.step, running.attempt, running.relay, lambda work: self._elsewhere(work, clock))
         try:

@@ -79,6 +79,14 @@ def routed() -> Iterator[None]:
             sys.stderr = before[1]
 
 
+def route_for_good() -> None:
+    """The same for the rest of the process's life: for one that belongs to someone else and runs steps now and then."""
+    if not isinstance(sys.stdout, _Router):
+        sys.stdout = _Router(sys.stdout, LogStream.STDOUT)
+    if not isinstance(sys.stderr, _Router):
+        sys.stderr = _Router(sys.stderr, LogStream.STDERR)
+
+
 class _Router(io.TextIOBase):
     """A text stream that belongs to the step that writes, and to the process where none does."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import resource
 import sys
 import threading
@@ -77,6 +78,9 @@ class ThreadLane:
         self._pool.close()
 
     def _attempt(self, running: Running) -> None:
+        running.began(os.getpid())
+        if running.concluded:
+            return
         printing.current.set(running.output)
         before = time.thread_time()
         environment = self._environment.of_step(running.interruption)

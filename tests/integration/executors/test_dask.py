@@ -1,0 +1,195 @@
+"""The Dask executor on a real scheduler with two worker processes, which import the location's code by themselves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+from tests.unit.execution.running import Ran, spec
+
+from dagwright.execution.cancellation import Cancellation
+from dagwright.execution.executors.choice import make
+from dagwright.execution.ports import MemorySink
+from dagwright.execution.run import execute
+from dagwright.loading.load import LoadTarget, load
+from dagwright.planning.executor_config import DaskConfig
+from dagwright.planning.plan import plan_run
+from dagwright_shared.model.events import (
+    AssetMaterialized,
+    CheckEvaluated,
+    LogMessage,
+    LogStream,
+    RunFailed,
+    StepCanceled,
+    StepFailed,
+    StepRetrying,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+)
+from dagwright_shared.model.keys import AssetKey
+from dagwright_shared.model.runs import RunStatus
+
+distributed = pytest.importorskip("distributed")
+pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("default")]
+
+TARGET = LoadTarget(file=str(Path(__file__).with_name("cluster_jobs.py")), attribute="defs")
+
+
+@pytest.fixture(scope="module")
+def signals(tmp_path_factory):
+    return tmp_path_factory.mktemp("signals")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, signals):
+    before = dict(os.environ)
+    os.environ |= {"DAGWRIGHT_HOME": str(tmp_path_factory.mktemp("home")), "DAGWRIGHT_TEST_SIGNALS": str(signals)}
+    try:
+        with distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, resources={"GPU": 1}
+        ) as cluster:
+            yield cluster.scheduler_address
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def clean(signals):
+    for path in signals.iterdir():
+        path.unlink()
+
+
+def run(address, job=None, *, assets=(), cancellation=None, sink=None, **config):
+    definitions = load(TARGET)
+    keys = tuple(AssetKey.from_user_string(a) for a in assets)
+    launched = spec(job_name=job, asset_keys=keys)
+    plan = plan_run(definitions, job_name=job, asset_keys=keys)
+    sink = sink or MemorySink()
+    status = execute(
+        definitions,
+        plan,
+        spec=launched,
+        sink=sink,
+        cancellation=cancellation or Cancellation(),
+        executor=make(DaskConfig(address=address, **config)),
+        origin=partial(load, TARGET),
+    )
+    return Ran(status, sink, launched.run_id)
+
+
+def until(probe, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not probe():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Acts(MemorySink):
+    def __init__(self, text, act):
+        super().__init__()
+        self._text, self._act = text, act
+
+    def emit(self, payload, step_key=None):
+        super().emit(payload, step_key)
+        if isinstance(payload, LogMessage) and payload.message.startswith(self._text):
+            self._act()
+
+
+def test_values_output_and_resources(address):
+    ran = run(address, "flow")
+    assert ran.status is RunStatus.SUCCESS, ran.of(RunFailed) + ran.of(StepFailed)
+    assert ran.of(LogMessage, "total")[0].message == "total 80"
+    assert ran.of(LogMessage, "double")[0].message.endswith("there")
+    assert ran.sink.output("number") == b"printed\n"
+    assert ran.sink.output("second", LogStream.STDERR) == b"warned\n"
+    pids = {message.message.split()[1] for message in ran.of(LogMessage) if message.message.startswith("pid")}
+    assert str(os.getpid()) not in pids
+    started = ran.of(StepStarted, "number")[0]
+    assert str(started.pid) in pids
+    assert [e.seq for e in ran.events] == list(range(1, len(ran.events) + 1))
+
+
+def test_failure_skip_and_retries(address):
+    ran = run(address, "troubled")
+    assert ran.status is RunStatus.FAILURE
+    error = ran.of(StepFailed, "boom")[0].error
+    assert (error.class_name, error.message, error.frames[-1].function) == ("ValueError", "no", "boom")
+    assert ran.sink.output("boom") == b"before\n"
+    assert ran.of(StepSkipped, "total")
+    assert [r.attempt for r in ran.of(StepRetrying)] == [1, 2]
+    assert ran.of(StepSucceeded, "flaky")[0].attempt == 3
+
+
+def test_a_killed_worker_loses_the_attempt_and_not_the_step(address, signals):
+    def kill():
+        until((signals / "held-0").exists)
+        until((signals / "held-0").read_text)
+        os.kill(int((signals / "held-0").read_text()), signal.SIGKILL)
+        until((signals / "held-1").exists)
+        (signals / "go").touch()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    ran = run(address, "survives")
+    killer.join()
+    assert ran.status is RunStatus.SUCCESS, ran.of(RunFailed) + ran.of(StepFailed)
+    retries = ran.of(StepRetrying, "held")
+    assert [r.error.class_name for r in retries] == ["WorkerLost"]
+    assert [s.attempt for s in ran.of(StepStarted, "held")] == [1, 2]
+    assert ran.of(LogMessage, "total")[0].message == "total 21"
+
+
+def test_cancel_interrupts_what_runs_and_drops_what_waits(address, signals):
+    cancellation = Cancellation()
+    ran = run(address, "stops", cancellation=cancellation, sink=Acts("in it", cancellation.request))
+    cancellation.close()
+    assert ran.status is RunStatus.CANCELED
+    assert 1 <= len(ran.of(StepStarted)) == len(ran.of(StepCanceled)) <= 2
+    assert (signals / "finally").exists()
+
+
+def test_time_limit(address):
+    ran = run(address, "overdue")
+    assert ran.status is RunStatus.FAILURE
+    assert ran.of(StepFailed)[0].error.class_name == "StepTimedOut"
+
+
+def test_resources_of_a_step_are_those_of_a_worker(address):
+    ran = run(address, "heavies")
+    assert ran.status is RunStatus.SUCCESS, ran.of(StepFailed)
+
+
+def test_many_events_arrive_in_order(address):
+    ran = run(address, "talks")
+    assert [m.message for m in ran.of(LogMessage)] == [f"line {n}" for n in range(5000)]
+
+
+def test_blocking_checks_and_values_of_assets(address):
+    ran = run(address, assets=["base", "below", "beside", "after_beside"])
+    assert ran.status is RunStatus.FAILURE
+    made = {str(m.asset_key): m for m in ran.of(AssetMaterialized)}
+    assert set(made) == {"base", "beside", "after_beside"}
+    # What the run itself has made counts for the data versions.
+    assert made["after_beside"].input_data_versions == {"beside": made["beside"].data_version}
+    assert [(c.passed, c.blocking) for c in ran.of(CheckEvaluated)] == [(False, True)]
+    assert ran.of(StepSkipped, "below")
+
+
+def test_a_cluster_that_is_not_there_is_said_so():
+    ran = run("tcp://127.0.0.1:9", "flow", connect_timeout_seconds=1.0)
+    assert ran.status is RunStatus.FAILURE
+    error = ran.of(RunFailed)[0].error
+    assert "does not answer" in error.message
+
+
+def test_a_cluster_that_is_started_for_the_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGWRIGHT_HOME", str(tmp_path))
+    ran = run(None, "flow", n_workers=1)
+    assert ran.status is RunStatus.SUCCESS, ran.of(RunFailed) + ran.of(StepFailed)
