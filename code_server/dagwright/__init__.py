@@ -23,6 +23,10 @@ _MODULES = {
     "dagwright.authoring.automation_older": "AutoMaterializePolicy AutoMaterializeRule",
     "dagwright.authoring.automation_sensors": "AutomationConditionSensorDefinition",
     "dagwright.authoring.checks": "AssetChecksDefinition asset_check multi_asset_check",
+    "dagwright.authoring.code_references": (
+        "AnchorBasedFilePathMapping CodeReferencesMetadataValue FilePathMapping LocalFileCodeReference UrlCodeReference "
+        "link_code_references_to_git with_source_code_references"
+    ),
     "dagwright.authoring.config": "Config EnvVar PermissiveConfig RunConfig",
     "dagwright.authoring.config_mapping": "ConfigMapping config_mapping",
     "dagwright.authoring.config_schema": (
@@ -48,13 +52,22 @@ _MODULES = {
         "ConfigurableIOManager ConfigurableIOManagerFactory IOManager IOManagerDefinition InputManager io_manager"
     ),
     "dagwright.authoring.jobs": "JobDefinition define_asset_job job",
+    "dagwright.authoring.loggers": (
+        "InitLoggerContext LoggerDefinition build_init_logger_context colored_console_logger default_loggers json_console_logger "
+        "logger"
+    ),
     "dagwright.authoring.mappings": (
         "AllPartitionMapping IdentityPartitionMapping LastPartitionMapping PartitionMapping SpecificPartitionsPartitionMapping "
         "StaticPartitionMapping TimeWindowPartitionMapping"
     ),
+    "dagwright.authoring.module_definitions": (
+        "load_definitions_from_current_module load_definitions_from_module load_definitions_from_modules "
+        "load_definitions_from_package_module load_definitions_from_package_name"
+    ),
     "dagwright.authoring.modules": (
         "load_asset_checks_from_current_module load_asset_checks_from_modules load_asset_checks_from_package_module "
-        "load_assets_from_current_module load_assets_from_modules load_assets_from_package_module load_assets_from_package_name"
+        "load_asset_checks_from_package_name load_assets_from_current_module load_assets_from_modules "
+        "load_assets_from_package_module load_assets_from_package_name map_asset_specs"
     ),
     "dagwright.authoring.multi_assets": "multi_asset",
     "dagwright.authoring.observables": "multi_observable_source_asset observable_source_asset",
@@ -68,6 +81,9 @@ _MODULES = {
         "MultiPartitionsDefinition PartitionKeyRange PartitionsDefinition StaticPartitionsDefinition TimeWindow"
     ),
     "dagwright.authoring.policies": "BackfillPolicy Backoff Failure Jitter RetryPolicy RetryRequested",
+    "dagwright.authoring.repositories": (
+        "ReconstructableJob build_reconstructable_job file_relative_path reconstructable repository with_resources"
+    ),
     "dagwright.authoring.requests": "RunRequest SkipReason",
     "dagwright.authoring.resources": (
         "ConfigurableResource ConfigurableResourceFactory InitResourceContext ResourceDefinition ResourceDependency ResourceParam "
@@ -78,8 +94,9 @@ _MODULES = {
         "DynamicOutput MaterializeResult ObserveResult Output"
     ),
     "dagwright.authoring.run_sensors": (
-        "CodeLocationSelector JobSelector RepositorySelector RunFailureSensorContext RunStatusSensorContext RunStatusSensorDefinition "
-        "build_run_status_sensor_context make_email_on_run_failure_sensor run_failure_sensor run_status_sensor"
+        "CodeLocationSelector JobSelector RepositorySelector RunFailureSensorContext RunStatusSensorContext "
+        "RunStatusSensorDefinition build_run_status_sensor_context make_email_on_run_failure_sensor run_failure_sensor "
+        "run_status_sensor"
     ),
     "dagwright.authoring.schedules": (
         "DefaultScheduleStatus ScheduleDefinition ScheduleEvaluationContext build_schedule_context "
@@ -125,7 +142,9 @@ _MODULES = {
     "dagwright.execution.io_contexts": "InputContext OutputContext",
     "dagwright.execution.io_managers": "FilesystemIOManager InMemoryIOManager fs_io_manager mem_io_manager",
     "dagwright.execution.logs": "get_dagster_logger",
+    "dagwright.execution.path_io": "UPathIOManager",
     "dagwright.execution.resources": "ResourceError",
+    "dagwright.execution.versions": "DataProvenance",
     "dagwright.pipes.client": "PipesClient PipesClientCompletedInvocation PipesSubprocessClient",
     "dagwright.pipes.injectors": "PipesEnvContextInjector PipesFileContextInjector PipesTempFileContextInjector",
     "dagwright.pipes.messages": "PipesExecutionResult PipesMessageHandler",
@@ -133,7 +152,6 @@ _MODULES = {
     "dagwright.pipes.protocol": "PipesError PipesExecutionError",
     "dagwright.pipes.readers": "PipesBlobStoreMessageReader PipesFileMessageReader PipesTempFileMessageReader",
     "dagwright.pipes.session": "PipesSession open_pipes_session",
-    "dagwright.execution.versions": "DataProvenance",
     "dagwright.testing": "ExecuteInProcessResult materialize materialize_to_memory",
 }
 _EXPORTS = {name: module for module, names in _MODULES.items() for name in names.split()}
