@@ -155,6 +155,8 @@ class Supervisor:
         name, _, value = self._mark.partition("=")
         environment = {
             **os.environ,
+            # Components with state fetch it anew.
+            "DAGWRIGHT_DEV": "1",
             name: value,
             "DAGWRIGHT_DATABASE_URL": database_url,
             "DAGWRIGHT_HOME": str(self._plan.home),

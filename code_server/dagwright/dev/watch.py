@@ -26,10 +26,9 @@ def start(locations: Sequence[Location], addresses: Mapping[str, str], log: Merg
 
 def _watch(locations: Sequence[Location], addresses: Mapping[str, str], log: MergedLog, stop: threading.Event) -> None:
     folders = {location.name: location.watched() for location in locations}
+    filtered = watchfiles.PythonFilter(extra_extensions=(".yaml", ".yml", ".sql"))
     # An editor writes a file in several steps, and a checkout many files: what comes within 300 ms is one change.
-    changes = watchfiles.watch(
-        *set(folders.values()), watch_filter=watchfiles.PythonFilter(), debounce=300, step=50, stop_event=stop, raise_interrupt=False
-    )
+    changes = watchfiles.watch(*set(folders.values()), watch_filter=filtered, debounce=300, step=50, stop_event=stop, raise_interrupt=False)
     for change in changes:
         paths = sorted({Path(path) for _, path in change})
         for name, folder in folders.items():

@@ -25,7 +25,7 @@ from dagwright_shared.model.errors import DefinitionError, nearest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadTarget:
-    """Where a location's code is: a module or a file."""
+    """Where a location's code is: a module, a file, or the folder of a project."""
 
     module: str | None = None
     """Dotted name, such as `my_project.definitions`."""
@@ -52,8 +52,11 @@ def load(target: LoadTarget) -> Definitions:
     # Thousands of definitions are made and all are kept: the collector would walk them again and again for nothing.
     gc.disable()
     try:
-        module = _import_file(target.file) if target.file else _import_module(target.module)
-        definitions = find(module, target.attribute)
+        if target.file and Path(target.file).is_dir():
+            definitions = _project(Path(target.file), target.attribute)
+        else:
+            module = _import_file(target.file) if target.file else _import_module(target.module)
+            definitions = find(module, target.attribute)
         definitions.resolve()
     finally:
         if collecting:
@@ -118,6 +121,19 @@ def _loose(module: ModuleType) -> Definitions | None:
     return Definitions(**found) if any(found.values()) else None
 
 
+def _project(folder: Path, attribute: str | None) -> Definitions:
+    """A project's module of definitions, where it has one; else all of its defs folder."""
+    # Components bring YAML and templates along, which other locations do not pay for.
+    from dagwright.components import project  # noqa: PLC0415
+
+    found = project.find_project(folder)
+    source = found.defs_path.parents[len(found.defs_module.split(".")) - 1]
+    target = source.joinpath(*found.target_module.split("."))
+    if target.with_suffix(".py").is_file() or (target / "__init__.py").is_file():
+        return find(_import_module(found.target_module), attribute)
+    return project.load_from_defs_folder(path_within_project=folder)
+
+
 def _import_file(file: str) -> ModuleType:
     path = Path(file).expanduser().resolve()
     if not path.is_file():
@@ -164,6 +180,8 @@ def _import_module(name: str | None) -> ModuleType:
     if not name:
         raise DefinitionError("there is nothing to load", mend="name a module (-m my_project.definitions) or a file (-f definitions.py)")
     _on_path(str(Path.cwd()))
+    if (Path.cwd() / "src" / name.partition(".")[0]).is_dir():
+        _on_path(str(Path.cwd() / "src"))
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
