@@ -71,6 +71,7 @@ _KINDS: Mapping[type, EventType] = {
     e.AssetFailed: EventType.ASSET_FAILED_TO_MATERIALIZE,
     e.CheckEvaluated: EventType.ASSET_CHECK_EVALUATION,
     e.EngineMessage: EventType.ENGINE_EVENT,
+    e.StepsPlanned: EventType.ENGINE_EVENT,
     e.LogMessage: EventType.LOG_MESSAGE,
 }
 
@@ -395,7 +396,7 @@ def event_view(event: e.RunEvent, job_name: str) -> Event:
     """One of our events as user code sees it."""
     data, message = _data_of(event.payload)
     return Event(
-        event_type_value=_KINDS[type(event.payload)].value,
+        event_type_value=_KINDS.get(type(event.payload), EventType.ENGINE_EVENT).value,
         job_name=job_name,
         event_specific_data=data,
         message=message,

@@ -10,6 +10,10 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
+from dagwright_shared.model.keys import StepKey
+from dagwright_shared.model.metadata import JsonValue, json_safe
+from dagwright_shared.model.ticks import Evaluation, PlanQuestion
+from dagwright_shared.wire import evaluation as wire
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
@@ -17,10 +21,7 @@ from dagwright.authoring.definitions import Definitions
 from dagwright.execution import evaluate
 from dagwright.planning.plan import plan_run, planned_steps
 from dagwright.planning.steps import ExecutionPlan
-from dagwright_shared.model.keys import StepKey
-from dagwright_shared.model.metadata import JsonValue, json_safe
-from dagwright_shared.model.ticks import Evaluation, PlanQuestion
-from dagwright_shared.wire import evaluation as wire
+from dagwright.server import history
 
 _OUTPUT_LIMIT = 64 * 1024
 
@@ -31,20 +32,33 @@ def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
     Raises:
         Whatever user code raises; InvalidRequestError or NotFoundError where the question does not fit.
     """
+    instance = history.of_this_process()
     match method:
         case "plan_run":
-            return wire.encode_plan_run_response(planned_steps(_plan(definitions, wire.decode_plan_run_request(request))))
+            return wire.encode_plan_run_response(
+                planned_steps(_plan(definitions, wire.decode_plan_run_request(request)))
+            )
         case "validate_run_config":
             plan = _plan(definitions, wire.decode_validate_run_config_request(request))
             return wire.encode_validate_run_config_response(_whole_config(plan))
         case "evaluate_schedule":
             schedule = wire.decode_evaluate_schedule_request(request)
-            return wire.encode_evaluate_schedule_response(_with_output(lambda: evaluate.schedule(definitions, schedule)))
+            return wire.encode_evaluate_schedule_response(
+                _with_output(
+                    lambda: evaluate.schedule(definitions, schedule, instance=instance)
+                )
+            )
         case "evaluate_sensor":
             sensor = wire.decode_evaluate_sensor_request(request)
-            return wire.encode_evaluate_sensor_response(_with_output(lambda: evaluate.sensor(definitions, sensor)))
+            return wire.encode_evaluate_sensor_response(
+                _with_output(
+                    lambda: evaluate.sensor(definitions, sensor, instance=instance)
+                )
+            )
         case _:
-            raise NotImplementedError(f"this code server cannot answer {method!r}; it may be older than its caller")
+            raise NotImplementedError(
+                f"this code server cannot answer {method!r}; it may be older than its caller"
+            )
 
 
 def _plan(definitions: Definitions, question: PlanQuestion) -> ExecutionPlan:
@@ -70,7 +84,11 @@ def _whole_config(plan: ExecutionPlan) -> dict[str, JsonValue]:
             inner = place["ops"] = place.get("ops") or {}
             place = inner[name] = inner.get(name) or {}
         try:
-            value = step.config.model_dump(mode="json") if isinstance(step.config, BaseModel) else json_safe(step.config)
+            value = (
+                step.config.model_dump(mode="json")
+                if isinstance(step.config, BaseModel)
+                else json_safe(step.config)
+            )
         except PydanticSerializationError:  # a field of a type that has no JSON
             value = step.raw_config
         place["config"] = value
@@ -89,5 +107,8 @@ def _with_output(evaluate_it: Callable[[], Evaluation]) -> Evaluation:
             sys.stderr.flush()
         printed = os.pread(file.fileno(), _OUTPUT_LIMIT, 0).decode(errors="replace")
         cut = os.fstat(file.fileno()).st_size > _OUTPUT_LIMIT
-    lines = (*printed.splitlines(), *((f"[output beyond {_OUTPUT_LIMIT} bytes was dropped]",) if cut else ()))
+    lines = (
+        *printed.splitlines(),
+        *((f"[output beyond {_OUTPUT_LIMIT} bytes was dropped]",) if cut else ()),
+    )
     return dataclasses.replace(evaluation, logs=(*evaluation.logs, *lines))

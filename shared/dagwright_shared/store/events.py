@@ -16,7 +16,13 @@ from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import error_to_json
 from dagwright_shared.model.keys import LocationName, PartitionKey, RunId, StepKey
 from dagwright_shared.model.runs import ACTIVE, TRANSITIONS, RunStatus
-from dagwright_shared.store import event_data, event_partitions, event_projections, json_rows, listen
+from dagwright_shared.store import (
+    event_data,
+    event_partitions,
+    event_projections,
+    json_rows,
+    listen,
+)
 from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_shared.store.event_projections import Accepted
 from dagwright_shared.store.tables import events as events_table
@@ -46,7 +52,15 @@ class EventRow:
 
     @property
     def payload(self) -> e.Payload:
-        return event_data.payload(self.type, self.message, self.level, self.asset_key, self.check_name, self.partition, self.data)
+        return event_data.payload(
+            self.type,
+            self.message,
+            self.level,
+            self.asset_key,
+            self.check_name,
+            self.partition,
+            self.data,
+        )
 
 
 def append(
@@ -92,32 +106,105 @@ def append(
             changes.append({"run_id": batch.run_id, **change})
         answer[batch.run_id] = change["last_seq"]
         gap = batch.events and batch.events[0].seq > row.last_seq + 1
-        ended = RunStatus(change["status"]) if fresh and RunStatus(change["status"]).is_final else None
+        ended = (
+            RunStatus(change["status"])
+            if fresh and RunStatus(change["status"]).is_final
+            else None
+        )
         chunks = () if gap else batch.chunks
-        accepted.append(Accepted(run_id=batch.run_id, location=row.location, events=fresh, chunks=chunks, ended=ended))
+        accepted.append(
+            Accepted(
+                run_id=batch.run_id,
+                location=row.location,
+                events=fresh,
+                chunks=chunks,
+                ended=ended,
+            )
+        )
     if changes:
-        conn.execute(_ADVANCE, {"rows": json_rows.dumps(changes), "server_id": server_id, "lease": lease_seconds})
+        conn.execute(
+            _ADVANCE,
+            {
+                "rows": json_rows.dumps(changes),
+                "server_id": server_id,
+                "lease": lease_seconds,
+            },
+        )
     _write(conn, accepted, assets or AssetIds())
     return answer
 
 
-def read(conn: Connection, run_id: RunId, *, after_seq: int = 0, limit: int = 1000) -> list[EventRow]:
+def read(
+    conn: Connection, run_id: RunId, *, after_seq: int = 0, limit: int = 1000
+) -> list[EventRow]:
     """The events of a run from after a number on, in order."""
-    return [_row(row) for row in conn.execute(_READ, {"run_id": run_id, "after": after_seq, "limit": limit})]
+    return [
+        _row(row)
+        for row in conn.execute(
+            _READ, {"run_id": run_id, "after": after_seq, "limit": limit}
+        )
+    ]
 
 
-def tail(conn: Connection, run_id: RunId, *, before_seq: int | None = None, limit: int = 1000) -> list[EventRow]:
+def tail(
+    conn: Connection, run_id: RunId, *, before_seq: int | None = None, limit: int = 1000
+) -> list[EventRow]:
     """The newest events of a run before a number, in order."""
-    rows = conn.execute(_TAIL, {"run_id": run_id, "before": before_seq if before_seq is not None else 2**62, "limit": limit})
+    rows = conn.execute(
+        _TAIL,
+        {
+            "run_id": run_id,
+            "before": before_seq if before_seq is not None else 2**62,
+            "limit": limit,
+        },
+    )
     return [_row(row) for row in rows][::-1]
 
 
 def of_asset(
-    conn: Connection, asset_ids: Sequence[int], *, types: Collection[str], before: datetime | None = None, limit: int = 50
+    conn: Connection,
+    asset_ids: Sequence[int],
+    *,
+    types: Collection[str],
+    before: datetime | None = None,
+    limit: int = 50,
 ) -> list[EventRow]:
     """The newest events of one asset, over all runs; newest first."""
-    parameters = {"ids": list(asset_ids), "types": list(types), "before": before, "limit": limit}
-    return [_row(row) for row in conn.execute(_OF_ASSET if before is None else _OF_ASSET_BEFORE, parameters)]
+    parameters = {
+        "ids": list(asset_ids),
+        "types": list(types),
+        "before": before,
+        "limit": limit,
+    }
+    return [
+        _row(row)
+        for row in conn.execute(
+            _OF_ASSET if before is None else _OF_ASSET_BEFORE, parameters
+        )
+    ]
+
+
+def record(
+    conn: Connection, location: LocationName, report_id: RunId, event: e.RunEvent
+) -> None:
+    """Commit an event of an asset that no run made, with what follows from it.
+
+    Args:
+        report_id: fresh; stands where other events have their run, and is no run's.
+    """
+    _write(
+        conn,
+        [
+            Accepted(
+                run_id=report_id,
+                location=location,
+                events=(event,),
+                chunks=(),
+                ended=None,
+            )
+        ],
+        AssetIds(),
+    )
 
 
 def ensure_partitions(conn: Connection, now: datetime | None = None) -> list[str]:
@@ -135,7 +222,10 @@ def _merge(batches: Sequence[e.EventBatch]) -> dict[RunId, e.EventBatch]:
             known = other.events[-1].seq if other.events else -1
             fresh = tuple(event for event in batch.events if event.seq > known)
             merged[batch.run_id] = e.EventBatch(
-                run_id=batch.run_id, epoch=batch.epoch, events=other.events + fresh, chunks=other.chunks + batch.chunks
+                run_id=batch.run_id,
+                epoch=batch.epoch,
+                events=other.events + fresh,
+                chunks=other.chunks + batch.chunks,
             )
     return merged
 
@@ -147,7 +237,9 @@ def _fresh(batch: e.EventBatch, last_seq: int) -> tuple[e.RunEvent, ...]:
     return tuple(event for event in batch.events if event.seq > last_seq)
 
 
-def _change(status: RunStatus, last_seq: int, fresh: Sequence[e.RunEvent]) -> dict[str, Any]:
+def _change(
+    status: RunStatus, last_seq: int, fresh: Sequence[e.RunEvent]
+) -> dict[str, Any]:
     """What the run's row becomes; a transition that the table does not have leaves the status as it is."""
     change: dict[str, Any] = {"last_seq": fresh[-1].seq if fresh else last_seq}
     for event in fresh:
@@ -170,10 +262,28 @@ def _change(status: RunStatus, last_seq: int, fresh: Sequence[e.RunEvent]) -> di
 
 
 def _write(conn: Connection, accepted: Sequence[Accepted], assets: AssetIds) -> None:
-    described = [(batch, event, event_data.columns(event.payload)) for batch in accepted for event in batch.events]
-    ids = assets.resolve(conn, ((b.location, c.asset_key.to_user_string()) for b, _, c in described if c.asset_key is not None))
+    described = [
+        (batch, event, event_data.columns(event.payload))
+        for batch in accepted
+        for event in batch.events
+    ]
+    ids = assets.resolve(
+        conn,
+        (
+            (b.location, c.asset_key.to_user_string())
+            for b, _, c in described
+            if c.asset_key is not None
+        ),
+    )
     if described:
-        conn.execute(_INSERT, {"rows": json_rows.dumps([_event_row(b, event, c, ids) for b, event, c in described])})
+        conn.execute(
+            _INSERT,
+            {
+                "rows": json_rows.dumps(
+                    [_event_row(b, event, c, ids) for b, event, c in described]
+                )
+            },
+        )
     event_projections.project(conn, accepted, ids)
     changed = [batch for batch in accepted if batch.events or batch.chunks]
     topics = [f"runs:{batch.run_id}" for batch in changed]
@@ -187,7 +297,10 @@ def _write(conn: Connection, accepted: Sequence[Accepted], assets: AssetIds) -> 
 
 
 def _event_row(
-    batch: Accepted, event: e.RunEvent, columns: event_data.Columns, ids: Mapping[tuple[LocationName, str], int]
+    batch: Accepted,
+    event: e.RunEvent,
+    columns: event_data.Columns,
+    ids: Mapping[tuple[LocationName, str], int],
 ) -> dict[str, Any]:
     # Short names: at a thousand rows a call, the names are a good part of what Postgres has to parse.
     row: dict[str, Any] = {
@@ -201,7 +314,11 @@ def _event_row(
     if event.step_key is not None:
         row["k"] = event.step_key
     if columns.asset_key is not None:
-        row |= {"a": ids[(batch.location, columns.asset_key.to_user_string())], "c": columns.check_name, "p": columns.partition}
+        row |= {
+            "a": ids[(batch.location, columns.asset_key.to_user_string())],
+            "c": columns.check_name,
+            "p": columns.partition,
+        }
     if columns.data:
         row["d"] = columns.data
     return row
@@ -260,8 +377,12 @@ WHERE e.run_id = :run_id AND e.time >= (SELECT created_at - interval '1 day' FRO
   AND e.time <= (SELECT coalesce(ended_at, clock_timestamp()) + interval '1 day' FROM runs WHERE run_id = :run_id)
 """
 _READ = text(f"{_COLUMNS} {_OF_RUN} AND e.seq > :after ORDER BY e.seq LIMIT :limit")
-_TAIL = text(f"{_COLUMNS} {_OF_RUN} AND e.seq < :before ORDER BY e.seq DESC LIMIT :limit")
-_OF_ASSET = text(f"{_COLUMNS} WHERE e.asset_id = ANY(:ids) AND e.type = ANY(:types) ORDER BY e.time DESC, e.seq DESC LIMIT :limit")
+_TAIL = text(
+    f"{_COLUMNS} {_OF_RUN} AND e.seq < :before ORDER BY e.seq DESC LIMIT :limit"
+)
+_OF_ASSET = text(
+    f"{_COLUMNS} WHERE e.asset_id = ANY(:ids) AND e.type = ANY(:types) ORDER BY e.time DESC, e.seq DESC LIMIT :limit"
+)
 _OF_ASSET_BEFORE = text(
     f"{_COLUMNS} WHERE e.asset_id = ANY(:ids) AND e.type = ANY(:types) AND e.time < :before ORDER BY e.time DESC, e.seq DESC LIMIT :limit"
 )
