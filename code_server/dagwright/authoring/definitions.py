@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,12 +15,14 @@ from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.authoring.external_assets import external_asset
 from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
+from dagwright.authoring.loggers import read_loggers
 from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.schedules import PartitionedSchedule, ScheduleDefinition
+from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.sensors import SensorDefinition
-from dagwright.authoring.specs import AssetSpec, refuse
+from dagwright.authoring.specs import AssetSpec
 from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef
-from dagwright_shared.model.keys import AssetKey
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 
 
@@ -31,6 +34,7 @@ class Definitions:
         schedules, sensors, jobs, asset_checks: as they are defined.
         resources: key to a ConfigurableResource, a `@resource`, an IO manager or any object; `io_manager` stores the
             assets that name no other.
+        loggers: key to a `@logger`; they receive the records of runs.
         executor: runs the steps of jobs that name no other; by default `multiprocess_executor`.
         metadata: shown on the location's page.
 
@@ -61,7 +65,8 @@ class Definitions:
         component_tree: Any = None,
     ) -> None:
         self.source: SourceRef | None = sources.of_caller()
-        refuse("Definitions", self.source, loggers=loggers or None, component_tree=component_tree)
+        del component_tree  # where the definitions came from; nothing here depends on it
+        self.loggers: Mapping[str, Any] = read_loggers(loggers, "Definitions", self.source)
         self.assets = tuple(_asset(item, self.source) for item in _items("assets", assets, self.source))
         self.asset_checks = self._pick("asset_checks", asset_checks, (AssetChecksDefinition,), "a function decorated with @asset_check")
         self.jobs = self._pick(
@@ -130,6 +135,7 @@ class Definitions:
             asset_checks=_once(item for defs in def_sets for item in defs.asset_checks),
             resources=resources,
             executor=executors[0] if executors else None,
+            loggers={key: value for defs in def_sets for key, value in defs.loggers.items()},
             metadata=metadata,
         )
 
@@ -144,6 +150,7 @@ class Definitions:
             resources=self.resources,
             executor=self.executor,
             metadata=self.metadata,
+            loggers=self.loggers,
         )
 
     def resolve(self) -> ResolvedDefinitions:
@@ -160,11 +167,11 @@ class Definitions:
         defs.resolve()
 
     def get_job_def(self, name: str) -> JobDefinition:
-        """Raises NotFoundError naming the nearest job."""
+        """The job, ready for `execute_in_process`; raises NotFoundError naming the nearest job."""
         jobs = self.resolve().jobs_by_name
         if name not in jobs:
             raise NotFoundError("job", name, known=jobs)
-        return jobs[name]
+        return replace(jobs[name], origin=self)
 
     resolve_job_def = get_job_def
 
@@ -198,18 +205,42 @@ class Definitions:
 
     def map_asset_specs(self, *, func: Callable[[AssetSpec], AssetSpec], selection: Any = None) -> Definitions:
         """A copy whose asset specs are changed by a function."""
-        if selection is not None:
-            raise DefinitionError("map_asset_specs: selection= is not supported by this version of dagwright", source=sources.of_caller())
+        wanted = None if selection is None else AssetSelection.from_coercible(selection).resolve(self.resolve().graph)
+
+        def changed(spec: AssetSpec) -> AssetSpec:
+            return func(spec) if wanted is None or spec.key in wanted else spec
+
         return Definitions(
-            assets=[definition.map_asset_specs(func) for definition in self.assets],
+            assets=[definition.map_asset_specs(changed) for definition in self.assets],
             schedules=self.schedules,
             sensors=self.sensors,
             jobs=self.jobs,
             asset_checks=self.asset_checks,
             resources=self.resources,
             executor=self.executor,
+            loggers=self.loggers,
             metadata=self.metadata,
         )
+
+    map_resolved_asset_specs = map_asset_specs
+    resolve_assets_def = get_assets_def
+    resolve_schedule_def = get_schedule_def
+    resolve_sensor_def = get_sensor_def
+
+    def resolve_all_job_defs(self) -> Sequence[JobDefinition]:
+        """All jobs, those that schedules and sensors carry included."""
+        return list(self.resolve().jobs_by_name.values())
+
+    def get_asset_checks_def(self, key: AssetCheckKey) -> Any:
+        """The definition that evaluates a check; raises NotFoundError naming the nearest."""
+        checks = self.resolve().checks_by_key
+        if key not in checks:
+            raise NotFoundError("check", key.to_user_string(), known=(each.to_user_string() for each in checks))
+        return checks[key]
+
+    def get_repository_def(self) -> Definitions:
+        """The definitions themselves: dagwright has no repositories inside a location."""
+        return self
 
 
 class LazyDefinitions:

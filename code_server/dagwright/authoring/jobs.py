@@ -55,6 +55,8 @@ class JobDefinition:
     """Makes the whole run config from simpler config."""
     partitioned_config: PartitionedConfig | None = None
     """Makes the run config of a partition, where the launch gives none."""
+    origin: Any = None
+    """The Definitions that it was taken from, which `execute_in_process` needs for the assets of an asset job."""
     source: SourceRef | None = None
 
     @property
@@ -140,7 +142,8 @@ class JobDefinition:
             run_config: a dict or a RunConfig.
             partition_key, tags, resources, instance: of the run.
             raise_on_error: raise the exception of the first step that failed; True by default.
-            definitions: where a job of assets finds them.
+            asset_selection: keys of the assets to make, of a job of assets; by default all of them.
+            definitions: where a job of assets finds them; by default those that it was taken from by `get_job_def`.
         """
         return invocation.in_process(self, options)
 

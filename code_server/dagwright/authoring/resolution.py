@@ -53,6 +53,8 @@ class ResolvedDefinitions:
     executor: ExecutorDefinition
     metadata: Metadata
     graph: LocalGraph
+    loggers: Mapping[str, Any]
+    """By key; they receive the records of runs of jobs that have none of their own."""
 
     @property
     def assets_by_key(self) -> Mapping[AssetKey, AssetsDefinition]:
@@ -148,6 +150,7 @@ def resolve(
     resources: Mapping[str, Any],
     executor: ExecutorDefinition | None,
     metadata: Metadata,
+    loggers: Mapping[str, Any] | None = None,
 ) -> ResolvedDefinitions:
     """Check everything as a whole.
 
@@ -181,6 +184,7 @@ def resolve(
         executor=executor or multiprocess_executor,
         metadata=metadata,
         graph=graph,
+        loggers=dict(loggers or {}),
     )
     for item in (*fixed, *sensors):
         for target in [item.target] if isinstance(item, ScheduleDefinition) else item.targets:

@@ -31,6 +31,7 @@ from dagwright.execution.identity import RunInfo
 from dagwright.execution.outcome import Outcome, StepBroke, StepDone, StepStopped
 from dagwright.execution.resources import ResourceSet
 from dagwright.execution.scope import RunScope
+from dagwright.execution.user_loggers import UserLoggers
 from dagwright.execution.values import Values
 from dagwright.planning.steps import FromAsset, PlannedCheck, PlannedOutput, Step, flat
 from dagwright_shared.model.errors import DagwrightError, ErrorInfo, error_info
@@ -40,6 +41,7 @@ from dagwright_shared.model.events import (
     CheckEvaluated,
     EngineMessage,
     LogLevel,
+    LogMessage,
     OutputStored,
     Payload,
     Severity,
@@ -71,6 +73,7 @@ class Environment:
             root_run_id=spec.root_run_id,
             retry_number=spec.retry_number,
         )
+        self.loggers = UserLoggers(plan.loggers, plan.config.get("loggers"), spec.run_id)
         self.resources = ResourceSet(plan.resources, _section(plan.config, "resources"), self.run, scope.instance)
 
     def of_step(self, cancellation: Cancellation) -> Environment:
@@ -148,6 +151,8 @@ def _pipeline(environment: Environment, step: Step, number: int, emit: Emit) -> 
     def send(payload: Payload) -> None:
         with cancellation.shielded():
             emit(payload)
+        if isinstance(payload, LogMessage):
+            environment.loggers.send(payload)
 
     return _Pipeline(environment, step, number, send)
 

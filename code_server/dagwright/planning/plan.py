@@ -55,6 +55,7 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
     dynamic: DynamicKeys | None = None,
     now: datetime | None = None,
     extra_resources: Mapping[str, Any] | None = None,
+    only_checks: bool = False,
 ) -> ExecutionPlan:
     """The plan of a run.
 
@@ -70,6 +71,7 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         dynamic: keys of dynamic partitions definitions; None where they are not known here, and then not checked.
         now: which time partitions exist; by default the clock's.
         extra_resources: laid over those of the definitions and of the job.
+        only_checks: evaluate the checks in `check_keys` and none besides, not all those of the picked assets.
 
     Raises:
         InvalidRequestError: the request does not fit; its problems say where, what was expected, and the nearest name.
@@ -94,7 +96,7 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         _check_partition(partition, partitions, f"job {job.name!r}", moment, dynamic, problems)
         steps = _op_steps(resolved, job, job.graph, partition, partitions, reader)
     else:
-        picked = asset_steps.pick(resolved, job, asset_keys, check_keys, problems)
+        picked = asset_steps.pick(resolved, job, asset_keys, check_keys, problems, only_checks=only_checks)
         partitions = asset_steps.partitions_of(resolved, job, picked, problems)
         if not problems or picked.assets or picked.checks:
             _check_partition(partition, partitions, _described(picked), moment, dynamic, problems)
@@ -113,6 +115,7 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         config=given,
         resources=resources,
         executor=executor,
+        loggers=(job.logger_defs if job is not None else {}) or resolved.loggers,
         inherited=dict(inherited or {}),
         chosen=frozenset(step_keys) or None,
         tags=job.all_run_tags if job is not None else {},

@@ -207,6 +207,8 @@ class ExecutionPlan:
     """The resource definitions in force, by key."""
     executor: Any = None
     """The ExecutorDefinition in force."""
+    loggers: Mapping[str, Any] = field(default_factory=dict)
+    """The LoggerDefinitions in force, by key."""
     inherited: Mapping[StepKey, RunId] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     chosen: frozenset[StepKey] | None = None

@@ -109,7 +109,7 @@ WRONG_KINDS: list[tuple[dict[str, Any], str]] = [
     ({"resources": {"db": dg.ConfigurableResource}}, "is the class ConfigurableResource.*give an object"),
     ({"resources": {"a b": 1}}, "'a b' is not a valid name for a resource"),
     ({"executor": "multiprocess"}, "executor is a str"),
-    ({"loggers": {"console": 1}}, "loggers= is not supported"),
+    ({"loggers": {"console": 1}}, "the logger .console. is a int"),
     ({"jobs": [dg.graph(name="g")(lambda: None)]}, r"make a job of it: g\.to_job\(\)"),
 ]
 
