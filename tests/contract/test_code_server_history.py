@@ -108,8 +108,8 @@ def test_a_failure_sensor_reacts_to_runs_that_fail_from_now_on(server: CodeServe
     begin = server.client.evaluate_sensor(SensorQuestion(name="alarm"))
     assert "from now on" in str(begin.skip_reason)
     assert server.finished(server.launched("bakery").run_id).status is RunStatus.FAILURE
-    found = code_server.until(
-        lambda: (e := server.client.evaluate_sensor(SensorQuestion(name="alarm", cursor=begin.cursor))).logs and e, "the event"
-    )
-    assert "INFO bakery: no bread" in found.logs
-    assert server.client.evaluate_sensor(SensorQuestion(name="alarm", cursor=found.cursor)).logs == ()
+    question = SensorQuestion(name="alarm", cursor=begin.cursor)
+    told = code_server.until(lambda: server.client.evaluate_sensor(question).logs, "the event")
+    assert "INFO bakery: no bread" in told
+    after = server.client.evaluate_sensor(question).cursor
+    assert server.client.evaluate_sensor(SensorQuestion(name="alarm", cursor=after)).logs == ()

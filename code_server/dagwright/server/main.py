@@ -10,11 +10,6 @@ import sys
 import uuid
 from pathlib import Path
 
-from dagwright_shared.model.errors import SettingsError, UnavailableError
-from dagwright_shared.model.keys import LocationName
-from dagwright_shared.runtime import process, settings
-from dagwright_shared.store import engine as store_engine
-from dagwright_shared.wire.serving import bind
 from sqlalchemy import Engine
 
 from dagwright.server.history import ADDRESS, HistoryServer
@@ -24,6 +19,11 @@ from dagwright.server.service import Service
 from dagwright.server.template import reap_orphans
 from dagwright.server.upkeep import Upkeep
 from dagwright.server.workers import Workers
+from dagwright_shared.model.errors import SettingsError, UnavailableError
+from dagwright_shared.model.keys import LocationName
+from dagwright_shared.runtime import process, settings
+from dagwright_shared.store import engine as store_engine
+from dagwright_shared.wire.serving import bind
 
 log = logging.getLogger("dagwright.server")
 
@@ -31,13 +31,11 @@ log = logging.getLogger("dagwright.server")
 def main() -> int:
     options = _options()
     try:
-        config = settings.load(
-            code_server_host=options.host, code_server_port=options.port
-        )
+        config = settings.load(code_server_host=options.host, code_server_port=options.port)
         process.configure_logging(config.log_level, as_json=config.log_json)
         run(options, config)
     except SettingsError as error:
-        print(f"dagwright code-server: {error.message}", file=sys.stderr)
+        print(f"dagwright code-server: {error.message}", file=sys.stderr)  # noqa: T201 - the user reads this
         return 2
     return 0
 
@@ -61,9 +59,7 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     upkeep = Upkeep(engine, server_id=server_id, lease_seconds=config.lease_seconds)
     workers = Workers(hub, cancel_grace=config.cancel_grace_seconds, lost=upkeep.lost)
     environment = os.environ | {"DAGWRIGHT_HOME": str(config.home.resolve())}
-    environment.pop(
-        "DAGWRIGHT_DATABASE_URL", None
-    )  # workers have no business with the database
+    environment.pop("DAGWRIGHT_DATABASE_URL", None)  # workers have no business with the database
     name = LocationName(options.location or _default_name(options))
     history = HistoryServer(engine, name)
     environment[ADDRESS] = history.address
@@ -86,9 +82,7 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     location.start()
     upkeep.start(workers, location, address=address)
     signal.signal(signal.SIGCHLD, lambda *_: reap_orphans(workers.exited))
-    log.info(
-        "serving", extra={"address": address, "location": location.status.location}
-    )
+    log.info("serving", extra={"address": address, "location": location.status.location})
     stop.wait()
     log.info("stopping")
     location.stop()
@@ -115,9 +109,7 @@ def _options() -> argparse.Namespace:
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--module", "-m", help="importable module with the definitions")
-    source.add_argument(
-        "--file", "-f", type=Path, help="Python file with the definitions"
-    )
+    source.add_argument("--file", "-f", type=Path, help="Python file with the definitions")
     parser.add_argument(
         "--attribute",
         "-a",
@@ -129,9 +121,7 @@ def _options() -> argparse.Namespace:
         type=Path,
         help="put on the import path; the current one by default",
     )
-    parser.add_argument(
-        "--location", help="name of the location; by default that of the module or file"
-    )
+    parser.add_argument("--location", help="name of the location; by default that of the module or file")
     parser.add_argument("--host", help="address to bind")
     parser.add_argument("--port", type=int, help="port to bind")
     return parser.parse_args()

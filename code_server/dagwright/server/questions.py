@@ -10,10 +10,6 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from dagwright_shared.model.keys import StepKey
-from dagwright_shared.model.metadata import JsonValue, json_safe
-from dagwright_shared.model.ticks import Evaluation, PlanQuestion
-from dagwright_shared.wire import evaluation as wire
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
@@ -22,6 +18,10 @@ from dagwright.execution import evaluate
 from dagwright.planning.plan import plan_run, planned_steps
 from dagwright.planning.steps import ExecutionPlan
 from dagwright.server import history
+from dagwright_shared.model.keys import StepKey
+from dagwright_shared.model.metadata import JsonValue, json_safe
+from dagwright_shared.model.ticks import Evaluation, PlanQuestion
+from dagwright_shared.wire import evaluation as wire
 
 _OUTPUT_LIMIT = 64 * 1024
 
@@ -35,30 +35,18 @@ def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
     instance = history.of_this_process()
     match method:
         case "plan_run":
-            return wire.encode_plan_run_response(
-                planned_steps(_plan(definitions, wire.decode_plan_run_request(request)))
-            )
+            return wire.encode_plan_run_response(planned_steps(_plan(definitions, wire.decode_plan_run_request(request))))
         case "validate_run_config":
             plan = _plan(definitions, wire.decode_validate_run_config_request(request))
             return wire.encode_validate_run_config_response(_whole_config(plan))
         case "evaluate_schedule":
             schedule = wire.decode_evaluate_schedule_request(request)
-            return wire.encode_evaluate_schedule_response(
-                _with_output(
-                    lambda: evaluate.schedule(definitions, schedule, instance=instance)
-                )
-            )
+            return wire.encode_evaluate_schedule_response(_with_output(lambda: evaluate.schedule(definitions, schedule, instance=instance)))
         case "evaluate_sensor":
             sensor = wire.decode_evaluate_sensor_request(request)
-            return wire.encode_evaluate_sensor_response(
-                _with_output(
-                    lambda: evaluate.sensor(definitions, sensor, instance=instance)
-                )
-            )
+            return wire.encode_evaluate_sensor_response(_with_output(lambda: evaluate.sensor(definitions, sensor, instance=instance)))
         case _:
-            raise NotImplementedError(
-                f"this code server cannot answer {method!r}; it may be older than its caller"
-            )
+            raise NotImplementedError(f"this code server cannot answer {method!r}; it may be older than its caller")
 
 
 def _plan(definitions: Definitions, question: PlanQuestion) -> ExecutionPlan:
@@ -84,11 +72,7 @@ def _whole_config(plan: ExecutionPlan) -> dict[str, JsonValue]:
             inner = place["ops"] = place.get("ops") or {}
             place = inner[name] = inner.get(name) or {}
         try:
-            value = (
-                step.config.model_dump(mode="json")
-                if isinstance(step.config, BaseModel)
-                else json_safe(step.config)
-            )
+            value = step.config.model_dump(mode="json") if isinstance(step.config, BaseModel) else json_safe(step.config)
         except PydanticSerializationError:  # a field of a type that has no JSON
             value = step.raw_config
         place["config"] = value

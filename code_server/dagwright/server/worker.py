@@ -7,11 +7,6 @@ import os
 import signal
 import socket
 
-from dagwright_shared.model.errors import error_info
-from dagwright_shared.model.events import AssetFailed, RunFailed
-from dagwright_shared.model.runs import LaunchSpec
-from dagwright_shared.runtime.process import kill_session
-
 from dagwright.authoring.definitions import Definitions
 from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.ports import NO_HISTORY
@@ -19,6 +14,10 @@ from dagwright.execution.run import execute
 from dagwright.planning.plan import plan_run
 from dagwright.server import history, origin
 from dagwright.server.sink import ChannelSink
+from dagwright_shared.model.errors import error_info
+from dagwright_shared.model.events import AssetFailed, RunFailed
+from dagwright_shared.model.runs import LaunchSpec
+from dagwright_shared.runtime.process import kill_session
 
 log = logging.getLogger("dagwright.worker")
 

@@ -56,6 +56,12 @@ _ID = "(CAST(CAST(e.xid AS text) AS bigint) * 16777216 + least(e.seq, 16777215))
 """The place of an event: by transaction, then by number. A transaction that is still open may come before one that has ended, so what is
 read forward, with a cursor, stops at the oldest open transaction."""
 
+_EVENTS = f"""
+SELECT {_ID} AS event_id, r.run_id AS known_run, r.job_name,
+    e.seq, e.time, e.type, e.step_key, e.level, e.message, a.key AS asset_key, e.check_name, e.partition, e.data
+FROM events e LEFT JOIN assets a ON a.asset_id = e.asset_id LEFT JOIN runs r ON r.run_id = e.run_id
+"""
+
 
 class StoreHistory(HistoryPort):
     """Implements the history port on one connection, in the caller's transaction.
@@ -67,16 +73,12 @@ class StoreHistory(HistoryPort):
     def __init__(self, conn: Connection, location: LocationName) -> None:
         self._conn, self._location = conn, location
 
-    def latest(
-        self, asset_key: AssetKey, partition: PartitionKey = UNPARTITIONED
-    ) -> KnownVersion | None:
+    def latest(self, asset_key: AssetKey, partition: PartitionKey = UNPARTITIONED) -> KnownVersion | None:
         for asset_id in self._ids(asset_key):
             row = assets.partition(self._conn, asset_id, partition)
             if row is None:
                 continue
-            observed = row.observed_at is not None and (
-                row.materialized_at is None or row.observed_at > row.materialized_at
-            )
+            observed = row.observed_at is not None and (row.materialized_at is None or row.observed_at > row.materialized_at)
             version = row.observed_data_version if observed else row.data_version
             if version is not None:
                 return KnownVersion(
@@ -90,9 +92,7 @@ class StoreHistory(HistoryPort):
     def dynamic_keys(self, name: str) -> tuple[str, ...]:
         return tuple(dynamic_partitions.keys(self._conn, name))
 
-    def change_dynamic_keys(
-        self, name: str, add: tuple[str, ...] = (), delete: tuple[str, ...] = ()
-    ) -> None:
+    def change_dynamic_keys(self, name: str, add: tuple[str, ...] = (), delete: tuple[str, ...] = ()) -> None:
         if add:
             dynamic_partitions.add(self._conn, name, add)
         if delete:
@@ -105,24 +105,13 @@ class StoreHistory(HistoryPort):
             values["types"] = list(wanted.types)
         if wanted.asset_keys:
             where.append("e.asset_id = ANY(:assets)")
-            values["assets"] = [
-                asset_id for key in wanted.asset_keys for asset_id in self._ids(key)
-            ]
+            values["assets"] = [asset_id for key in wanted.asset_keys for asset_id in self._ids(key)]
         if wanted.run_ids:
             where.append("e.run_id = ANY(CAST(:runs AS uuid[]))")
-            values["runs"] = [
-                run_id for run_id in wanted.run_ids if runs.is_run_id(run_id)
-            ]
+            values["runs"] = [run_id for run_id in wanted.run_ids if runs.is_run_id(run_id)]
         if wanted.partitions:
-            where.append(
-                f"({' OR '.join(f'e.partition = CAST(:partition{at} AS text[])' for at in range(len(wanted.partitions)))})"
-            )
-            values.update(
-                {
-                    f"partition{at}": list(key)
-                    for at, key in enumerate(wanted.partitions)
-                }
-            )
+            where.append(f"({' OR '.join(f'e.partition = CAST(:partition{at} AS text[])' for at in range(len(wanted.partitions)))})")
+            values.update({f"partition{at}": list(key) for at, key in enumerate(wanted.partitions)})
         for name, value, condition in (
             ("after_id", wanted.after_id, f"{_ID} > :after_id"),
             ("before_id", wanted.before_id, f"{_ID} < :before_id"),
@@ -135,35 +124,20 @@ class StoreHistory(HistoryPort):
         if wanted.ascending and not wanted.run_ids:
             where.append("e.xid < pg_snapshot_xmin(pg_current_snapshot())")
         order = "ASC" if wanted.ascending else "DESC"
-        rows = self._conn.execute(
-            text(
-                f"SELECT {_ID} AS event_id, r.run_id AS known_run, r.job_name, e.run_id, e.seq, e.time, e.type, e.step_key, e.level, "
-                "e.message, a.key AS asset_key, e.check_name, e.partition, e.data FROM events e LEFT JOIN assets a ON a.asset_id = e.asset_id "
-                f"LEFT JOIN runs r ON r.run_id = e.run_id WHERE {' AND '.join(where)} ORDER BY {_ID} {order} FETCH FIRST :limit ROWS WITH TIES"
-            ),
-            values,
-        )
+        wanted_rows = f"WHERE {' AND '.join(where)} ORDER BY {_ID} {order} FETCH FIRST :limit ROWS WITH TIES"
+        rows = self._conn.execute(text(f"{_EVENTS} {wanted_rows}"), values)
         return tuple(map(_stored, rows))
 
     def runs(self, wanted: RunFilter) -> tuple[Run, ...]:
         order = (_runs.c.created_at, _runs.c.run_id)
         conditions: list[ColumnElement[bool]] = []
         if wanted.run_ids:
-            conditions.append(
-                _runs.c.run_id.in_(
-                    [run_id for run_id in wanted.run_ids if runs.is_run_id(run_id)]
-                )
-            )
+            conditions.append(_runs.c.run_id.in_([run_id for run_id in wanted.run_ids if runs.is_run_id(run_id)]))
         if wanted.statuses:
-            conditions.append(
-                _runs.c.status.in_([str(status) for status in wanted.statuses])
-            )
+            conditions.append(_runs.c.status.in_([str(status) for status in wanted.statuses]))
         if wanted.job_name is not None:
             conditions.append(_runs.c.job_name == wanted.job_name)
-        conditions.extend(
-            or_(*(_runs.c.tags.contains({key: value}) for value in values))
-            for key, values in wanted.tags.items()
-        )
+        conditions.extend(or_(*(_runs.c.tags.contains({key: value}) for value in values)) for key, values in wanted.tags.items())
         if wanted.created_after is not None:
             conditions.append(_runs.c.created_at > wanted.created_after)
         if wanted.created_before is not None:
@@ -173,14 +147,8 @@ class StoreHistory(HistoryPort):
             if border is None:
                 raise NotFoundError("run", wanted.before_run)
             conditions.append(tuple_(*order) < tuple_(border.created_at, border.run_id))
-        query = (
-            select(_runs)
-            .where(and_(True, *conditions))
-            .limit(min(wanted.limit, MAX_LIMIT))
-        )
-        query = query.order_by(
-            *(column if wanted.ascending else column.desc() for column in order)
-        )
+        query = select(_runs).where(and_(True, *conditions)).limit(min(wanted.limit, MAX_LIMIT))
+        query = query.order_by(*(column if wanted.ascending else column.desc() for column in order))
         return tuple(runs.from_row(row) for row in self._conn.execute(query))
 
     def steps(self, run_id: RunId) -> tuple[StepRecord, ...]:
@@ -192,41 +160,23 @@ class StoreHistory(HistoryPort):
 
     def tag_run(self, run_id: RunId, tags: Mapping[str, str]) -> None:
         known = runs.is_run_id(run_id)
-        query = (
-            update(_runs)
-            .where(_runs.c.run_id == run_id)
-            .values(tags=_runs.c.tags.op("||")(sql_cast(dict(tags), JSONB)))
-        )
+        query = update(_runs).where(_runs.c.run_id == run_id).values(tags=_runs.c.tags.op("||")(sql_cast(dict(tags), JSONB)))
         if not known or not self._conn.execute(query).rowcount:
             raise NotFoundError("run", run_id)
         listen.notify(self._conn, f"runs:{run_id}")
 
     def materialized(self, asset_key: AssetKey) -> tuple[PartitionKey, ...]:
-        found = (
-            row
-            for asset_id in self._ids(asset_key)
-            for row in assets.partitions(self._conn, asset_id)
-        )
-        return tuple(
-            dict.fromkeys(
-                row.partition for row in found if row.materialized_at is not None
-            )
-        )
+        found = (row for asset_id in self._ids(asset_key) for row in assets.partitions(self._conn, asset_id))
+        return tuple(dict.fromkeys(row.partition for row in found if row.materialized_at is not None))
 
     def asset_keys(self) -> tuple[AssetKey, ...]:
-        known = self._conn.execute(
-            select(_assets.c.key).distinct().order_by(_assets.c.key)
-        ).scalars()
+        known = self._conn.execute(select(_assets.c.key).distinct().order_by(_assets.c.key)).scalars()
         return tuple(AssetKey.from_user_string(key) for key in known)
 
     def _ids(self, key: AssetKey) -> list[int]:
         own = _assets.c.location == self._location
         query = select(_assets.c.asset_id).where(_assets.c.key == key.to_user_string())
-        return list(
-            self._conn.execute(
-                query.order_by(own.desc(), _assets.c.defined.desc(), _assets.c.asset_id)
-            ).scalars()
-        )
+        return list(self._conn.execute(query.order_by(own.desc(), _assets.c.defined.desc(), _assets.c.asset_id)).scalars())
 
 
 def _stored(row: Any) -> StoredEvent:

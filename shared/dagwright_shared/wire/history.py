@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from dagwright_api.v1 import history_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from dagwright_api.v1 import history_pb2 as pb
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.history import (
     AssetKeysQuestion,
@@ -69,11 +69,7 @@ def _question(question: HistoryQuestion) -> pb.HistoryQuestion:
             )
             return pb.HistoryQuestion(latest=latest)
         case DynamicKeysQuestion():
-            return pb.HistoryQuestion(
-                dynamic_keys=pb.DynamicKeysQuestion(
-                    name=question.name, add=question.add, delete=question.delete
-                )
-            )
+            return pb.HistoryQuestion(dynamic_keys=pb.DynamicKeysQuestion(name=question.name, add=question.add, delete=question.delete))
         case EventFilter():
             events = pb.EventFilter(
                 types=question.types,
@@ -93,10 +89,7 @@ def _question(question: HistoryQuestion) -> pb.HistoryQuestion:
                 run_ids=question.run_ids,
                 statuses=map(encode_run_status, question.statuses),
                 job_name=question.job_name,
-                tags=[
-                    pb.TagValues(key=key, values=values)
-                    for key, values in question.tags.items()
-                ],
+                tags=[pb.TagValues(key=key, values=values) for key, values in question.tags.items()],
                 created_after=_time(question.created_after),
                 created_before=_time(question.created_before),
                 before_run=question.before_run,
@@ -107,19 +100,11 @@ def _question(question: HistoryQuestion) -> pb.HistoryQuestion:
         case StepsQuestion():
             return pb.HistoryQuestion(steps=pb.StepsQuestion(run_id=question.run_id))
         case ReportQuestion():
-            return pb.HistoryQuestion(
-                report=pb.ReportQuestion(event=encode_event(question.event))
-            )
+            return pb.HistoryQuestion(report=pb.ReportQuestion(event=encode_event(question.event)))
         case TagQuestion():
-            return pb.HistoryQuestion(
-                tag=pb.TagQuestion(run_id=question.run_id, tags=question.tags)
-            )
+            return pb.HistoryQuestion(tag=pb.TagQuestion(run_id=question.run_id, tags=question.tags))
         case MaterializedQuestion():
-            return pb.HistoryQuestion(
-                materialized=pb.MaterializedQuestion(
-                    asset_key=encode_asset_key(question.asset_key)
-                )
-            )
+            return pb.HistoryQuestion(materialized=pb.MaterializedQuestion(asset_key=encode_asset_key(question.asset_key)))
         case AssetKeysQuestion():
             return pb.HistoryQuestion(asset_keys=pb.AssetKeysQuestion())
 
@@ -155,18 +140,12 @@ def decode_question(data: bytes) -> HistoryQuestion:
             case "report":
                 return ReportQuestion(event=decode_event(message.report.event))
             case "tag":
-                return TagQuestion(
-                    run_id=RunId(message.tag.run_id), tags=dict(message.tag.tags)
-                )
+                return TagQuestion(run_id=RunId(message.tag.run_id), tags=dict(message.tag.tags))
             case "materialized":
-                return MaterializedQuestion(
-                    asset_key=decode_asset_key(message.materialized.asset_key)
-                )
+                return MaterializedQuestion(asset_key=decode_asset_key(message.materialized.asset_key))
             case "asset_keys":
                 return AssetKeysQuestion()
-    raise DagwrightError(
-        "A worker asks something about the past that this code server does not know; a newer dagwright wrote it"
-    )
+    raise DagwrightError("A worker asks something about the past that this code server does not know; a newer dagwright wrote it")
 
 
 def encode_answer(answer: HistoryAnswer) -> bytes:
@@ -189,9 +168,7 @@ def decode_answer(data: bytes) -> HistoryAnswer:
     with reading("an answer about the past"):
         message = parse(pb.HistoryAnswer, data)
         return HistoryAnswer(
-            latest=_read_version(message.latest)
-            if message.HasField("latest")
-            else None,
+            latest=_read_version(message.latest) if message.HasField("latest") else None,
             keys=tuple(message.keys),
             events=tuple(map(_read_stored, message.events)),
             runs=tuple(map(decode_run, message.runs)),
@@ -259,26 +236,16 @@ def decode_run(message: pb.RunRecord) -> Run:
         run_key=optional(message, "run_key"),
         parent_run_id=optional(message, "parent_run_id"),
         root_run_id=optional(message, "root_run_id"),
-        inherited={
-            StepKey(key): RunId(value) for key, value in message.inherited.items()
-        },
+        inherited={StepKey(key): RunId(value) for key, value in message.inherited.items()},
         retry_number=message.retry_number,
-        not_before=decode_time(message.not_before)
-        if message.HasField("not_before")
-        else None,
+        not_before=decode_time(message.not_before) if message.HasField("not_before") else None,
         epoch=message.epoch,
         server_id=optional(message, "server_id"),
         last_seq=message.last_seq,
         created_at=decode_time(message.created_at),
-        claimed_at=decode_time(message.claimed_at)
-        if message.HasField("claimed_at")
-        else None,
-        started_at=decode_time(message.started_at)
-        if message.HasField("started_at")
-        else None,
-        ended_at=decode_time(message.ended_at)
-        if message.HasField("ended_at")
-        else None,
+        claimed_at=decode_time(message.claimed_at) if message.HasField("claimed_at") else None,
+        started_at=decode_time(message.started_at) if message.HasField("started_at") else None,
+        ended_at=decode_time(message.ended_at) if message.HasField("ended_at") else None,
         error=decode_error(message.error) if message.HasField("error") else None,
         status_reason=optional(message, "status_reason"),
         launch_attempts=message.launch_attempts,
@@ -306,12 +273,8 @@ def _run_filter(message: pb.RunFilter) -> RunFilter:
         statuses=tuple(map(decode_run_status, message.statuses)),
         job_name=optional(message, "job_name"),
         tags={tag.key: tuple(tag.values) for tag in message.tags},
-        created_after=decode_time(message.created_after)
-        if message.HasField("created_after")
-        else None,
-        created_before=decode_time(message.created_before)
-        if message.HasField("created_before")
-        else None,
+        created_after=decode_time(message.created_after) if message.HasField("created_after") else None,
+        created_before=decode_time(message.created_before) if message.HasField("created_before") else None,
         before_run=optional(message, "before_run"),
         limit=message.limit,
         ascending=message.ascending,
@@ -380,12 +343,8 @@ def _read_step(message: pb.StepRecord) -> StepRecord:
         kind=message.kind,
         depends_on=tuple(map(StepKey, message.depends_on)),
         asset_keys=decode_asset_keys(message.asset_keys),
-        started_at=decode_time(message.started_at)
-        if message.HasField("started_at")
-        else None,
-        ended_at=decode_time(message.ended_at)
-        if message.HasField("ended_at")
-        else None,
+        started_at=decode_time(message.started_at) if message.HasField("started_at") else None,
+        ended_at=decode_time(message.ended_at) if message.HasField("ended_at") else None,
         cpu_seconds=optional(message, "cpu_seconds"),
         peak_memory_bytes=optional(message, "peak_memory_bytes"),
         error=decode_error(message.error) if message.HasField("error") else None,
