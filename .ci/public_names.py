@@ -23,7 +23,7 @@ def render() -> str:
         *(f"from {module} import {name} as {name}" for module in sorted(modules) for name in sorted(modules[module])),
         "",
         "# Names that carry Dagster's brand.",
-        *(f"from {dagwright._EXPORTS[plain]} import {plain} as {name}" for name, plain in sorted(dagwright._ALIASES.items())),
+        *(f"{name} = {plain}" for name, plain in sorted(dagwright._ALIASES.items())),
         "",
         "__version__: str",
     ]

@@ -110,6 +110,10 @@ _MODULES = {
         "TimeWindowPartitionsDefinition WeeklyPartitionsDefinition"
     ),
     "dagwright.authoring.warning_classes": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
+    "dagwright.authoring.value_types": (
+        "PythonClassType TypeCheck TypeCheckError ValueType check_dagster_type make_python_type_usable_as_dagster_type "
+        "usable_as_dagster_type"
+    ),
     # Values that every process knows.
     "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError NotFoundError UserCodeError",
     "dagwright_shared.model.keys": "AssetCheckKey AssetKey",
@@ -183,7 +187,11 @@ _ALIASES = {
     "DagsterRun": "RunView",
     "DagsterRunStatus": "RunStatus",
     "LegacyFreshnessPolicy": "FreshnessPolicy",
+    "DagsterType": "ValueType",
+    "DagsterTypeCheckDidNotPass": "TypeCheckError",
+    "DagsterTypeCheckError": "TypeCheckError",
     "DagsterUserCodeExecutionError": "UserCodeError",
+    "PythonObjectDagsterType": "PythonClassType",
 }
 
 __all__ = sorted([*_EXPORTS, *_ALIASES, "__version__"])  # noqa: PLE0605 - computed from the table

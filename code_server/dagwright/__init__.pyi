@@ -215,6 +215,13 @@ from dagwright.authoring.time_partitions import MonthlyPartitionsDefinition as M
 from dagwright.authoring.time_partitions import ScheduleType as ScheduleType
 from dagwright.authoring.time_partitions import TimeWindowPartitionsDefinition as TimeWindowPartitionsDefinition
 from dagwright.authoring.time_partitions import WeeklyPartitionsDefinition as WeeklyPartitionsDefinition
+from dagwright.authoring.value_types import PythonClassType as PythonClassType
+from dagwright.authoring.value_types import TypeCheck as TypeCheck
+from dagwright.authoring.value_types import TypeCheckError as TypeCheckError
+from dagwright.authoring.value_types import ValueType as ValueType
+from dagwright.authoring.value_types import check_dagster_type as check_dagster_type
+from dagwright.authoring.value_types import make_python_type_usable_as_dagster_type as make_python_type_usable_as_dagster_type
+from dagwright.authoring.value_types import usable_as_dagster_type as usable_as_dagster_type
 from dagwright.authoring.warning_classes import BetaWarning as BetaWarning
 from dagwright.authoring.warning_classes import ConfigArgumentWarning as ConfigArgumentWarning
 from dagwright.authoring.warning_classes import PreviewWarning as PreviewWarning
@@ -325,31 +332,35 @@ from dagwright_shared.model.metadata import UrlMetadataValue as UrlMetadataValue
 from dagwright_shared.model.runs import RunStatus as RunStatus
 
 # Names that carry Dagster's brand.
-from dagwright_shared.model.errors import UserCodeError as DagsterConfigMappingFunctionError
-from dagwright_shared.model.errors import DagwrightError as DagsterError
-from dagwright.authoring.instance_events import Event as DagsterEvent
-from dagwright_shared.model.errors import DagwrightError as DagsterEventLogInvalidForRun
-from dagwright.authoring.instance_events import EventType as DagsterEventType
-from dagwright_shared.model.errors import UserCodeError as DagsterExecutionStepExecutionError
-from dagwright_shared.model.errors import InvalidRequestError as DagsterExecutionStepNotFoundError
-from dagwright.authoring.instance import Instance as DagsterInstance
-from dagwright_shared.model.errors import DefinitionError as DagsterInvalidConfigDefinitionError
-from dagwright_shared.model.errors import InvalidRequestError as DagsterInvalidConfigError
-from dagwright_shared.model.errors import DefinitionError as DagsterInvalidDefinitionError
-from dagwright.execution.building import InvocationError as DagsterInvalidInvocationError
-from dagwright_shared.model.errors import DefinitionError as DagsterInvalidSubsetError
-from dagwright_shared.model.errors import DagwrightError as DagsterInvariantViolationError
-from dagwright.pipes.protocol import PipesError as DagsterPipesError
-from dagwright.pipes.protocol import PipesExecutionError as DagsterPipesExecutionError
-from dagwright.execution.resources import ResourceError as DagsterResourceFunctionError
-from dagwright.authoring.instance_runs import RunView as DagsterRun
-from dagwright_shared.model.errors import NotFoundError as DagsterRunNotFoundError
-from dagwright_shared.model.runs import RunStatus as DagsterRunStatus
-from dagwright.execution.compute import OutputError as DagsterStepOutputNotFoundError
-from dagwright_shared.model.errors import InvalidRequestError as DagsterUnknownPartitionError
-from dagwright.authoring.resources import UnknownResourceError as DagsterUnknownResourceError
-from dagwright_shared.model.errors import DefinitionError as DagsterUnmetExecutorRequirementsError
-from dagwright_shared.model.errors import UserCodeError as DagsterUserCodeExecutionError
-from dagwright.authoring.freshness import FreshnessPolicy as LegacyFreshnessPolicy
+DagsterConfigMappingFunctionError = UserCodeError
+DagsterError = DagwrightError
+DagsterEvent = Event
+DagsterEventLogInvalidForRun = DagwrightError
+DagsterEventType = EventType
+DagsterExecutionStepExecutionError = UserCodeError
+DagsterExecutionStepNotFoundError = InvalidRequestError
+DagsterInstance = Instance
+DagsterInvalidConfigDefinitionError = DefinitionError
+DagsterInvalidConfigError = InvalidRequestError
+DagsterInvalidDefinitionError = DefinitionError
+DagsterInvalidInvocationError = InvocationError
+DagsterInvalidSubsetError = DefinitionError
+DagsterInvariantViolationError = DagwrightError
+DagsterPipesError = PipesError
+DagsterPipesExecutionError = PipesExecutionError
+DagsterResourceFunctionError = ResourceError
+DagsterRun = RunView
+DagsterRunNotFoundError = NotFoundError
+DagsterRunStatus = RunStatus
+DagsterStepOutputNotFoundError = OutputError
+DagsterType = ValueType
+DagsterTypeCheckDidNotPass = TypeCheckError
+DagsterTypeCheckError = TypeCheckError
+DagsterUnknownPartitionError = InvalidRequestError
+DagsterUnknownResourceError = UnknownResourceError
+DagsterUnmetExecutorRequirementsError = DefinitionError
+DagsterUserCodeExecutionError = UserCodeError
+LegacyFreshnessPolicy = FreshnessPolicy
+PythonObjectDagsterType = PythonClassType
 
 __version__: str

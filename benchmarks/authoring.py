@@ -1,0 +1,62 @@
+"""Authoring 10,000 assets in one location: seconds from the first decorator to the encoded snapshot, bytes and memory.
+
+Run `python benchmarks/authoring.py`; each figure is a line `name value unit`.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import subprocess
+import sys
+import time
+
+SMALL, LARGE = 1_000, 10_000
+
+
+def measure(count: int) -> tuple[float, int, int]:
+    """Seconds, bytes of the encoded snapshot, and peak memory of the process in MB."""
+    import dagwright as dg  # noqa: PLC0415 - in a process of its own
+    from dagwright.loading.snapshot import build  # noqa: PLC0415
+    from dagwright_shared.wire.snapshot import encode_snapshot  # noqa: PLC0415
+
+    gc.disable()
+    begin = time.perf_counter()
+    assets = []
+    for number in range(count):
+
+        def compute() -> int:
+            return 1
+
+        upstream = [f"asset_{number - 1}"] if number % 10 else None
+        decorate = dg.asset(name=f"asset_{number}", deps=upstream, group_name=f"group_{number % 50}", kinds={"python"}, tags={"tier": "1"})
+        assets.append(decorate(compute))
+    snapshot = build(dg.Definitions(assets=assets), "bench")
+    seconds = time.perf_counter() - begin
+    return seconds, len(encode_snapshot(snapshot)), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def best(count: int, tries: int = 3) -> tuple[float, int, int]:
+    """The fastest of several fresh processes: others on the machine do not count."""
+    runs = []
+    for _ in range(tries):
+        done = subprocess.run([sys.executable, __file__, str(count)], capture_output=True, text=True, check=True)
+        seconds, size, memory = done.stdout.split()
+        runs.append((float(seconds), int(size), int(memory)))
+    return min(runs)
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        print(*measure(int(sys.argv[1])))
+        return
+    small, large = best(SMALL), best(LARGE)
+    print(f"authoring_{SMALL}_assets {small[0]:.3f} s")
+    print(f"authoring_{LARGE}_assets {large[0]:.3f} s")
+    print(f"authoring_ratio {large[0] / small[0]:.1f} x")
+    print(f"authoring_snapshot {large[1] / 1e6:.2f} MB")
+    print(f"authoring_memory {large[2]} MB")
+
+
+if __name__ == "__main__":
+    main()
