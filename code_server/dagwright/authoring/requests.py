@@ -115,6 +115,30 @@ class RunRequest:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickResult:
+    """What a schedule or sensor answers when a test evaluates it by `evaluate_tick`."""
+
+    run_requests: Sequence[RunRequest] = ()
+    skip_message: str | None = None
+    """Why there are no requests."""
+    cursor: str | None = None
+    """A sensor's new cursor."""
+    dynamic_partitions_requests: Sequence[Any] = ()
+    asset_events: Sequence[Any] = ()
+
+    @staticmethod
+    def of(requests: Sequence[RunRequest], skip_message: str | None, **others: Any) -> TickResult:
+        """The answer; requests for a partition carry the tag that their runs will have."""
+        tagged = [
+            request.with_replaced_attrs(tags={**request.tags, "dagster/partition": request.partition_key})
+            if request.partition_key is not None
+            else request
+            for request in requests
+        ]
+        return TickResult(run_requests=tagged, skip_message=skip_message, **others)
+
+
 @dataclass(frozen=True, slots=True)
 class SkipReason:
     """Why a schedule or sensor asks for no run this time; shown beside the tick."""

@@ -16,7 +16,7 @@ from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.instance import Instance
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
 from dagwright.authoring.partitions import PartitionsDefinition
-from dagwright.authoring.requests import RunRequest, SkipReason, Stale, misfit
+from dagwright.authoring.requests import RunRequest, SkipReason, Stale, TickResult, misfit
 from dagwright.authoring.resources import Scoped
 from dagwright.authoring.specs import refuse
 from dagwright.authoring.targets import Target
@@ -222,9 +222,9 @@ class ScheduleDefinition:
             raise DefinitionError(f"schedule {self.name!r} has no function to call", source=self.source)
         return invocation.direct(self, args, kwargs)
 
-    def evaluate_tick(self, context: ScheduleEvaluationContext) -> Evaluation:
-        """What a tick asks for; `evaluate` with the target as written."""
-        return evaluate(self, context, None, None)
+    def evaluate_tick(self, context: ScheduleEvaluationContext) -> TickResult:
+        """What a tick asks for, as a test reads it. Raises UserCodeError when the function returns what it may not."""
+        return TickResult.of(*_ask(self, context))
 
     def __repr__(self) -> str:
         return f"<schedule {self.name}>"
@@ -374,24 +374,27 @@ def evaluate(
     Raises:
         UserCodeError: the function returned what it may not.
     """
+    requests, reason = _ask(definition, context)
+    wanted = [(request, request.to_model(target, partitions or definition.partitions_def, stale)) for request in requests]
+    kept = tuple(data for request, data in wanted if data.asset_keys or data.check_keys or not request.stale_assets_only)
+    return Evaluation(requests=kept, skip_reason=reason if kept or reason else "nothing is stale")
+
+
+def _ask(definition: ScheduleDefinition, context: ScheduleEvaluationContext) -> tuple[Sequence[RunRequest], str | None]:
+    """The requests of a tick, or why there are none."""
     context = replace(
         context,
         schedule_name=definition.name,
         scheduled_execution_time=context.scheduled_execution_time.astimezone(cron.zone(definition.timezone)),
     )
     if definition.partitioned and definition.fn is None:
-        return _evaluate_partitioned(definition, context, target)
+        return _newest_window(definition, context)
     if definition.fn is None:
-        requests: Sequence[RunRequest] = [RunRequest(run_config=definition.run_config, tags=definition.tags)]
-        return Evaluation(requests=tuple(r.to_model(target, partitions) for r in requests))
+        return [RunRequest(run_config=definition.run_config, tags=definition.tags)], None
     arguments: dict[str, Any] = {name: context.resource_values[key] for name, key in definition.resource_params.items()}
     if definition.context_param is not None:
         arguments[definition.context_param] = context
-    returned = definition.fn(**arguments)
-    requests, reason = _answer(returned, f"schedule {definition.name!r}")
-    wanted = [(request, request.to_model(target, partitions, stale)) for request in requests]
-    kept = tuple(data for request, data in wanted if data.asset_keys or data.check_keys or not request.stale_assets_only)
-    return Evaluation(requests=kept, skip_reason=reason if kept or reason else "nothing is stale")
+    return _answer(definition.fn(**arguments), f"schedule {definition.name!r}")
 
 
 def _answer(returned: object, what: str) -> tuple[Sequence[RunRequest], str | None]:
@@ -418,14 +421,13 @@ def _answer(returned: object, what: str) -> tuple[Sequence[RunRequest], str | No
             raise misfit(what, returned, expected)
 
 
-def _evaluate_partitioned(definition: ScheduleDefinition, context: ScheduleEvaluationContext, target: TriggerTarget | None) -> Evaluation:
+def _newest_window(definition: ScheduleDefinition, context: ScheduleEvaluationContext) -> tuple[Sequence[RunRequest], str | None]:
     partitions = definition.partitions_def
     assert isinstance(partitions, TimeWindowPartitionsDefinition)
     key = partitions.get_last_partition_key(context.scheduled_execution_time + timedelta(microseconds=1))
     if key is None:
-        return Evaluation(skip_reason="no partition has ended yet")
-    request = RunRequest(run_key=None, partition_key=key, run_config=definition.run_config, tags=definition.tags)
-    return Evaluation(requests=(request.to_model(target, partitions),))
+        return (), "no partition has ended yet"
+    return [RunRequest(run_key=key, partition_key=key, run_config=definition.run_config, tags=definition.tags)], None
 
 
 def _pieces(run_config_fn: Any, tags_fn: Any, should_execute: Any, run_config: Any, tags: Any) -> Callable[[Any], Any]:

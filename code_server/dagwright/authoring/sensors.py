@@ -14,7 +14,7 @@ from dagwright.authoring import invocation, naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.instance import Instance
 from dagwright.authoring.partitions import AddDynamicPartitionsRequest, DeleteDynamicPartitionsRequest, PartitionsDefinition
-from dagwright.authoring.requests import RunRequest, SkipReason, Stale, misfit
+from dagwright.authoring.requests import RunRequest, SkipReason, Stale, TickResult, misfit
 from dagwright.authoring.resources import Scoped
 from dagwright.authoring.targets import Target
 from dagwright_shared.model.errors import DefinitionError, SourceRef
@@ -260,6 +260,25 @@ class SensorDefinition:
         del definitions
         return context
 
+    def evaluate_tick(self, context: SensorEvaluationContext) -> TickResult:
+        """What an evaluation asks for, as a test reads it.
+
+        Raises:
+            UserCodeError: the function returned what it may not.
+        """
+        definitions = context.repository_def.resolve() if hasattr(context.repository_def, "resolve") else None
+        context = replace(self.prepared(context, definitions), sensor_name=self.name)
+        result = _answer(self, context)
+        for request in result.run_requests:
+            _job_of(request, {target.name: TriggerTarget(job_name=target.name) for target in self.targets}, f"sensor {self.name!r}")
+        return TickResult.of(
+            result.run_requests,
+            _reason(result, result.run_requests),
+            cursor=_cursor(result, context),
+            dynamic_partitions_requests=result.dynamic_partitions_requests,
+            asset_events=result.asset_events,
+        )
+
     def ask(self, context: SensorEvaluationContext) -> Any:
         """What the user's function returns for an evaluation."""
         return self.call(context)
@@ -349,15 +368,10 @@ def evaluate(
         UserCodeError: the function returned what it may not.
     """
     context = replace(context, sensor_name=definition.name)
-    returned = definition.ask(context)
+    result = _answer(definition, context)
     what = f"sensor {definition.name!r}"
-    if isinstance(returned, Iterator):
-        returned = list(returned)
-    result = as_result(returned, what)
     requests = []
     for request in result.run_requests:
-        if not isinstance(request, RunRequest):
-            raise misfit(what, request, "RunRequests")
         name = _job_of(request, targets, what)
         wanted = request.to_model(targets.get(name), partitions.get(name), stale)
         if wanted.asset_keys or wanted.check_keys or not request.stale_assets_only:
@@ -370,11 +384,34 @@ def evaluate(
         else DynamicPartitionsRequest(name=c.partitions_def_name, delete=tuple(c.partition_keys))
         for c in result.dynamic_partitions_requests
     )
-    reason = result.skip_reason.skip_message if result.skip_reason else None
-    if not requests and reason is None:
-        reason = "the sensor's function asked for no runs"
-    cursor = result.cursor if result.cursor is not None else context.new_cursor
-    return Evaluation(requests=tuple(requests), skip_reason=None if requests else reason, cursor=cursor, dynamic_partitions=changes)
+    return Evaluation(
+        requests=tuple(requests), skip_reason=_reason(result, requests), cursor=_cursor(result, context), dynamic_partitions=changes
+    )
+
+
+def _answer(definition: SensorDefinition, context: SensorEvaluationContext) -> SensorResult:
+    """What the sensor's function returns, in the one form, checked."""
+    returned = definition.ask(context)
+    what = f"sensor {definition.name!r}"
+    if isinstance(returned, Iterator):
+        returned = list(returned)
+    result = as_result(returned, what)
+    for request in result.run_requests:
+        if not isinstance(request, RunRequest):
+            raise misfit(what, request, "RunRequests")
+    return result
+
+
+def _reason(result: SensorResult, requests: Sequence[Any]) -> str | None:
+    """Why there are no requests."""
+    if requests:
+        return None
+    given = result.skip_reason.skip_message if result.skip_reason else None
+    return given if given is not None else "the sensor's function asked for no runs"
+
+
+def _cursor(result: SensorResult, context: SensorEvaluationContext) -> str | None:
+    return result.cursor if result.cursor is not None else context.new_cursor
 
 
 def as_result(returned: object, what: str) -> SensorResult:

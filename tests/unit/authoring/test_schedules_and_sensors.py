@@ -239,3 +239,42 @@ def test_definitions_of_sensors() -> None:
         sense(lambda: None, minimum_interval_seconds=-1)
     with pytest.raises(DefinitionError, match="argument 'other'"):
         sense(lambda context, other: None)
+
+
+def test_a_schedule_evaluated_in_a_test() -> None:
+    made = dg.ScheduleDefinition(job=j, cron_schedule="0 7 * * *", run_config={"ops": {}}, tags={"t": "v"})
+    answer = made.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=NOON))
+    assert [(r.run_key, r.run_config, r.tags) for r in answer.run_requests] == [(None, {"ops": {}}, {"t": "v"})]
+    assert answer.skip_message is None
+
+    wrong = dg.ScheduleDefinition(name="wrong", job=j, cron_schedule="0 7 * * *", execution_fn=lambda context: 3)
+    with pytest.raises(UserCodeError, match="schedule 'wrong'"):
+        wrong.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=NOON))
+
+
+def test_a_partitioned_schedule_evaluated_in_a_test() -> None:
+    @dg.asset(partitions_def=dg.DailyPartitionsDefinition(start_date="2024-01-01"))
+    def made() -> None: ...
+
+    days = dg.define_asset_job("days", selection=[made])
+    defs = dg.Definitions(assets=[made], jobs=[days], schedules=[dg.build_schedule_from_partitioned_job(days)])
+    schedule = defs.get_schedule_def("days_schedule")
+    (request,) = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=NOON)).run_requests
+    assert (request.run_key, request.partition_key, request.tags) == ("2024-01-10", "2024-01-10", {"dagster/partition": "2024-01-10"})
+
+
+def test_a_sensor_evaluated_in_a_test() -> None:
+    @dg.sensor(job=j)
+    def counting(context: dg.SensorEvaluationContext):
+        context.update_cursor(str(int(context.cursor or 0) + 1))
+        return dg.RunRequest(run_key="k")
+
+    answer = counting.evaluate_tick(dg.build_sensor_context(cursor="4"))
+    assert ([r.run_key for r in answer.run_requests], answer.skip_message, answer.cursor) == (["k"], None, "5")
+
+    @dg.sensor(job=j)
+    def astray(context):
+        return dg.RunRequest(job_name="other")
+
+    with pytest.raises(UserCodeError, match="RunRequest for one of its jobs: j"):
+        astray.evaluate_tick(dg.build_sensor_context())
