@@ -28,6 +28,7 @@ from dagwright.execution.io_managers import FilesystemIOManager, InMemoryIOManag
 from dagwright.execution.ports import MemorySink
 from dagwright.execution.run import execute
 from dagwright.execution.scope import Kept
+from dagwright.planning.dynamic import split_key
 from dagwright.planning.plan import plan_run
 from dagwright.planning.steps import ExecutionPlan
 from dagwright_shared.model.errors import DagwrightError, UserCodeError
@@ -145,14 +146,22 @@ class ExecuteInProcessResult:
         return next((event.payload for event in self.events_for_node(node_name) if isinstance(event.payload, StepFailed)), None)
 
     def output_for_node(self, node_name: str, output_name: str = "result") -> Any:
-        """The value of an op's output.
+        """The value of an op's output; of an op that was mapped, the values by mapping key.
 
         Raises:
             LookupError: it was not produced.
         """
+        mapped: dict[str, Any] = {}
         for (step, output), value in self._kept.outputs.items():
-            if output == output_name and self._is(step, node_name):
+            if output != output_name:
+                continue
+            if self._is(step, node_name):
                 return value
+            pattern, path = split_key(step)
+            if path and self._is(pattern, node_name):
+                mapped["|".join(path)] = value
+        if mapped:
+            return mapped
         raise LookupError(f"{node_name!r} did not produce the output {output_name!r} in this run")
 
     def asset_value(self, asset_key: Any) -> Any:
@@ -260,19 +269,24 @@ def execute_job_in_process(
     tags: Mapping[str, str] | None = None,
     resources: Mapping[str, Any] | None = None,
     definitions: Definitions | None = None,
+    *,
+    asset_selection: Sequence[Any] | None = None,
 ) -> ExecuteInProcessResult:
-    """Run a job of ops in this process; the work behind `job.execute_in_process()`.
+    """Run a job in this process; the work behind `job.execute_in_process()`.
 
     Args:
         resources: win over the job's own.
-        definitions: where a job of assets finds them.
+        definitions: where a job of assets finds them; by default those that the job was taken from.
+        asset_selection: keys of the assets to make, of a job of assets; by default all of them.
     """
+    definitions = definitions if definitions is not None else job.origin
     if definitions is None:
         definitions = Definitions(jobs=[job], resources=dict(resources or {}))
     with tempfile.TemporaryDirectory(prefix="dagwright-") as directory:
         resolved = definitions.resolve()
         given = {"io_manager": FilesystemIOManager(base_dir=directory), **resolved.resources, **job.resource_defs, **(resources or {})}
-        plan = _plan(resolved, given, run_config, partition_key, job_name=job.name)
+        keys = [naming.asset_key(key, "asset_selection") for key in asset_selection or ()]
+        plan = _plan(resolved, given, run_config, partition_key, job_name=job.name, asset_keys=keys)
         return _run(plan, instance, raise_on_error, {**job.tags, **job.run_tags, **(tags or {})})
 
 
@@ -301,7 +315,9 @@ def _materialize(
         keys = [key for key in keys if key in chosen]
         chosen_checks = wanted.resolve_checks(resolved.graph)
         checks = [check for check in checks if check in chosen_checks]
-    plan = _plan(resolved, resolved.resources, run_config, partition_key, asset_keys=keys, check_keys=checks)
+    plan = _plan(
+        resolved, resolved.resources, run_config, partition_key, asset_keys=keys, check_keys=checks, only_checks=selection is not None
+    )
     return _run(plan, instance, raise_on_error, tags)
 
 
@@ -320,6 +336,8 @@ def _partition(resolved: ResolvedDefinitions, key: str | None, target: Mapping[s
         found = resolved.jobs_by_name[target["job_name"]].partitions_def
         definition = found.to_model() if found is not None else None
     for asset_key in target.get("asset_keys", ()):
+        if asset_key not in resolved.assets_by_key:
+            continue  # the plan says so, and names the nearest
         spec = resolved.assets_by_key[asset_key].specs_by_key[asset_key]
         definition = definition or (spec.partitions_def.to_model() if spec.partitions_def is not None else None)
     return parse_partition(key, dimensions(definition) or 1)

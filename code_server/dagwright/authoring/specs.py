@@ -318,7 +318,8 @@ class AssetCheckSpec:
         return AssetCheckKey(self.asset_key, self.name)
 
     def get_python_identifier(self) -> str:
-        return naming.identifier(self.asset_key, self.name)
+        """The op name that stands for the check, such as `schema__table_has_rows`."""
+        return f"{naming.identifier(self.asset_key)}_{self.name}"
 
     def replace_key(self, key: AssetCheckKey) -> AssetCheckSpec:
         """The same check of another asset, or under another name."""

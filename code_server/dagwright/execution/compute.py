@@ -95,8 +95,11 @@ def spread(step: Step, value: Any) -> Iterator[Result]:
         yield from _in_order(step, value)
         return
     verdicts = [check for check in step.checks if check.output_name is not None]
+    if len(verdicts) == 1 and not outputs and isinstance(value, bool):
+        yield AssetCheckResult(passed=value)
+        return
     if verdicts and not outputs:
-        raise OutputError(f"{_name(step)} is a check, so it must return an AssetCheckResult, not {_kind(value)}")
+        raise OutputError(f"{_name(step)} is a check, so it must return an AssetCheckResult or a bool, not {_kind(value)}")
     if not outputs:
         if value is not None:
             raise OutputError(f"{_name(step)} returned {_kind(value)}, but it has no outputs; declare one with out=Out()")

@@ -39,8 +39,10 @@ def pick(
     asset_keys: Sequence[AssetKey],
     check_keys: Sequence[AssetCheckKey],
     problems: list[Problem],
+    *,
+    only_checks: bool = False,
 ) -> Picked:
-    """The assets and checks of a run: those asked for, and the checks of those assets."""
+    """The assets and checks of a run: those asked for, and, unless `only_checks`, the checks of those assets."""
     known: Mapping[AssetKey, Any] = resolved.assets_by_key
     where = "" if job is None else f" in job {job.name!r}"
     allowed = list(known) if job is None else list(job.asset_keys)
@@ -62,7 +64,7 @@ def pick(
             assets[key] = None
     all_checks: Mapping[AssetCheckKey, Any] = resolved.checks_by_key
     in_reach = list(all_checks) if job is None else list(job.check_keys)
-    checks: dict[AssetCheckKey, None] = dict.fromkeys(key for key in in_reach if key.asset_key in assets)
+    checks: dict[AssetCheckKey, None] = dict.fromkeys(key for key in in_reach if key.asset_key in assets and not only_checks)
     if job is not None and not asset_keys and not check_keys:
         checks.update(dict.fromkeys(in_reach))
     for check in check_keys:

@@ -226,7 +226,7 @@ def test_checks() -> None:
     assert fine.asset_key == dg.AssetKey("upstream")
     assert fine.spec.blocking
     assert fine.spec.description == "It is fine."
-    assert fine.name == "upstream__fine"
+    assert fine.name == "upstream_fine"
     assert fine.keys_by_input_name == {"numbers": dg.AssetKey("upstream"), "other": dg.AssetKey("lookup")}
     assert fine.spec.key == dg.AssetCheckKey(dg.AssetKey("upstream"), "fine")
 

@@ -142,7 +142,7 @@ class TestChecks:
         assert ran.status is RunStatus.FAILURE
         evaluated = ran.of(CheckEvaluated)[0]
         assert (evaluated.passed, evaluated.blocking, evaluated.description, evaluated.metadata["n"].value) == (False, True, "why", 1)
-        assert "blocking check failed: up:good" in ran.of(StepFailed, "up__good")[0].error.message
+        assert "blocking check failed: up:good" in ran.of(StepFailed, "up_good")[0].error.message
         assert ran.of(StepSkipped, "down")
         assert [str(f.asset_key) for f in ran.of(AssetFailed)] == ["down"]
 
@@ -158,7 +158,7 @@ class TestChecks:
     def test_a_blocking_check_stands_before_downstream_and_not_before_itself(self):
         ran = run(*self.make(passed=True), executor=HERE)
         order = [step for step, kind in ran.steps() if kind == "STEP_STARTED"]
-        assert order == ["up", "up__good", "down"]
+        assert order == ["up", "up_good", "down"]
 
     def test_checks_of_the_assets_own_function(self):
         @dg.asset(check_specs=[dg.AssetCheckSpec("a", asset="up", blocking=True), dg.AssetCheckSpec("b", asset="up")])
@@ -191,9 +191,12 @@ class TestChecks:
 
         @dg.asset_check(asset=up)
         def good(up):
-            return True
+            return "yes"
 
-        assert "must return an AssetCheckResult, not a bool" in run(up, good, executor=HERE).of(StepFailed, "up__good")[0].error.message
+        assert (
+            "must return an AssetCheckResult or a bool, not a str"
+            in run(up, good, executor=HERE).of(StepFailed, "up_good")[0].error.message
+        )
 
 
 class TestOutputs:

@@ -119,7 +119,7 @@ def test_assets(built: LocationSnapshot) -> None:
 
 def test_checks(built: LocationSnapshot) -> None:
     fine, inside = built.checks
-    assert (fine.key.to_user_string(), fine.blocking, fine.op_name) == ("clean:fine", True, "clean__fine")
+    assert (fine.key.to_user_string(), fine.blocking, fine.op_name) == ("clean:fine", True, "clean_fine")
     assert fine.additional_deps == (AssetKey("raw"),)
     assert (inside.key.name, inside.op_name) == ("inside", "clean")
 
@@ -128,9 +128,9 @@ def test_jobs(built: LocationSnapshot) -> None:
     daily, everything, ops_job = built.jobs
     assert (daily.asset_keys, daily.executor) == ((AssetKey("raw"),), "multiprocess")
     assert daily.partitions is not None
-    assert {node.handle for node in everything.nodes} == {"raw", "clean", "clean__fine"}
+    assert {node.handle for node in everything.nodes} == {"raw", "clean", "clean_fine"}
     assert {(e.from_node, e.to_node, e.to_input) for e in everything.edges} == {
-        ("raw", "clean", "raw"), ("clean", "clean__fine", "clean"), ("raw", "clean__fine", "__after__"),
+        ("raw", "clean", "raw"), ("clean", "clean_fine", "clean"), ("raw", "clean_fine", "__after__"),
     }  # fmt: skip
     assert [node.handle for node in ops_job.nodes] == ["fan", "inner.add", "total"]
     assert {(e.from_node, e.to_node, e.to_input) for e in ops_job.edges} == {("fan", "inner.add", "a"), ("inner.add", "total", "values")}

@@ -126,12 +126,12 @@ class TestAssets:
         assert [(s.key, s.kind) for s in plan.steps] == [
             ("raw__flights", "asset"),
             ("delays", "asset"),
-            ("delays__not_empty", "check"),
+            ("delays_not_empty", "check"),
             ("report", "asset"),
         ]
         steps = {s.key: s for s in planned_steps(plan)}
-        assert steps["report"].depends_on == ("delays", "delays__not_empty")
-        assert steps["delays__not_empty"].check_keys == (AssetCheckKey(AssetKey("delays"), "not_empty"),)
+        assert steps["report"].depends_on == ("delays", "delays_not_empty")
+        assert steps["delays_not_empty"].check_keys == (AssetCheckKey(AssetKey("delays"), "not_empty"),)
         source = plan.steps[1].inputs[0].source
         assert isinstance(source, FromAsset)
         assert (source.asset_key, source.made_here.step) == (AssetKey(["raw", "flights"]), "raw__flights")
@@ -150,7 +150,7 @@ class TestAssets:
 
     def test_a_check_alone(self):
         plan = plan_run(DEFS, check_keys=[AssetCheckKey(AssetKey("delays"), "not_empty")], partition=("2024-01-05",))
-        assert [s.key for s in plan.steps] == ["delays__not_empty"]
+        assert [s.key for s in plan.steps] == ["delays_not_empty"]
 
 
 class TestProblems:

@@ -1,0 +1,95 @@
+"""What a run in this process takes and gives: jobs of assets, parts of them, checks left out, values of mapped steps."""
+
+from __future__ import annotations
+
+import pytest
+
+import dagwright as dg
+from dagwright_shared.model.errors import InvalidRequestError
+from dagwright_shared.model.events import CheckEvaluated, StepSucceeded
+
+
+@dg.asset
+def raw() -> int:
+    return 1
+
+
+@dg.asset
+def clean(raw: int) -> int:
+    return raw + 1
+
+
+@dg.asset_check(asset=clean)
+def positive(clean: int) -> bool:
+    return clean > 0
+
+
+@dg.asset_check(asset=raw, blocking=True)
+def never() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=False)
+
+
+def done(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {str(event.step_key) for event in result.events if isinstance(event.payload, StepSucceeded)}
+
+
+defs = dg.Definitions(assets=[raw, clean], asset_checks=[positive], jobs=[dg.define_asset_job("everything")])
+
+
+def test_a_job_knows_the_definitions_that_it_was_taken_from():
+    result = defs.get_job_def("everything").execute_in_process()
+    assert done(result) == {"raw", "clean", "clean_positive"}
+    assert result.asset_value("clean") == 2
+
+
+def test_part_of_a_job():
+    job = defs.get_job_def("everything")
+    assert done(job.execute_in_process(asset_selection=[dg.AssetKey("raw")])) == {"raw"}
+    with pytest.raises(InvalidRequestError, match=r"no asset 'row' in job 'everything'; did you mean 'raw'\?"):
+        job.execute_in_process(asset_selection=["row"])
+
+
+@pytest.mark.parametrize("verdict", [True, False])
+def test_a_bool_is_the_verdict_of_a_check(verdict: bool):
+    @dg.asset_check(asset=raw)
+    def says():
+        return verdict
+
+    found = [event.payload for event in dg.materialize([raw, says]).events if isinstance(event.payload, CheckEvaluated)]
+    assert [one.passed for one in found] == [verdict]
+
+
+def test_a_selection_leaves_checks_out():
+    selection = dg.AssetSelection.all() - dg.AssetSelection.checks(never)
+    assert done(dg.materialize([raw, clean, never, positive], selection=selection)) == {"raw", "clean", "clean_positive"}
+
+
+def test_steps_of_checks_of_nested_keys():
+    @dg.asset(key=["a", "b"])
+    def deep(): ...
+
+    @dg.asset_check(asset=deep)
+    def fine():
+        return True
+
+    assert done(dg.materialize([deep, fine])) == {"a__b", "a__b_fine"}
+
+
+def test_values_of_a_mapped_op():
+    @dg.op(out=dg.DynamicOut())
+    def pieces():
+        yield from (dg.DynamicOutput(n, mapping_key=f"n{n}") for n in range(2))
+
+    @dg.op
+    def square(n):
+        return n * n
+
+    @dg.job
+    def squares():
+        pieces().map(square)
+
+    result = squares.execute_in_process()
+    assert result.output_for_node("square") == {"n0": 0, "n1": 1}
+    assert len(result.all_events) > 4
+    with pytest.raises(LookupError, match="'cube' did not produce"):
+        result.output_for_node("cube")
