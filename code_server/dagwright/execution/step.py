@@ -319,6 +319,7 @@ class _Pipeline:
             if output.asset_key is not None:
                 kept.assets[output.asset_key] = value
         if not output.nothing and value is not NO_VALUE:
+            self._values.check_output(output, value)
             from_manager = self._values.store(output, value, mapping_key=None, metadata=own)
             own.update(from_manager)
         elif output.nothing and value is not None and value is not NO_VALUE:
@@ -354,6 +355,7 @@ class _Pipeline:
         if kept is not None:
             kept.outputs.setdefault((self.step.key, output.name), {})[result.mapping_key] = result.value
         if not output.nothing:
+            self._values.check_output(output, result.value)
             own.update(self._values.store(output, result.value, mapping_key=result.mapping_key, metadata=own))
         self.seen[output.name] = None
         self.emit(

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from dagwright.authoring import value_types
 from dagwright.authoring.results import AssetMaterialization
+from dagwright.authoring.value_types import TypeCheckError
 from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.contexts import OpExecutionContext, clean
 from dagwright.execution.identity import RunInfo
@@ -62,13 +64,41 @@ class Values:
 
     def _load(self, planned: PlannedInput) -> Any:
         if isinstance(planned.source, FromMany):
-            return [self._load_one(planned, source) for source in flat(planned.source)]
-        return self._load_one(planned, planned.source)
+            return self._checked(planned, [self._load_one(planned, source) for source in flat(planned.source)])
+        value = self._load_one(planned, planned.source)
+        return value if isinstance(planned.source, FromValue) else self._checked(planned, value)
+
+    def _checked(self, planned: PlannedInput, value: Any) -> Any:
+        """The value, if it is of the input's type.
+
+        Raises:
+            TypeCheckError: it is not.
+        """
+        if planned.annotation is not None:
+            found = value_types.check(planned.annotation, value, self._context)
+            if not found.success:
+                raise TypeCheckError(
+                    f"the input {planned.name!r} of step {self._step.key!r} is declared as {value_types.type_name(planned.annotation)}: "
+                    f"{found.description or 'the value does not fit'}; change the annotation, or what is upstream"
+                )
+        return value
+
+    def check_output(self, output: PlannedOutput, value: Any) -> None:
+        """Raises TypeCheckError unless the value is of the output's type."""
+        annotation = output.annotation
+        if annotation is None or (output.dynamic and not isinstance(annotation, type | value_types.ValueType)):
+            return
+        found = value_types.check(annotation, value, self._context)
+        if not found.success:
+            raise TypeCheckError(
+                f"the output {output.name!r} of step {self._step.key!r} is declared as {value_types.type_name(annotation)}: "
+                f"{found.description or 'the value does not fit'}; change the annotation, or return what it says"
+            )
 
     def _load_one(self, planned: PlannedInput, source: Single) -> Any:
         assert not isinstance(source, FromCollected), f"step {self._step.key!r} began before it was known what it collects"
         if isinstance(source, FromValue):
-            return source.value
+            return source.value if source.where == "default" else self._checked(planned, source.value)
         key = planned.io_manager_key or source.io_manager_key
         context = self.input_context(planned, source)
         with self._cancellation.interruptible():

@@ -27,6 +27,7 @@ def resolved(*definitions: Any, resources: dict[str, Any] | None = None, executo
         checks_by_key={key: d for d in (*assets, *checks) for key in d.check_keys},
         jobs_by_name={d.name: d for d in definitions if isinstance(d, JobDefinition)},
         resources=resources or {},
+        loggers={},
         executor=executor,
     )
 
