@@ -10,7 +10,7 @@ PORT ?= 3004
 TESTS ?= tests
 JOBS ?= 2
 
-.PHONY: help setup dev test test-unit test-e2e test-compose lint format types proto proto-check bench compose-up compose-down check clean
+.PHONY: help setup dev test test-unit test-e2e test-compose lint format types proto proto-check bench docs compose-up compose-down check clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ proto-check: $(STAMP) ## fail when the generated code is not what proto/ says
 
 bench: compiled ## measure a private stack; prints `name value unit`
 	$(BIN)/python benchmarks/run.py
+
+docs: $(STAMP) ## build the documentation site into build/site
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(BIN)/python -m mkdocs build --quiet
 
 compose-up: ## build and start docker-compose.yml; serves port 3004
 	DAGWRIGHT_PORT=$(PORT) $(COMPOSE) up --build --detach
