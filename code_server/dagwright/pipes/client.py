@@ -7,21 +7,29 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dagwright.authoring.results import AssetCheckResult, MaterializeResult
 from dagwright.execution.contexts import OpExecutionContext
+from dagwright.execution.executors import printing
 from dagwright.pipes.injectors import PipesTempFileContextInjector
 from dagwright.pipes.messages import PipesExecutionResult, PipesMessageHandler
 from dagwright.pipes.ports import PipesContextInjector, PipesMessageReader
 from dagwright.pipes.protocol import PipesError, PipesExecutionError, PipesExtras
 from dagwright.pipes.readers import PipesTempFileMessageReader
 from dagwright.pipes.session import PipesSession, open_pipes_session
+from dagwright_shared.model.events import LogStream
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
+
+_READ_BYTES = 64 * 1024
+_LOOK_SECONDS = 0.2
+_LINGER_SECONDS = 1.0
+"""How long output is awaited of what a process that has ended left running with its descriptors."""
 
 
 class PipesClientCompletedInvocation:
@@ -160,7 +168,8 @@ class PipesSubprocessClient(PipesClient):
         with open_pipes_session(context, self.context_injector, self.message_reader, extras) as session:
             process = self._start(command, folder, {**os.environ, **self.env, **(env or {}), **session.get_bootstrap_env_vars()})
             try:
-                code = process.wait()
+                with _forwarded(process):
+                    code = _wait(process)
             except BaseException:  # the run was stopped
                 if self.forward_termination:
                     self._stop(process, context)
@@ -170,7 +179,7 @@ class PipesSubprocessClient(PipesClient):
         return PipesClientCompletedInvocation(session)
 
     def _start(self, command: str | Sequence[str], cwd: str | None, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        output = None if self.forward_stdio else subprocess.DEVNULL
+        output = subprocess.DEVNULL if not self.forward_stdio else None if printing.current.get() is None else subprocess.PIPE
         sys.stdout.flush()  # or what was printed before would come after
         sys.stderr.flush()
         try:
@@ -196,6 +205,38 @@ class PipesSubprocessClient(PipesClient):
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def _forwarded(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Give what the process prints to the step, where steps share this process and its descriptors."""
+    step = printing.current.get()
+    threads = []
+
+    def forward(pipe: IO[bytes], stream: LogStream, output: printing.StepOutput) -> None:
+        with pipe:
+            while data := os.read(pipe.fileno(), _READ_BYTES):
+                output.write(stream, data)
+
+    for pipe, stream in ((process.stdout, LogStream.STDOUT), (process.stderr, LogStream.STDERR)):
+        if pipe is not None and step is not None:
+            threads.append(threading.Thread(target=forward, args=(pipe, stream, step), name=f"pipes {stream}", daemon=True))
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for thread in threads:
+            thread.join(_LINGER_SECONDS)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the end in a way that a stop of the run interrupts: by a signal in the main thread, between two looks in others."""
+    if threading.current_thread() is threading.main_thread():
+        return process.wait()
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(_LOOK_SECONDS)
 
 
 def _failure(command: str | Sequence[str], code: int, handler: PipesMessageHandler) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import tempfile
 import threading
@@ -155,7 +156,9 @@ def _reading(name: str, handler: PipesMessageHandler, follow: Callable[[threadin
         except Exception as error:  # noqa: BLE001 - told as an event of the run; the step goes on
             handler.report_pipes_framework_exception(f"the message reader ({name})", error)
 
-    thread = threading.Thread(target=run, name=name, daemon=True)
+    # What the process sends as its output belongs to the step that is printing here.
+    inherited = contextvars.copy_context()
+    thread = threading.Thread(target=inherited.run, args=(run,), name=name, daemon=True)
     thread.start()
     try:
         yield

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dagwright.execution import capture, frames
@@ -32,10 +32,13 @@ class Line:
     """The child's own."""
     _out: int
     _inbox: int
+    # Threads of user code log too, and those that read what an external process reports.
+    _sending: threading.RLock = field(default_factory=threading.RLock)
 
     def send(self, value: Any) -> None:
         """Tell the parent something."""
-        frames.write(self._out, value)
+        with self._sending:
+            frames.write(self._out, value)
 
     def receive(self) -> Any:
         """Wait for the parent's next word; None once it has hung up."""
