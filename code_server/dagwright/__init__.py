@@ -22,6 +22,10 @@ _MODULES = {
     "dagwright.authoring.automation": "AutomationCondition",
     "dagwright.authoring.automation_older": "AutoMaterializePolicy AutoMaterializeRule",
     "dagwright.authoring.automation_sensors": "AutomationConditionSensorDefinition",
+    "dagwright.authoring.check_factories": (
+        "build_column_schema_change_checks build_last_update_freshness_checks build_metadata_bounds_checks "
+        "build_time_partition_freshness_checks"
+    ),
     "dagwright.authoring.checks": "AssetChecksDefinition asset_check multi_asset_check",
     "dagwright.authoring.code_references": (
         "AnchorBasedFilePathMapping CodeReferencesMetadataValue FilePathMapping LocalFileCodeReference UrlCodeReference "
@@ -49,7 +53,8 @@ _MODULES = {
     "dagwright.authoring.instance_events": "AssetCheckEvaluation Event EventLogEntry EventLogRecord EventType",
     "dagwright.authoring.instance_runs": "RunRecord RunView RunsFilter",
     "dagwright.authoring.io_managers": (
-        "ConfigurableIOManager ConfigurableIOManagerFactory IOManager IOManagerDefinition InputManager io_manager"
+        "ConfigurableIOManager ConfigurableIOManagerFactory IOManager IOManagerDefinition InputManager InputManagerDefinition "
+        "input_manager io_manager"
     ),
     "dagwright.authoring.jobs": "JobDefinition define_asset_job job",
     "dagwright.authoring.loggers": (
@@ -85,6 +90,7 @@ _MODULES = {
         "ReconstructableJob build_reconstructable_job file_relative_path reconstructable repository with_resources"
     ),
     "dagwright.authoring.requests": "RunRequest SkipReason",
+    "dagwright.authoring.resource_building": "build_init_resource_context build_resources",
     "dagwright.authoring.resources": (
         "ConfigurableResource ConfigurableResourceFactory InitResourceContext ResourceDefinition ResourceDependency ResourceParam "
         "UnknownResourceError make_values_resource resource"
@@ -109,11 +115,11 @@ _MODULES = {
         "DailyPartitionsDefinition HourlyPartitionsDefinition MonthlyPartitionsDefinition ScheduleType "
         "TimeWindowPartitionsDefinition WeeklyPartitionsDefinition"
     ),
-    "dagwright.authoring.warning_classes": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
     "dagwright.authoring.value_types": (
         "PythonClassType TypeCheck TypeCheckError ValueType check_dagster_type make_python_type_usable_as_dagster_type "
         "usable_as_dagster_type"
     ),
+    "dagwright.authoring.warning_classes": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
     # Values that every process knows.
     "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError NotFoundError UserCodeError",
     "dagwright_shared.model.keys": "AssetCheckKey AssetKey",

@@ -14,6 +14,10 @@ from dagwright.authoring.automation import AutomationCondition as AutomationCond
 from dagwright.authoring.automation_older import AutoMaterializePolicy as AutoMaterializePolicy
 from dagwright.authoring.automation_older import AutoMaterializeRule as AutoMaterializeRule
 from dagwright.authoring.automation_sensors import AutomationConditionSensorDefinition as AutomationConditionSensorDefinition
+from dagwright.authoring.check_factories import build_column_schema_change_checks as build_column_schema_change_checks
+from dagwright.authoring.check_factories import build_last_update_freshness_checks as build_last_update_freshness_checks
+from dagwright.authoring.check_factories import build_metadata_bounds_checks as build_metadata_bounds_checks
+from dagwright.authoring.check_factories import build_time_partition_freshness_checks as build_time_partition_freshness_checks
 from dagwright.authoring.checks import AssetChecksDefinition as AssetChecksDefinition
 from dagwright.authoring.checks import asset_check as asset_check
 from dagwright.authoring.checks import multi_asset_check as multi_asset_check
@@ -90,6 +94,8 @@ from dagwright.authoring.io_managers import ConfigurableIOManagerFactory as Conf
 from dagwright.authoring.io_managers import IOManager as IOManager
 from dagwright.authoring.io_managers import IOManagerDefinition as IOManagerDefinition
 from dagwright.authoring.io_managers import InputManager as InputManager
+from dagwright.authoring.io_managers import InputManagerDefinition as InputManagerDefinition
+from dagwright.authoring.io_managers import input_manager as input_manager
 from dagwright.authoring.io_managers import io_manager as io_manager
 from dagwright.authoring.jobs import JobDefinition as JobDefinition
 from dagwright.authoring.jobs import define_asset_job as define_asset_job
@@ -162,6 +168,8 @@ from dagwright.authoring.repositories import repository as repository
 from dagwright.authoring.repositories import with_resources as with_resources
 from dagwright.authoring.requests import RunRequest as RunRequest
 from dagwright.authoring.requests import SkipReason as SkipReason
+from dagwright.authoring.resource_building import build_init_resource_context as build_init_resource_context
+from dagwright.authoring.resource_building import build_resources as build_resources
 from dagwright.authoring.resources import ConfigurableResource as ConfigurableResource
 from dagwright.authoring.resources import ConfigurableResourceFactory as ConfigurableResourceFactory
 from dagwright.authoring.resources import InitResourceContext as InitResourceContext
