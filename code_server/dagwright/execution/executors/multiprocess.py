@@ -263,8 +263,9 @@ class _Loop:
                 broke = StepBroke(error=error_info(error, hint="The step's process sent something that could not be read."))
                 self._conclude(worker, broke, Usage(cpu_seconds=0.0, peak_memory_bytes=0))
             return
-        if not worker.process.pipe_open:
+        if worker.process.at_end:
             self._selector.unregister(fd)
+            worker.process.close_pipe()
 
     def _exited(self, worker: _Worker) -> None:
         """The process has ended: take in what is left of it, and conclude its step if it has not done so itself."""

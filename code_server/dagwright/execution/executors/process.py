@@ -94,6 +94,12 @@ class ChildProcess:
             self.exit_fd = os.pidfd_open(pid)
         self._reader = frames.Reader()
         self._pipe_open = True
+        self.at_end = False
+        """The child has closed its end: take the pipe off the selector, and then close it.
+
+        Not the other way round: other children may still hold the pipe, and epoll would go on telling of it under a number that
+        belongs to something else by then.
+        """
         self._outbox: int | None = outbox
 
     def tell(self, value: Any) -> None:
@@ -109,13 +115,13 @@ class ChildProcess:
 
     def read(self) -> Iterator[Any]:
         """What the child has sent since the last look."""
-        while self._pipe_open:
+        while self._pipe_open and not self.at_end:
             try:
                 data = os.read(self.pipe, _READ_BYTES)
             except BlockingIOError:
                 return
             if not data:
-                self.close_pipe()
+                self.at_end = True
                 return
             yield from self._reader.feed(data)
             if len(data) < _READ_BYTES // 16:
