@@ -140,9 +140,10 @@ _MODULES = {
     "dagwright.components.resolution": "ResolutionContext",
     "dagwright.components.resolved": "Resolvable",
     "dagwright.components.resolver": "Injected Model Resolver",
+    "dagwright.components.scaffold": "ScaffoldRequest Scaffolder scaffold_component scaffold_with",
     "dagwright.components.sql": "SqlComponent TemplatedSqlComponent",
     "dagwright.components.state": "StateBackedComponent",
-    "dagwright.components.testing": "component_defs",
+    "dagwright.components.testing": "component_defs get_all_components_defs_within_project get_component_defs_within_project",
     "dagwright.execution.building": (
         "InvocationError build_asset_check_context build_asset_context build_input_context build_op_context build_output_context"
     ),
@@ -163,6 +164,7 @@ _MODULES = {
     "dagwright.pipes.readers": "PipesBlobStoreMessageReader PipesFileMessageReader PipesTempFileMessageReader",
     "dagwright.pipes.session": "PipesSession open_pipes_session",
     "dagwright.testing": "ExecuteInProcessResult materialize materialize_to_memory",
+    "dagwright.trial": "TestInstance TrialTick",
 }
 _EXPORTS = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -261,10 +261,16 @@ from dagwright.components.resolved import Resolvable as Resolvable
 from dagwright.components.resolver import Injected as Injected
 from dagwright.components.resolver import Model as Model
 from dagwright.components.resolver import Resolver as Resolver
+from dagwright.components.scaffold import ScaffoldRequest as ScaffoldRequest
+from dagwright.components.scaffold import Scaffolder as Scaffolder
+from dagwright.components.scaffold import scaffold_component as scaffold_component
+from dagwright.components.scaffold import scaffold_with as scaffold_with
 from dagwright.components.sql import SqlComponent as SqlComponent
 from dagwright.components.sql import TemplatedSqlComponent as TemplatedSqlComponent
 from dagwright.components.state import StateBackedComponent as StateBackedComponent
 from dagwright.components.testing import component_defs as component_defs
+from dagwright.components.testing import get_all_components_defs_within_project as get_all_components_defs_within_project
+from dagwright.components.testing import get_component_defs_within_project as get_component_defs_within_project
 from dagwright.execution.building import InvocationError as InvocationError
 from dagwright.execution.building import build_asset_check_context as build_asset_check_context
 from dagwright.execution.building import build_asset_context as build_asset_context
@@ -308,6 +314,8 @@ from dagwright.pipes.session import open_pipes_session as open_pipes_session
 from dagwright.testing import ExecuteInProcessResult as ExecuteInProcessResult
 from dagwright.testing import materialize as materialize
 from dagwright.testing import materialize_to_memory as materialize_to_memory
+from dagwright.trial import TestInstance as TestInstance
+from dagwright.trial import TrialTick as TrialTick
 from dagwright_shared.model.errors import DagwrightError as DagwrightError
 from dagwright_shared.model.errors import DefinitionError as DefinitionError
 from dagwright_shared.model.errors import InvalidRequestError as InvalidRequestError

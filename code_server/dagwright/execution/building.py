@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from dagwright.authoring import invocation, naming
 from dagwright.authoring.config import config_dict
+from dagwright.authoring.instance import Instance
 from dagwright.authoring.ops import OpDefinition
 from dagwright.authoring.partitions import MultiPartitionKey, PartitionsDefinition
 from dagwright.authoring.resources import InitResourceContext, Scoped, opened
@@ -266,6 +267,7 @@ def _fill_in(op: OpDefinition, context: OpExecutionContext | None, named: dict[s
 
 def _build(kind: type[C], *, resources: Any, op_config: Any, resources_config: Any, instance: Any, **more: Any) -> C:
     partition_key = more.get("partition_key")
+    instance = Instance.ephemeral() if instance is None else instance
     stack = contextlib.ExitStack()
     definitions = dict(resources or {})
     init = InitResourceContext(log=EventLogger(_to_logging), instance=instance)
