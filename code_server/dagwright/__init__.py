@@ -62,8 +62,9 @@ _MODULES = {
         "logger"
     ),
     "dagwright.authoring.mappings": (
-        "AllPartitionMapping IdentityPartitionMapping LastPartitionMapping PartitionMapping SpecificPartitionsPartitionMapping "
-        "StaticPartitionMapping TimeWindowPartitionMapping"
+        "AllPartitionMapping DimensionPartitionMapping IdentityPartitionMapping LastPartitionMapping MultiPartitionMapping "
+        "MultiToSingleDimensionPartitionMapping PartitionMapping SpecificPartitionsPartitionMapping StaticPartitionMapping "
+        "TimeWindowPartitionMapping"
     ),
     "dagwright.authoring.module_definitions": (
         "load_definitions_from_current_module load_definitions_from_module load_definitions_from_modules "
@@ -127,7 +128,7 @@ _MODULES = {
         "AssetMetadataValue BoolMetadataValue FloatMetadataValue IntMetadataValue JsonMetadataValue MarkdownMetadataValue "
         "MetadataValue NotebookMetadataValue NullMetadataValue PathMetadataValue PythonArtifactMetadataValue TableColumn "
         "TableColumnConstraints TableColumnDep TableColumnLineage TableConstraints TableMetadataValue TableRecord TableSchema "
-        "TextMetadataValue TimestampMetadataValue UrlMetadataValue"
+        "TableSchemaMetadataValue TextMetadataValue TimestampMetadataValue UrlMetadataValue"
     ),
     "dagwright_shared.model.runs": "RunStatus",
     # Running: contexts, IO managers, tests.

@@ -108,8 +108,11 @@ from dagwright.authoring.loggers import default_loggers as default_loggers
 from dagwright.authoring.loggers import json_console_logger as json_console_logger
 from dagwright.authoring.loggers import logger as logger
 from dagwright.authoring.mappings import AllPartitionMapping as AllPartitionMapping
+from dagwright.authoring.mappings import DimensionPartitionMapping as DimensionPartitionMapping
 from dagwright.authoring.mappings import IdentityPartitionMapping as IdentityPartitionMapping
 from dagwright.authoring.mappings import LastPartitionMapping as LastPartitionMapping
+from dagwright.authoring.mappings import MultiPartitionMapping as MultiPartitionMapping
+from dagwright.authoring.mappings import MultiToSingleDimensionPartitionMapping as MultiToSingleDimensionPartitionMapping
 from dagwright.authoring.mappings import PartitionMapping as PartitionMapping
 from dagwright.authoring.mappings import SpecificPartitionsPartitionMapping as SpecificPartitionsPartitionMapping
 from dagwright.authoring.mappings import StaticPartitionMapping as StaticPartitionMapping
@@ -342,6 +345,7 @@ from dagwright_shared.model.metadata import TableConstraints as TableConstraints
 from dagwright_shared.model.metadata import TableMetadataValue as TableMetadataValue
 from dagwright_shared.model.metadata import TableRecord as TableRecord
 from dagwright_shared.model.metadata import TableSchema as TableSchema
+from dagwright_shared.model.metadata import TableSchemaMetadataValue as TableSchemaMetadataValue
 from dagwright_shared.model.metadata import TextMetadataValue as TextMetadataValue
 from dagwright_shared.model.metadata import TimestampMetadataValue as TimestampMetadataValue
 from dagwright_shared.model.metadata import UrlMetadataValue as UrlMetadataValue

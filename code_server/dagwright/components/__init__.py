@@ -21,6 +21,7 @@ _MODULES = {
     "resolution": "ResolutionContext",
     "resolver": "Injected Model Resolver",
     "resolved": "Resolvable resolve_fields",
+    "scaffold": "ScaffoldRequest Scaffolder scaffold_component scaffold_with",
     "sql": "SQLClient SqlComponent SqlFile TemplatedSqlComponent",
     "state": "DefsStateConfig DefsStateConfigArgs ResolvedDefsStateConfig StateBackedComponent",
 }

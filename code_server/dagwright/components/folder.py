@@ -278,6 +278,10 @@ class ComponentTree:
             raise ComponentError(f"the component of {path} is a {type(found).__name__}, not a {expected_type.__name__}")
         return found
 
+    def component_with_context(self, defs_path: Path | str) -> tuple[Component, ComponentLoadContext]:
+        """The component of a file or folder as it stands, several of one YAML file together, with its context."""
+        return self._known(self._absolute(defs_path))
+
     def build_defs(self, defs_path: Path | str | None = None) -> Definitions:
         """The definitions of a file or folder; of all of them by default."""
         path = self.defs_module_path if defs_path is None else self._absolute(defs_path)

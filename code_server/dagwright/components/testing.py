@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -20,6 +20,7 @@ from dagwright.authoring.definitions import Definitions
 from dagwright.components.component_class import Component
 from dagwright.components.errors import ComponentError
 from dagwright.components.folder import ComponentLoadContext, ComponentTree, CompositeYamlComponent
+from dagwright.components.scaffold import ScaffoldRequest, scaffold
 
 
 def component_defs(
@@ -51,19 +52,32 @@ class DefsFolderSandbox:
     project_name: str
 
     def scaffold_component(
-        self, component_cls: type[Component], defs_path: Path | str | None = None, defs_yaml_contents: Mapping[str, Any] | None = None
+        self,
+        component_cls: type[Component],
+        defs_path: Path | str | None = None,
+        scaffold_params: Mapping[str, Any] | None = None,
+        scaffold_format: Literal["yaml", "python"] = "yaml",
+        defs_yaml_contents: Mapping[str, Any] | None = None,
     ) -> Path:
-        """A folder with a defs.yaml for a component type.
+        """A folder with the files that the scaffolder of a component type writes.
 
         Args:
             component_cls: the type.
             defs_path: the folder, relative to the defs folder; by default a new name.
-            defs_yaml_contents: all of the defs.yaml; by default only its type.
+            scaffold_params: for the type's scaffolder.
+            scaffold_format: a defs.yaml, or a component.py.
+            defs_yaml_contents: all of the defs.yaml, in place of what the scaffolder wrote.
         """
         folder = self.defs_folder_path / (defs_path or _new_name())
-        folder.mkdir(parents=True, exist_ok=True)
-        contents = defs_yaml_contents or {"type": f"{component_cls.__module__}.{component_cls.__qualname__}"}
-        (folder / "defs.yaml").write_text(yaml.safe_dump(dict(contents), sort_keys=False), encoding="utf-8")
+        request = ScaffoldRequest(
+            type_name=f"{component_cls.__module__}.{component_cls.__qualname__}",
+            target_path=folder,
+            scaffold_format=scaffold_format,
+            project_root=self.project_root,
+        )
+        scaffold(component_cls, request, scaffold_params)
+        if defs_yaml_contents is not None:
+            (folder / "defs.yaml").write_text(yaml.safe_dump(dict(defs_yaml_contents), sort_keys=False), encoding="utf-8")
         return folder
 
     @contextmanager
@@ -117,7 +131,7 @@ def create_defs_folder_sandbox(*, project_name: str | None = None) -> Iterator[D
         >>> with create_defs_folder_sandbox() as sandbox:
         ...     path = sandbox.scaffold_component(dgc.DefsFolderComponent, "tables")
         ...     (path / "defs.yaml").read_text()
-        'type: dagwright.components.folder.DefsFolderComponent\\n'
+        'type: dagwright.components.folder.DefsFolderComponent\\nattributes: {}\\n'
     """
     name = project_name or _new_name()
     with tempfile.TemporaryDirectory(prefix="dagwright-sandbox-") as root:
@@ -125,6 +139,31 @@ def create_defs_folder_sandbox(*, project_name: str | None = None) -> Iterator[D
         defs.mkdir(parents=True)
         (Path(root) / "pyproject.toml").write_text(f'[tool.dagwright]\nroot_module = "{name}"\n', encoding="utf-8")
         yield DefsFolderSandbox(project_root=Path(root).resolve(), defs_folder_path=defs, project_name=name)
+
+
+def get_component_defs_within_project(
+    *, project_root: Path | str, component_path: Path | str, instance_key: int = 0
+) -> tuple[Component, Definitions]:
+    """A component of a project, and its definitions.
+
+    Args:
+        project_root: the project's folder.
+        component_path: relative to the defs folder.
+        instance_key: which of several documents of the defs.yaml, from 0 on.
+    """
+    found = get_all_components_defs_within_project(project_root=project_root, component_path=component_path)
+    if not 0 <= instance_key < len(found):
+        raise ComponentError(f"{component_path} has {len(found)} components, so there is none with instance_key={instance_key}")
+    return found[instance_key]
+
+
+def get_all_components_defs_within_project(*, project_root: Path | str, component_path: Path | str) -> list[tuple[Component, Definitions]]:
+    """The components of one defs.yaml or folder of a project, each with its definitions."""
+    tree = ComponentTree.for_project(Path(project_root))
+    component, context = tree.component_with_context(component_path)
+    if isinstance(component, CompositeYamlComponent):
+        return [(one.component, CompositeYamlComponent([one]).build_defs(context)) for one in component.written]
+    return [(component, tree.build_defs(component_path))]
 
 
 def copy_code_to_file(fn: Callable[..., Any], file_path: Path) -> None:

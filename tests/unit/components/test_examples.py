@@ -14,7 +14,9 @@ import dagwright.components as dgc
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize("name", ["component_class", "executable", "project", "resolution", "resolved", "resolver", "state", "testing"])
+@pytest.mark.parametrize(
+    "name", ["component_class", "executable", "project", "resolution", "resolved", "resolver", "scaffold", "state", "testing"]
+)
 def test_examples_of_docstrings_run(name):
     failed, tried = doctest.testmod(importlib.import_module(f"dagwright.components.{name}"))
     assert (failed, tried > 0) == (0, True)

@@ -233,7 +233,7 @@ def test_python_files_with_several_definitions(sandbox):
 
 def test_load_component_and_helpers(sandbox):
     path = sandbox.scaffold_component(
-        dgc.DefinitionsComponent, "x", {"type": "dagster.DefinitionsComponent", "attributes": {"path": "d.py"}}
+        dgc.DefinitionsComponent, "x", defs_yaml_contents={"type": "dagster.DefinitionsComponent", "attributes": {"path": "d.py"}}
     )
     (path / "d.py").write_text("import dagwright as dg\na = dg.AssetSpec('a')\n")
     with sandbox.load_component_and_build_defs(path) as (component, defs):
@@ -247,6 +247,46 @@ def test_load_component_and_helpers(sandbox):
     swapped = sandbox.swap_defs_file(path / "defs.yaml", {"type": "dagwright.DefsFolderComponent"})
     with swapped, sandbox.load_component_and_build_defs(path) as (component, _):
         assert isinstance(component, dgc.DefsFolderComponent)
+
+
+def test_scaffolders(sandbox):
+    class Params(dgc.Model):
+        table: str
+
+    class WithSql(dgc.Scaffolder):
+        @classmethod
+        def get_scaffold_params(cls):
+            return Params
+
+        def scaffold(self, request):
+            dgc.scaffold_component(request, {"path": "d.py"})
+            (request.target_path / "d.py").write_text(f"import dagwright as dg\na = dg.AssetSpec({request.params.table!r})\n")
+
+    kind = dgc.scaffold_with(WithSql)(type("Scaffolded", (dgc.DefinitionsComponent,), {"__module__": __name__}))
+    path = sandbox.scaffold_component(kind, "x", scaffold_params={"table": "t"})
+    assert "path: d.py" in (path / "defs.yaml").read_text()
+    (path / "defs.yaml").write_text("type: dagwright.DefinitionsComponent\nattributes: {path: d.py}\n")
+    with sandbox.build_all_defs() as defs:
+        assert keys(defs) == ["t"]
+    python = sandbox.scaffold_component(dgc.DefinitionsComponent, "y", scaffold_format="python")
+    assert "return DefinitionsComponent()" in (python / "component.py").read_text()
+    with pytest.raises(dgc.ComponentError, match="takes no parameters, but got x"):
+        sandbox.scaffold_component(dgc.DefinitionsComponent, "z", scaffold_params={"x": 1})
+    with pytest.raises(dgc.ComponentError, match="give a class derived from Scaffolder"):
+        dgc.scaffold_with(int)
+
+
+def test_components_within_a_project(project):
+    folder = project / "src" / "shop_project" / "defs" / "two"
+    folder.mkdir()
+    (folder / "d.py").write_text("import dagwright as dg\nx = dg.AssetSpec('x')\n")
+    document = "type: dagwright.DefinitionsComponent\nattributes: {path: d.py}\n"
+    (folder / "defs.yaml").write_text(f"{document}---\ntype: dagwright.DefinitionsComponent\nattributes: {{path: ../a.py}}\n")
+    component, defs = dg.get_component_defs_within_project(project_root=project, component_path="two", instance_key=1)
+    assert isinstance(component, dgc.DefinitionsComponent)
+    assert keys(defs) == ["a"]
+    with pytest.raises(dgc.ComponentError, match="has 2 components, so there is none with instance_key=2"):
+        dg.get_component_defs_within_project(project_root=project, component_path="two", instance_key=2)
 
 
 # ---------------------------------------------------------------- projects
