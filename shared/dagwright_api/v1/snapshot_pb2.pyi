@@ -119,6 +119,8 @@ class _MappingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MappingKi
     """By a table."""
     MAPPING_KIND_SPECIFIC: _MappingKind.ValueType  # 6
     """On named keys."""
+    MAPPING_KIND_MULTI: _MappingKind.ValueType  # 7
+    """Dimension by dimension."""
 
 class MappingKind(_MappingKind, metaclass=_MappingKindEnumTypeWrapper):
     """How partitions of an asset depend on those of its upstream."""
@@ -137,6 +139,8 @@ MAPPING_KIND_STATIC: MappingKind.ValueType  # 5
 """By a table."""
 MAPPING_KIND_SPECIFIC: MappingKind.ValueType  # 6
 """On named keys."""
+MAPPING_KIND_MULTI: MappingKind.ValueType  # 7
+"""Dimension by dimension."""
 Global___MappingKind: _TypeAlias = MappingKind  # noqa: Y015
 
 class _MissedTicks:
@@ -337,6 +341,7 @@ class PartitionMapping(_message.Message):
     ALLOW_NONEXISTENT_UPSTREAM_PARTITIONS_FIELD_NUMBER: _builtins.int
     DOWNSTREAM_BY_UPSTREAM_FIELD_NUMBER: _builtins.int
     PARTITION_KEYS_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
     kind: Global___MappingKind.ValueType
     """The kind of mapping."""
     start_offset: _builtins.int
@@ -353,6 +358,10 @@ class PartitionMapping(_message.Message):
     def partition_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """For SPECIFIC: the keys."""
 
+    @_builtins.property
+    def dimensions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DimensionMapping]:
+        """For MULTI: how each dimension maps; one that is not named maps to all keys."""
+
     def __init__(
         self,
         *,
@@ -362,14 +371,47 @@ class PartitionMapping(_message.Message):
         allow_nonexistent_upstream_partitions: _builtins.bool = ...,
         downstream_by_upstream: _abc.Iterable[Global___MappedKeys] | None = ...,
         partition_keys: _abc.Iterable[_builtins.str] | None = ...,
+        dimensions: _abc.Iterable[Global___DimensionMapping] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_nonexistent_upstream_partitions", b"allow_nonexistent_upstream_partitions", "downstream_by_upstream", b"downstream_by_upstream", "end_offset", b"end_offset", "kind", b"kind", "partition_keys", b"partition_keys", "start_offset", b"start_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_nonexistent_upstream_partitions", b"allow_nonexistent_upstream_partitions", "dimensions", b"dimensions", "downstream_by_upstream", b"downstream_by_upstream", "end_offset", b"end_offset", "kind", b"kind", "partition_keys", b"partition_keys", "start_offset", b"start_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PartitionMapping: _TypeAlias = PartitionMapping  # noqa: Y015
+
+@_typing.final
+class DimensionMapping(_message.Message):
+    """How a dimension of an asset's partitions depends on one of its upstream's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPSTREAM_FIELD_NUMBER: _builtins.int
+    DOWNSTREAM_FIELD_NUMBER: _builtins.int
+    MAPPING_FIELD_NUMBER: _builtins.int
+    upstream: _builtins.str
+    """Name of the dimension of the upstream."""
+    downstream: _builtins.str
+    """Name of the dimension downstream."""
+    @_builtins.property
+    def mapping(self) -> Global___PartitionMapping:
+        """How their keys map; absent for the default."""
+
+    def __init__(
+        self,
+        *,
+        upstream: _builtins.str = ...,
+        downstream: _builtins.str = ...,
+        mapping: Global___PartitionMapping | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mapping", b"mapping"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["downstream", b"downstream", "mapping", b"mapping", "upstream", b"upstream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DimensionMapping: _TypeAlias = DimensionMapping  # noqa: Y015
 
 @_typing.final
 class AssetDepSnapshot(_message.Message):

@@ -67,6 +67,8 @@ def upstream_keys(
             return _existing(wanted, upstream, now, dynamic)
         case MappingKind.TIME_WINDOW if _is_time(upstream) and _is_time(downstream) and key:
             return _overlapping(key[0], downstream, upstream, mapping, now)
+        case MappingKind.MULTI if key and downstream is not None:
+            return _by_dimension(key, downstream, upstream, mapping, now, dynamic)
         case MappingKind.IDENTITY if key and downstream is not None:
             return _identical(key, downstream, upstream, now, dynamic)
     return Upstream(keys=tuple(parts.keys(upstream, now, dynamic)))
@@ -101,6 +103,33 @@ def _identical(key: PartitionKey, downstream: Partitions, upstream: Partitions, 
             return _existing([(fixed[0],)], upstream, now, dynamic)
         return Upstream(keys=tuple(parts.keys(upstream, now, dynamic)))
     matching = [k for k in parts.keys(upstream, now, dynamic) if all(k[i] == part for i, part in fixed.items())]
+    return Upstream(keys=tuple(matching))
+
+
+def _axes(definition: Partitions) -> tuple[tuple[str, Partitions], ...]:
+    return definition.dimensions if isinstance(definition, MultiPartitions) else (("", definition),)
+
+
+def _by_dimension(
+    key: PartitionKey, downstream: Partitions, upstream: Partitions, mapping: PartitionMappingData, now: datetime, dynamic: DynamicKeys
+) -> Upstream:
+    """Each named dimension by its own mapping; of the others every key."""
+    up, down = _axes(upstream), _axes(downstream)
+    allowed: dict[int, list[str]] = {}
+    missing: list[PartitionKey] = []
+    for one in mapping.dimensions:
+        there = next((i for i, (name, _) in enumerate(up) if name in (one.upstream, "")), None)
+        here = next((i for i, (name, _) in enumerate(down) if name in (one.downstream, "")), None)
+        if there is None or here is None:
+            continue
+        found = upstream_keys((key[here],), down[here][1], up[there][1], one.mapping, now, dynamic)
+        allowed[there] = [part for (part,) in found.keys]
+        missing += found.missing
+    if not isinstance(upstream, MultiPartitions):
+        return (
+            Upstream(keys=tuple((part,) for part in allowed[0]), missing=tuple(missing)) if 0 in allowed else _every(upstream, now, dynamic)
+        )
+    matching = [k for k in parts.keys(upstream, now, dynamic) if all(k[i] in names for i, names in allowed.items())]
     return Upstream(keys=tuple(matching))
 
 

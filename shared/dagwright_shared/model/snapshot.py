@@ -61,6 +61,7 @@ class MappingKind(StrEnum):
     TIME_WINDOW = "time_window"
     STATIC = "static"
     SPECIFIC = "specific"
+    MULTI = "multi"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,17 @@ class PartitionMappingData:
     """For STATIC."""
     partition_keys: tuple[str, ...] = ()
     """For SPECIFIC."""
+    dimensions: tuple[DimensionMappingData, ...] = ()
+    """For MULTI; a dimension that is not named maps to all keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionMappingData:
+    """How one dimension depends on one of the upstream's; a side without dimensions is taken whole."""
+
+    upstream: str
+    downstream: str
+    mapping: PartitionMappingData | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from dagwright_shared.model.snapshot import (
     AssetSnapshot,
     Backoff,
     CheckSnapshot,
+    DimensionMappingData,
     Jitter,
     JsonSchema,
     MappingKind,
@@ -72,6 +73,14 @@ def encode_mapping(mapping: PartitionMappingData) -> pb.PartitionMapping:
             pb.MappedKeys(upstream_key=key, downstream_keys=downstream) for key, downstream in mapping.downstream_by_upstream.items()
         ],
         partition_keys=mapping.partition_keys,
+        dimensions=[
+            pb.DimensionMapping(
+                upstream=one.upstream,
+                downstream=one.downstream,
+                mapping=encode_mapping(one.mapping) if one.mapping is not None else None,
+            )
+            for one in mapping.dimensions
+        ],
     )
 
 
@@ -83,6 +92,14 @@ def decode_mapping(message: pb.PartitionMapping) -> PartitionMappingData:
         allow_nonexistent_upstream_partitions=message.allow_nonexistent_upstream_partitions,
         downstream_by_upstream={row.upstream_key: tuple(row.downstream_keys) for row in message.downstream_by_upstream},
         partition_keys=tuple(message.partition_keys),
+        dimensions=tuple(
+            DimensionMappingData(
+                upstream=one.upstream,
+                downstream=one.downstream,
+                mapping=decode_mapping(one.mapping) if one.HasField("mapping") else None,
+            )
+            for one in message.dimensions
+        ),
     )
 
 
