@@ -101,3 +101,11 @@ class SourceAsset(AssetsDefinition):
             return
         spec = AssetSpec(read, io_manager_key=io_manager_key, source=source, **said)
         super().__init__(specs=(spec,), execution=AssetExecution.EXTERNAL, resource_defs=brought, source=source)
+
+    @property
+    def description(self) -> str | None:
+        return self.specs[0].description
+
+    @property
+    def group_name(self) -> str | None:
+        return self.specs[0].group_name

@@ -180,6 +180,12 @@ class AssetCheckResult:
         )
 
 
+def _checked(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Metadata as it was given, of which it is certain that it can be wrapped."""
+    normalize_metadata(metadata)
+    return dict(metadata or {})
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class MaterializeResult(Generic[T]):
     """An asset function's word that it has stored the asset itself, with metadata about it.
@@ -193,12 +199,13 @@ class MaterializeResult(Generic[T]):
         value: when given, the IO manager stores it as if it had been returned.
 
     Example:
-        >>> MaterializeResult(metadata={"rows": 3}).metadata["rows"].value
+        >>> MaterializeResult(metadata={"rows": 3}).metadata["rows"]
         3
     """
 
     asset_key: AssetKey | None
-    metadata: Metadata
+    metadata: Mapping[str, Any]
+    """As it was given; the event that records it has the wrapped values."""
     check_results: tuple[AssetCheckResult, ...]
     data_version: DataVersion | None
     tags: Mapping[str, str]
@@ -217,7 +224,7 @@ class MaterializeResult(Generic[T]):
         _set(
             self,
             asset_key=None if asset_key is None else naming.asset_key(asset_key, "MaterializeResult"),
-            metadata=normalize_metadata(metadata),
+            metadata=_checked(metadata),
             check_results=tuple(check_results or ()),
             data_version=data_version,
             tags=dict(tags or {}),
@@ -230,7 +237,8 @@ class ObserveResult:
     """What an observation of an asset found, without making it anew."""
 
     asset_key: AssetKey | None
-    metadata: Metadata
+    metadata: Mapping[str, Any]
+    """As it was given; the event that records it has the wrapped values."""
     check_results: tuple[AssetCheckResult, ...]
     data_version: DataVersion | None
     tags: Mapping[str, str]
@@ -247,7 +255,7 @@ class ObserveResult:
         _set(
             self,
             asset_key=None if asset_key is None else naming.asset_key(asset_key, "ObserveResult"),
-            metadata=normalize_metadata(metadata),
+            metadata=_checked(metadata),
             check_results=tuple(check_results or ()),
             data_version=data_version,
             tags=dict(tags or {}),

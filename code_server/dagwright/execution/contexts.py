@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from dagwright.authoring.partitions import PartitionKeyRange, TimeWindow
@@ -154,7 +154,9 @@ class OpExecutionContext:
 
     @property
     def op(self) -> Any:
-        return self._step.op
+        """The op under the name that it has in its graph, which `alias` may have changed."""
+        name = self._step.key.rpartition(".")[2].partition("[")[0]
+        return self._step.op if name == self._step.op.name else replace(self._step.op, name=name)
 
     @property
     def op_handle(self) -> str:

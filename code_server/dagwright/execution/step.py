@@ -367,7 +367,7 @@ class _Pipeline:
         self._named(output.name)
         if result.value is not NO_VALUE:
             # A value that is given on purpose is stored, also where the declaration promises none.
-            self._output(replace(output, nothing=False), result.value, result.metadata, result.data_version, result.tags)
+            self._output(replace(output, nothing=False), result.value, clean(result.metadata), result.data_version, result.tags)
         else:
             added = self.context.surroundings.added.get(output.name, {})
             self.seen[output.name] = None

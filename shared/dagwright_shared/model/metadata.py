@@ -262,6 +262,16 @@ class TableSchema:
     columns: Sequence[TableColumn]
     constraints: TableConstraints = TableConstraints()
 
+    @staticmethod
+    def from_name_type_dict(name_type_dict: Mapping[str, str]) -> TableSchema:
+        """A schema of columns without constraints, from name to type.
+
+        Example:
+            >>> [column.type for column in TableSchema.from_name_type_dict({"id": "int"}).columns]
+            ['int']
+        """
+        return TableSchema(columns=[TableColumn(name=name, type=kind) for name, kind in name_type_dict.items()])
+
 
 @dataclass(frozen=True, slots=True)
 class TableRecord:

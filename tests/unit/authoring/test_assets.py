@@ -263,7 +263,12 @@ def test_check_results_are_matched_to_their_checks() -> None:
 def test_result_objects() -> None:
     made = dg.MaterializeResult(asset_key="a/b", metadata={"rows": 3}, data_version=dg.DataVersion("1"), tags={"x": "y"}, value=None)
     assert made.asset_key == dg.AssetKey(["a", "b"])
-    assert made.metadata["rows"] == dg.MetadataValue.int(3)
+    assert made.metadata == {"rows": 3}, "as it was given, so that a test of the function can look at it"
+    assert dg.ObserveResult(metadata={"rows": 3}).metadata == {"rows": 3}
+    with pytest.raises(TypeError, match="metadata 'thing'"):
+        dg.MaterializeResult(metadata={"thing": object()})
+    outside = dg.SourceAsset("outside", description="d", group_name="x")
+    assert (outside.description, outside.group_name) == ("d", "x")
     assert made.value is None
     assert repr(dg.MaterializeResult().value) == "<no value>"
     assert dg.Output(1, metadata={"a": "b"}).output_name == "result"

@@ -93,3 +93,19 @@ def test_values_of_a_mapped_op():
     assert len(result.all_events) > 4
     with pytest.raises(LookupError, match="'cube' did not produce"):
         result.output_for_node("cube")
+
+
+def test_an_op_is_told_the_name_that_it_has_in_its_graph():
+    seen = []
+
+    @dg.op
+    def looks(context: dg.OpExecutionContext):
+        seen.append((context.op.name, context.op_def.name))
+
+    @dg.job
+    def watching():
+        looks()
+        looks.alias("other")()
+
+    watching.execute_in_process()
+    assert sorted(seen) == [("looks", "looks"), ("other", "looks")]
