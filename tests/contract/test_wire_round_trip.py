@@ -18,6 +18,7 @@ from dagwright_shared.model import errors, events, keys, metadata, snapshot, tic
 from dagwright_shared.wire import errors as wire_errors
 from dagwright_shared.wire import evaluation as wire_evaluation
 from dagwright_shared.wire import events as wire_events
+from dagwright_shared.wire import history as wire_history
 from dagwright_shared.wire import partitions as wire_partitions
 from dagwright_shared.wire import snapshot as wire_snapshot
 from dagwright_shared.wire import values as wire_values
@@ -57,6 +58,8 @@ PAIRS = {
     "ScheduleQuestion": through(wire_evaluation.encode_evaluate_schedule_request, wire_evaluation.decode_evaluate_schedule_request),
     "SensorQuestion": through(wire_evaluation.encode_evaluate_sensor_request, wire_evaluation.decode_evaluate_sensor_request),
     "LaunchSpec": through(wire_evaluation.encode_launch, wire_evaluation.decode_launch),
+    "HistoryQuestion": through(wire_history.encode_question, wire_history.decode_question),
+    "HistoryAnswer": through(wire_history.encode_answer, wire_history.decode_answer),
     "ActiveRun": through(wire_evaluation.encode_active_run, wire_evaluation.decode_active_run),
     "AssetSnapshot": through(wire_snapshot.encode_asset, wire_snapshot.decode_asset),
     "CheckSnapshot": through(wire_snapshot.encode_check, wire_snapshot.decode_check),

@@ -14,6 +14,7 @@ from dagwright_shared.model import (
     errors,
     events,
     freshness,
+    history,
     keys,
     metadata,
     partitions,
@@ -77,7 +78,7 @@ def built(kind: type) -> st.SearchStrategy[Any]:
     return st.builds(kind, **{field.name: st.deferred(lambda text=str(field.type): of(text)) for field in dataclasses.fields(kind)})
 
 
-for _module in (errors, partitions, snapshot, runs, ticks, events, automation, freshness):
+for _module in (errors, partitions, snapshot, runs, ticks, events, automation, freshness, history):
     for _name, _kind in vars(_module).items():
         if isinstance(_kind, type) and _kind.__module__ == _module.__name__:
             if issubclass(_kind, Enum):
@@ -110,6 +111,7 @@ _simple = ("StaticPartitions", "TimeWindowPartitions", "DynamicPartitions")
 _NAMED["SimplePartitions"] = st.one_of(*(_NAMED[name] for name in _simple))
 _NAMED["tuple[tuple[str, SimplePartitions], ...]"] = st.lists(st.tuples(texts, _NAMED["SimplePartitions"]), max_size=3).map(tuple)
 _NAMED["Partitions"] = st.one_of(_NAMED["SimplePartitions"], _NAMED["MultiPartitions"])
+_NAMED["HistoryQuestion"] = st.one_of(*(_NAMED[kind.__name__] for kind in history.HistoryQuestion.__args__))
 _NAMED["Payload"] = st.one_of(*(_NAMED[kind.__name__] for kind in events.EVENT_TYPES))
 
 for _name in ("TableColumnConstraints", "TableColumn", "TableConstraints", "TableSchema", "TableColumnDep", "TableColumnLineage"):

@@ -501,10 +501,31 @@ class KnownVersion(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class InputDataVersionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DATA_VERSION_FIELD_NUMBER: _builtins.int
     RUN_ID_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     CODE_VERSION_FIELD_NUMBER: _builtins.int
+    INPUT_DATA_VERSIONS_FIELD_NUMBER: _builtins.int
     data_version: _builtins.str
     """Version of the data."""
     run_id: _builtins.str
@@ -515,6 +536,10 @@ class KnownVersion(_message.Message):
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
 
+    @_builtins.property
+    def input_data_versions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Upstream keys, as text, to the data versions that were read."""
+
     def __init__(
         self,
         *,
@@ -522,10 +547,11 @@ class KnownVersion(_message.Message):
         run_id: _builtins.str | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         code_version: _builtins.str | None = ...,
+        input_data_versions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_code_version", b"_code_version", "_run_id", b"_run_id", "code_version", b"code_version", "run_id", b"run_id", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code_version", b"_code_version", "_run_id", b"_run_id", "code_version", b"code_version", "data_version", b"data_version", "run_id", b"run_id", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code_version", b"_code_version", "_run_id", b"_run_id", "code_version", b"code_version", "data_version", b"data_version", "input_data_versions", b"input_data_versions", "run_id", b"run_id", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__code_version: _TypeAlias = _typing.Literal["code_version"]  # noqa: Y015
     _WhichOneofArgType__code_version: _TypeAlias = _typing.Literal["_code_version", b"_code_version"]  # noqa: Y015

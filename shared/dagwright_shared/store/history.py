@@ -86,6 +86,7 @@ class StoreHistory(HistoryPort):
                     run_id=row.observed_run_id if observed else row.run_id,
                     time=row.observed_at if observed else row.materialized_at,
                     code_version=None if observed else row.code_version,
+                    input_data_versions={} if observed else row.input_data_versions,
                 )
         return None
 

@@ -287,6 +287,7 @@ def _version(version: KnownVersion) -> pb.KnownVersion:
         run_id=version.run_id,
         time=_time(version.time),
         code_version=version.code_version,
+        input_data_versions=dict(version.input_data_versions),
     )
 
 
@@ -296,6 +297,8 @@ def _read_version(message: pb.KnownVersion) -> KnownVersion:
         run_id=optional(message, "run_id"),
         time=decode_time(message.time) if message.HasField("time") else None,
         code_version=optional(message, "code_version"),
+        input_data_versions=dict(message.input_data_versions),
+        input_data_versions=dict(message.input_data_versions),
     )
 
 
