@@ -126,9 +126,9 @@ def _by_dimension(
         allowed[there] = [part for (part,) in found.keys]
         missing += found.missing
     if not isinstance(upstream, MultiPartitions):
-        return (
-            Upstream(keys=tuple((part,) for part in allowed[0]), missing=tuple(missing)) if 0 in allowed else _every(upstream, now, dynamic)
-        )
+        if 0 in allowed:
+            return Upstream(keys=tuple((part,) for part in allowed[0]), missing=tuple(missing))
+        return Upstream(keys=tuple(parts.keys(upstream, now, dynamic)))
     matching = [k for k in parts.keys(upstream, now, dynamic) if all(k[i] in names for i, names in allowed.items())]
     return Upstream(keys=tuple(matching))
 

@@ -25,6 +25,7 @@ def test_one_dimension_of_several() -> None:
     to_day = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="day")
     assert keys(("1",), DAYS, BOTH, to_day) == ["x|1", "y|1"]
     assert keys(("x", "2"), BOTH, DAYS, to_day) == ["2"]
+    assert keys(("x", "2"), BOTH, DAYS, dg.MultiPartitionMapping({})) == ["1", "2"]
     assert keys(("x", "2"), BOTH, DAYS, dg.MultiToSingleDimensionPartitionMapping()) == ["2"]
 
 
