@@ -94,7 +94,7 @@ def simple_keys(definition: SimplePartitions, now: datetime, dynamic: DynamicKey
         case TimeWindowPartitions():
             starts = window_starts(definition, now)
             tz = cron.zone(definition.timezone)
-            return [start.astimezone(tz).strftime(definition.format) for start in starts]
+            return [_name(definition, start.astimezone(tz)) for start in starts]
         case _:
             assert_never(definition)
 
@@ -151,7 +151,7 @@ def time_window(definition: TimeWindowPartitions, key: str) -> TimeWindow:
 def key_at(definition: TimeWindowPartitions, moment: datetime) -> str:
     """The key of the window that holds `moment`."""
     start = next(cron.before(definition.cron, datetime.fromtimestamp(moment.timestamp() + 1e-6, UTC), definition.timezone))
-    return start.astimezone(cron.zone(definition.timezone)).strftime(definition.format)
+    return _name(definition, start.astimezone(cron.zone(definition.timezone)))
 
 
 def last_key(definition: Partitions, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> PartitionKey | None:
@@ -227,6 +227,12 @@ def _time_ordinal(definition: TimeWindowPartitions, key: str, now: datetime) -> 
     return at if at < len(starts) and starts[at] == start else None
 
 
+def _name(definition: TimeWindowPartitions, local: datetime) -> str:
+    """The key of a window by its start; the second of two hours of one name, when clocks go back, carries its offset too."""
+    name = local.strftime(definition.format)
+    return f"{name}{local:%z}" if local.fold else name
+
+
 @lru_cache(maxsize=4096)
 def _start(definition: TimeWindowPartitions, key: str) -> datetime | None:
     """The start, in UTC, of the window that a key names; None if it names none."""
@@ -235,17 +241,20 @@ def _start(definition: TimeWindowPartitions, key: str) -> datetime | None:
         return None
     # The format may leave out what the cron expression fixes: days that begin at 06:00 are still named by their date.
     start = cron.at_or_after(definition.cron, parsed, definition.timezone)
-    return start if start.astimezone(cron.zone(definition.timezone)).strftime(definition.format) == key else None
+    return start if _name(definition, start.astimezone(cron.zone(definition.timezone))) == key else None
 
 
 def _parse(definition: TimeWindowPartitions, key: str) -> datetime | None:
     try:
         parsed = datetime.strptime(key, definition.format)  # noqa: DTZ007 - the zone is added below
     except ValueError:
-        return None
+        try:
+            parsed = datetime.strptime(key, f"{definition.format}%z")
+        except ValueError:
+            return None
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=cron.zone(definition.timezone))
     # strptime also takes `2013-1-1`: a second name of a partition would be a second partition in the store.
-    if parsed.astimezone(cron.zone(definition.timezone)).strftime(definition.format) != key:
+    if _name(definition, parsed.astimezone(cron.zone(definition.timezone))) != key:
         return None
     return parsed.astimezone(UTC)
