@@ -162,7 +162,8 @@ def items(census: dict[str, Any], api: Api) -> Iterator[Item]:
     for name, members in census["members"].items():
         for member, uses in members.items():
             if name.endswith("…()"):
-                found = api.has(OF_CALL.get(name, name.removesuffix("…()")), member)
+                made = name.removesuffix("…()")
+                found = hasattr(logging.Logger, member) if made in LOGGERS and api.get(made) else api.has(OF_CALL.get(name, made), member)
             else:
                 found = api.get(f"{name}.{member}") is not None
             yield Item("members", name, member, uses, found)
@@ -180,7 +181,10 @@ def items(census: dict[str, Any], api: Api) -> Iterator[Item]:
             yield Item("chains", chain, None, uses, any(api.has_chain(name, chain) for name in known))
 
 
-OF_CALL = {"get_dagster_logger…()": "DagsterLogManager", "materialize…()": "ExecuteInProcessResult"}
+LOGGERS = {"get_dagster_logger"}
+"""They return loggers of the standard library."""
+
+OF_CALL = {"materialize…()": "ExecuteInProcessResult"}
 """What a call gives, where it is not an object of the class that is called."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
@@ -94,6 +95,8 @@ def plain(value: Any) -> Any:  # noqa: C901 - one case for each kind of value
         return value
     if kind in ("TableColumnLineageMetadataValue", "TableSchemaMetadataValue", "TableMetadataValue"):
         return "a table"
+    if kind == "PythonArtifactMetadataValue":
+        return [kind, f"{value.module}.{value.name}"]
     if kind.endswith("MetadataValue"):
         return [kind.replace("Dagster", ""), plain(getattr(value, "value", None))]
     if isinstance(value, enum.Enum):
@@ -105,8 +108,8 @@ def plain(value: Any) -> Any:  # noqa: C901 - one case for each kind of value
     if kind in ("AssetKey", "AssetCheckKey"):
         return value.to_user_string()
     if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, set | frozenset):
+        return {plain(key) if type(key).__name__ == "AssetKey" else str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, AbstractSet):
         return sorted((plain(one) for one in value), key=repr)
     if kind == "TimeWindow":
         return [value.start.isoformat(), value.end.isoformat()]
