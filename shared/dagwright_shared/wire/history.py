@@ -298,7 +298,6 @@ def _read_version(message: pb.KnownVersion) -> KnownVersion:
         time=decode_time(message.time) if message.HasField("time") else None,
         code_version=optional(message, "code_version"),
         input_data_versions=dict(message.input_data_versions),
-        input_data_versions=dict(message.input_data_versions),
     )
 
 
