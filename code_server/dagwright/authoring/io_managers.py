@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from dagwright.authoring.resources import ConfigurableResource, ResourceDefinition, _resource_of
@@ -94,3 +95,69 @@ def io_manager(
     if callable(config_schema) and not isinstance(config_schema, type):
         return _resource_of(config_schema, IOManagerDefinition)
     return lambda fn: _resource_of(fn, IOManagerDefinition, config_schema, description, required_resource_keys)
+
+
+class InputManagerDefinition(ResourceDefinition):
+    """An input manager that is a function of the input's context. See `@input_manager`."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _FunctionInputManager(InputManager):
+    fn: Callable[..., Any]
+    resource_config: Any
+    takes_context: bool
+
+    def load_input(self, context: InputContext) -> Any:
+        if not self.takes_context:
+            return self.fn()
+        return self.fn(replace(context, resource_config=self.resource_config))
+
+
+@overload
+def input_manager(input_fn: Callable[..., Any], /) -> InputManagerDefinition: ...
+@overload
+def input_manager(
+    config_schema: Any = ...,
+    description: str | None = ...,
+    input_config_schema: Any = ...,
+    required_resource_keys: AbstractSet[str] | None = ...,
+    version: str | None = ...,
+) -> Callable[[Callable[..., Any]], InputManagerDefinition]: ...
+def input_manager(
+    config_schema: Any = None,
+    description: str | None = None,
+    input_config_schema: Any = None,
+    required_resource_keys: AbstractSet[str] | None = None,
+    version: str | None = None,  # noqa: ARG001 - nothing depends on it
+) -> Any:
+    """Turn a function of an InputContext that loads a value into a resource that can be named as `input_manager_key`.
+
+    Args:
+        config_schema: what `context.resource_config` must look like.
+        required_resource_keys: other resources, in `context.resources`.
+
+    Example:
+        >>> @input_manager
+        ... def fixed(context):
+        ...     return 99
+        >>> fixed.takes_context
+        True
+    """
+    if input_config_schema is not None:
+        raise TypeError("input_manager: input_config_schema is not supported; use metadata of the input")
+    if callable(config_schema) and not isinstance(config_schema, type):
+        return _input_manager_of(config_schema, None, None, None)
+    return lambda fn: _input_manager_of(fn, config_schema, description, required_resource_keys)
+
+
+def _input_manager_of(
+    fn: Callable[..., Any], config_schema: Any, description: str | None, required: AbstractSet[str] | None
+) -> InputManagerDefinition:
+    plain: InputManagerDefinition = _resource_of(fn, InputManagerDefinition, config_schema, description, required)
+
+    def make(context: Any) -> InputManager:
+        return _FunctionInputManager(fn, context.resource_config, plain.takes_context)
+
+    return replace(plain, resource_fn=make, takes_context=True)

@@ -138,12 +138,11 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     def get_partition_keys_in_time_window(self, time_window: TimeWindow) -> Sequence[str]:
         """The keys of the windows that start in an interval."""
         start = max(time_window.start, self._model.start)
-        zone = cron.zone(self._model.timezone)
         keys = []
         tick = cron.at_or_after(self._model.cron, start.astimezone(UTC), self._model.timezone)
         ticks = cron.after(self._model.cron, tick, self._model.timezone)
         while tick < time_window.end:
-            keys.append(tick.astimezone(zone).strftime(self._model.format))
+            keys.append(model.key_at(self._model, tick))
             tick = next(ticks)
         return keys
 

@@ -32,13 +32,9 @@ def path_of(text: Any) -> Any:
     if _SCHEME not in text:
         return Path(text)
     try:
-        upath = importlib.import_module(
-            "upath"
-        )  # an optional dependency, needed for remote places alone
+        upath = importlib.import_module("upath")  # an optional dependency, needed for remote places alone
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{text!r} needs the package universal_pathlib: pip install universal_pathlib"
-        ) from error
+        raise ModuleNotFoundError(f"{text!r} needs the package universal_pathlib: pip install universal_pathlib") from error
     return upath.UPath(text)
 
 
@@ -67,12 +63,8 @@ class UPathIOManager(IOManager):
 
     def __init__(self, base_path: Any = None) -> None:
         if self.extension is not None and not self.extension.startswith("."):
-            raise ValueError(
-                f"{type(self).__name__}: extension is {self.extension!r}; it begins with a dot: {'.' + self.extension!r}"
-            )
-        self._base_path: Any = (
-            path_of(base_path) if base_path is not None else Path.cwd()
-        )
+            raise ValueError(f"{type(self).__name__}: extension is {self.extension!r}; it begins with a dot: {'.' + self.extension!r}")
+        self._base_path: Any = path_of(base_path) if base_path is not None else Path.cwd()
 
     @abstractmethod
     def dump_to_path(self, context: OutputContext, obj: Any, path: Any) -> None:
@@ -120,16 +112,12 @@ class UPathIOManager(IOManager):
     def get_op_output_relative_path(self, context: InputContext | OutputContext) -> Any:
         return Path(*context.get_identifier())
 
-    def get_partition_relative_path(
-        self, context: InputContext | OutputContext, partition_key: str
-    ) -> Any:
+    def get_partition_relative_path(self, context: InputContext | OutputContext, partition_key: str) -> Any:
         """The part of a partition's path below the asset's folder, without the ending."""
         del context
         return partition_key
 
-    def get_path_for_partition(
-        self, context: InputContext | OutputContext, path: Any, partition: str
-    ) -> Any:
+    def get_path_for_partition(self, context: InputContext | OutputContext, path: Any, partition: str) -> Any:
         return path / self.get_partition_relative_path(context, partition)
 
     def get_loading_input_log_message(self, path: Any) -> str:
@@ -168,7 +156,7 @@ class UPathIOManager(IOManager):
         context.log.debug(self.get_writing_output_log_message(path))
         self._settle(self.dump_to_path(context, obj, path))
         context.add_output_metadata(
-            {"path": MetadataValue.path(str(path)), **self.get_metadata(context, obj)}
+            {**({"path": MetadataValue.path(str(path))} if obj is not None else {}), **self.get_metadata(context, obj)}
         )
 
     def load_input(self, context: InputContext) -> Any:
@@ -195,14 +183,8 @@ class UPathIOManager(IOManager):
         try:
             value = self._settle(self.load_from_path(context=context, path=path))
         except FileNotFoundError as error:
-            what = (
-                f"the asset {context.asset_key}"
-                if context.has_asset_key
-                else f"the input {context.name!r}"
-            )
-            raise FileNotFoundError(
-                f"{what} is not stored: there is no file {path}. Materialize it first"
-            ) from error
+            what = f"the asset {context.asset_key}" if context.has_asset_key else f"the input {context.name!r}"
+            raise FileNotFoundError(f"{what} is not stored: there is no file {path}. Materialize it first") from error
         context.add_input_metadata({"path": MetadataValue.path(str(path))})
         return value
 
@@ -219,11 +201,7 @@ class UPathIOManager(IOManager):
         return path.parent / (path.name + self.extension) if self.extension else path
 
     def _get_path_without_extension(self, context: InputContext | OutputContext) -> Any:
-        relative = (
-            self.get_asset_relative_path(context)
-            if context.has_asset_key
-            else self.get_op_output_relative_path(context)
-        )
+        relative = self.get_asset_relative_path(context) if context.has_asset_key else self.get_op_output_relative_path(context)
         return self._base_path.joinpath(*Path(relative).parts)
 
     def _get_path(self, context: InputContext | OutputContext) -> Any:
@@ -232,12 +210,7 @@ class UPathIOManager(IOManager):
     def _partition_paths(self, context: InputContext | OutputContext) -> dict[str, Any]:
         folder = self._get_path_without_extension(context)
         keys: Sequence[str] = [format_partition(key) or "" for key in context.keys]
-        return {
-            key: self._with_extension(
-                self.get_path_for_partition(context, folder, key.replace("|", "/"))
-            )
-            for key in keys
-        }
+        return {key: self._with_extension(self.get_path_for_partition(context, folder, key.replace("|", "/"))) for key in keys}
 
 
 def _wants_dict(annotation: Any) -> bool:

@@ -166,6 +166,19 @@ class ErrorInfo:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Metadata of a `Failure`, as `metadata.to_json` writes it."""
 
+    @property
+    def cls_name(self) -> str:
+        """The class's name, as Dagster spells the field."""
+        return self.class_name
+
+    @property
+    def stack(self) -> tuple[str, ...]:
+        """The frames as text, as Dagster has them."""
+        return tuple(
+            f'  File "{frame.file}", line {frame.line}, in {frame.function}\n' + (f"    {frame.source}\n" if frame.source else "")
+            for frame in self.frames
+        )
+
     def __str__(self) -> str:
         return f"{self.class_name}: {self.message}" if self.message else self.class_name
 

@@ -109,3 +109,53 @@ def test_an_op_is_told_the_name_that_it_has_in_its_graph():
 
     watching.execute_in_process()
     assert sorted(seen) == [("looks", "looks"), ("other", "looks")]
+
+
+def test_an_input_manager_is_a_function_of_the_inputs_context():
+    @dg.input_manager(config_schema={"add": int})
+    def counted(context):
+        return len(context.name) + context.resource_config["add"]
+
+    @dg.input_manager
+    def broken():
+        raise LookupError("nothing there")
+
+    @dg.op
+    def makes():
+        return 1
+
+    @dg.op(ins={"value": dg.In(input_manager_key="own")})
+    def takes(value):
+        return value
+
+    def job_with(manager):
+        @dg.job(resource_defs={"own": manager})
+        def job():
+            takes(makes())
+
+        return job
+
+    assert job_with(counted.configured({"add": 10})).execute_in_process().output_for_node("takes") == 15
+    with pytest.raises(LookupError, match="nothing there"):
+        job_with(broken).execute_in_process()
+    with pytest.raises(TypeError, match="use metadata of the input"):
+        dg.input_manager(input_config_schema={"a": int})
+
+
+def test_io_managers_read_metadata_as_it_was_written():
+    seen = {}
+
+    class Noting(dg.IOManager):
+        def handle_output(self, context, obj):
+            seen.update(context.definition_metadata)
+
+        def load_input(self, context):
+            return None
+
+    @dg.asset(metadata={"table": "orders", "rows": 3, "columns": ["a"], "where": dg.MetadataValue.path("/data")})
+    def noted():
+        return 1
+
+    dg.materialize([noted], resources={"io_manager": Noting()})
+    assert {key: seen[key] for key in ("table", "rows", "columns")} == {"table": "orders", "rows": 3, "columns": ["a"]}
+    assert isinstance(seen["where"], dg.PathMetadataValue)
