@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import pickle
-import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from dagwright_shared.model.keys import PartitionKey, format_partition
 
 HOME_VARIABLE = "DAGWRIGHT_HOME"
 _MAX_NAME = 200
+_TOKEN = os.urandom(4).hex()
+"""Tells the processes of one server from those of another that writes to the same directory."""
+_numbers = itertools.count()
 
 
 class MissingValueError(DagwrightError, LookupError):
@@ -77,7 +81,8 @@ class FilesystemIOManager(ConfigurableIOManager):
             ) from error
         for path in paths:
             _write(path, body)
-        context.add_output_metadata({"path": paths[0]} if len(paths) == 1 else {})
+        # None mostly means that the function stored something by itself: a path would lead people to the wrong place.
+        context.add_output_metadata({"path": paths[0]} if len(paths) == 1 and obj is not None else {})
 
     def load_input(self, context: InputContext) -> Any:
         """Read one value, or a dict of partition to value where the step reads several partitions.
@@ -175,14 +180,22 @@ def _read(path: Path, message: Any) -> Any:
 
 
 def _write(path: Path, body: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    """Beside its place first, then moved there. Written with plain `os` calls: this is done for every output of every step."""
+    target = os.fspath(path)
+    temporary = f"{target}.writing-{_TOKEN}-{os.getpid()}-{next(_numbers)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        fd = os.open(temporary, flags, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(temporary, flags, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(body)
-        Path(temporary).replace(path)
+        os.replace(temporary, target)  # noqa: PTH105 - as the docstring says
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)  # noqa: PTH108 - as the docstring says
         raise
 
 

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, assert_never
 
 from dagwright.authoring.ops import OpDefinition
-from dagwright.authoring.policies import Failure, RetryRequested
 from dagwright.authoring.results import (
     NO_VALUE,
     AssetCheckResult,
@@ -23,18 +22,18 @@ from dagwright.authoring.results import (
     Output,
     check_key,
 )
-from dagwright.execution import compute, contexts, hooks, logs, versions
+from dagwright.execution import compute, contexts, failures, hooks, logs, versions
 from dagwright.execution.cancellation import Cancellation, RunInterrupted
 from dagwright.execution.compute import OutputError
 from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext, Surroundings, clean
 from dagwright.execution.identity import RunInfo
-from dagwright.execution.outcome import Outcome, StepBroke, StepDone, StepStopped
+from dagwright.execution.outcome import Outcome, StepDone, StepStopped
 from dagwright.execution.resources import ResourceSet
 from dagwright.execution.scope import RunScope
 from dagwright.execution.user_loggers import UserLoggers
 from dagwright.execution.values import Values
 from dagwright.planning.steps import FromAsset, PlannedCheck, PlannedOutput, Step, flat
-from dagwright_shared.model.errors import DagwrightError, ErrorInfo, error_info
+from dagwright_shared.model.errors import DagwrightError, error_info
 from dagwright_shared.model.events import (
     AssetMaterialized,
     AssetObserved,
@@ -47,7 +46,7 @@ from dagwright_shared.model.events import (
     Severity,
 )
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, StepKey
-from dagwright_shared.model.metadata import Metadata, metadata_to_json
+from dagwright_shared.model.metadata import Metadata
 
 Emit = Callable[[Payload], None]
 Elsewhere = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -167,21 +166,7 @@ def _end(pipeline: _Pipeline, error: BaseException) -> Outcome:
     pipeline.error = error
     if scope.kept is not None:
         scope.kept.errors[pipeline.step.key] = error
-    return _broke(error, frozenset(pipeline.seen))
-
-
-def _broke(error: BaseException, outputs: frozenset[str]) -> StepBroke:
-    if isinstance(error, RetryRequested):
-        return StepBroke(
-            error=error_info(error.__cause__ or error),
-            requested_retries=error.max_retries,
-            requested_delay=error.seconds_to_wait,
-            outputs=outputs,
-        )
-    if isinstance(error, Failure):
-        info = _with_metadata(error_info(error), error.metadata)
-        return StepBroke(error=info, allow_retries=error.allow_retries, outputs=outputs)
-    return StepBroke(error=error_info(error, hint=_hint(error)), outputs=outputs)
+    return failures.of_exception(error, frozenset(pipeline.seen))
 
 
 class _Pipeline:
@@ -509,24 +494,5 @@ def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _with_metadata(info: ErrorInfo, metadata: Metadata) -> ErrorInfo:
-    return ErrorInfo(
-        class_name=info.class_name,
-        message=info.message,
-        frames=info.frames,
-        cause=info.cause,
-        hint=info.hint,
-        metadata=metadata_to_json(clean(metadata)),
-    )
-
-
 def _teardown_message(error: BaseException) -> EngineMessage:
     return EngineMessage(message="a resource could not be torn down", level=LogLevel.ERROR, error=error_info(error))
-
-
-def _hint(error: BaseException) -> str | None:
-    if isinstance(error, SystemExit):
-        return f"User code called sys.exit({error.code!r}). Raise an exception, or return, instead."
-    if isinstance(error, MemoryError):
-        return "The process ran out of memory: use less in the step, or give the machine or container more."
-    return None

@@ -50,9 +50,7 @@ def test_files_by_asset_and_partition(tmp_path):
     metadata = result.asset_materializations_for_node("daily")[0].metadata
     assert metadata["path"].value == str(tmp_path / "daily" / "d2.json")
     assert metadata["kind"].value == "dict"
-    made = dg.materialize(
-        [daily, whole, again], selection="whole or again", resources=resources
-    )
+    made = dg.materialize([daily, whole, again], selection="whole or again", resources=resources)
     assert made.asset_value("again") == ["d1", "d2", "x"]
 
 
@@ -66,14 +64,12 @@ def test_a_missing_partition_is_an_error_or_left_out(tmp_path):
     def some(daily):
         return sorted(daily)
 
-    assert dg.materialize(
-        [daily, some], selection="some", resources=resources
-    ).asset_value("some") == ["d1"]
+    assert dg.materialize([daily, some], selection="some", resources=resources).asset_value("some") == ["d1"]
 
 
 def test_mistakes_are_told(tmp_path):
     class Bad(JsonFiles):
         extension = "json"
 
-    with pytest.raises(ValueError, match="begins with a dot: '.json'"):
+    with pytest.raises(ValueError, match=r"begins with a dot: .\.json"):
         Bad(tmp_path)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 import dagwright as dg
@@ -275,8 +278,9 @@ class TestOutputs:
 
         ran = run(loose, strict, executor=HERE)
         assert [str(m.asset_key) for m in ran.of(AssetMaterialized)] == ["loose", "strict"]
-        assert "path" in ran.of(OutputStored, "loose")[0].metadata
-        assert "path" not in ran.of(OutputStored, "strict")[0].metadata
+        assert not ran.of(OutputStored, "loose")[0].metadata  # a path would lead to a file with nothing but None in it
+        assert not ran.of(OutputStored, "strict")[0].metadata
+        assert sorted(path.name for path in Path(os.environ["DAGWRIGHT_HOME"]).rglob("*.pickle")) == ["loose.pickle"]
 
 
 class TestPartitions:
