@@ -73,7 +73,7 @@ class AsyncioConfig(ConcurrentConfig):
 
 
 class DaskConfig(ConcurrentConfig):
-    """Config of `dask_executor`; by default as many steps at once as the cluster has threads."""
+    """Config of `dask_executor`; by default up to 1,000 steps are handed to the cluster at once, which queues what it cannot take yet."""
 
     address: str | None = Field(default=None, description="Of a running scheduler, such as tcp://scheduler:8786; None starts a cluster.")
     n_workers: int | None = Field(default=None, ge=1, description="Worker processes of the cluster that is started.")
