@@ -164,6 +164,7 @@ _MODULES = {
     "dagwright.pipes.protocol": "PipesError PipesExecutionError",
     "dagwright.pipes.readers": "PipesBlobStoreMessageReader PipesFileMessageReader PipesTempFileMessageReader",
     "dagwright.pipes.session": "PipesSession open_pipes_session",
+    "dagwright.planning.validation": "validate_run_config",
     "dagwright.testing": "ExecuteInProcessResult materialize materialize_to_memory",
     "dagwright.trial": "TestInstance TrialTick",
 }
@@ -203,12 +204,17 @@ _ALIASES = {
     "PythonObjectDagsterType": "PythonClassType",
 }
 
+_PACKAGES = ("components",)
+"""Reached as attributes too: `dg.components.load_defs`."""
+
 __all__ = sorted([*_EXPORTS, *_ALIASES, "__version__"])  # noqa: PLE0605 - computed from the table
 
 
 def __getattr__(name: str) -> Any:
     plain = _ALIASES.get(name, name)
     module = _EXPORTS.get(plain)
+    if name in _PACKAGES:
+        return importlib.import_module(f"dagwright.{name}")
     if module is None:
         raise AttributeError(f"module 'dagwright' has no attribute {name!r}")
     value = getattr(importlib.import_module(module), plain)

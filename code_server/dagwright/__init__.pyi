@@ -2,6 +2,7 @@
 
 # ruff: noqa: I001 - sorted by module, then name
 
+from dagwright import components as components
 from dagwright.authoring.asset_sensors import AssetSensorDefinition as AssetSensorDefinition
 from dagwright.authoring.asset_sensors import MultiAssetSensorDefinition as MultiAssetSensorDefinition
 from dagwright.authoring.asset_sensors import MultiAssetSensorEvaluationContext as MultiAssetSensorEvaluationContext
@@ -314,6 +315,7 @@ from dagwright.pipes.readers import PipesFileMessageReader as PipesFileMessageRe
 from dagwright.pipes.readers import PipesTempFileMessageReader as PipesTempFileMessageReader
 from dagwright.pipes.session import PipesSession as PipesSession
 from dagwright.pipes.session import open_pipes_session as open_pipes_session
+from dagwright.planning.validation import validate_run_config as validate_run_config
 from dagwright.testing import ExecuteInProcessResult as ExecuteInProcessResult
 from dagwright.testing import materialize as materialize
 from dagwright.testing import materialize_to_memory as materialize_to_memory
