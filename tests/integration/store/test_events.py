@@ -292,3 +292,15 @@ def test_partitions_of_time(conn: Connection) -> None:
     assert len(made) == 4
     assert conn.execute(text("SELECT count(*) FROM events_default")).scalar() == 0
     assert conn.execute(text(f"SELECT count(*) FROM {made[0]}")).scalar() == 1
+
+
+def test_a_plan_that_grows_replaces_its_placeholders(conn: Connection) -> None:
+    run = started(conn)
+    pattern = e.PlannedStep(key=StepKey("double[?]"), op_name="double", depends_on=(StepKey("x"),))
+    events.append(conn, [batch(run, [(None, e.StepsPlanned(steps=(pattern,), first_ordinal=1))], first=2)])
+    copies = tuple(e.PlannedStep(key=StepKey(f"double[{key}]"), op_name="double", depends_on=(StepKey("x"),)) for key in "ab")
+    grown = e.StepsPlanned(steps=copies, gone=(StepKey("double[?]"),), first_ordinal=2)
+    events.append(conn, [batch(run, [(None, grown), ("double[a]", e.StepStarted(attempt=1, pid=1))], first=3)])
+    found = {step.step_key: (str(step.status), step.depends_on) for step in runs.steps(conn, run.run_id) if step.step_key != "x"}
+    assert {key: status for key, (status, _) in found.items()} == {"double[a]": "STARTED", "double[b]": "PENDING"}
+    assert all(tuple(upstream) == ("x",) for _, upstream in found.values())
