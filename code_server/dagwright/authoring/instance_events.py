@@ -44,6 +44,10 @@ class EventType(StrEnum):
     ASSET_FAILED_TO_MATERIALIZE = "ASSET_FAILED_TO_MATERIALIZE"
     ASSET_CHECK_EVALUATION = "ASSET_CHECK_EVALUATION"
     ENGINE_EVENT = "ENGINE_EVENT"
+    # Told by the run itself and its steps, not by events: none is ever found.
+    STEP_OUTPUT = "STEP_OUTPUT"
+    ASSET_MATERIALIZATION_PLANNED = "ASSET_MATERIALIZATION_PLANNED"
+    ASSET_CHECK_EVALUATION_PLANNED = "ASSET_CHECK_EVALUATION_PLANNED"
     LOG_MESSAGE = "LOG_MESSAGE"
     """A line that user code logged; it has no `dagster_event`."""
 
