@@ -20,6 +20,7 @@ def render() -> str:
         "",
         "# ruff: noqa: I001 - sorted by module, then name",
         "",
+        *(f"from dagwright import {name} as {name}" for name in dagwright._PACKAGES),
         *(f"from {module} import {name} as {name}" for module in sorted(modules) for name in sorted(modules[module])),
         "",
         "# Names that carry Dagster's brand.",
