@@ -81,6 +81,11 @@ def case_selections():
         "upstream": chosen(s.assets(report).upstream()),
         "upstream 1": chosen(s.assets(report).upstream(depth=1)),
         "downstream": chosen(s.assets(raw).downstream(depth=1)),
+    }
+
+
+def case_selections_combined():
+    return {
         "minus": chosen(s.all() - s.groups("h")),
         "and": chosen(s.all() & s.keys("clean")),
         "or": chosen(s.keys("raw") | s.keys("report")),
@@ -100,12 +105,16 @@ def case_more_selections():
 def case_selections_as_text():
     return {
         "text": chosen("group:g"),
-        "text 2": chosen("raw+ and not report"),
+        "text 2": chosen("key:raw+ and not key:report"),
         "text 3": chosen("1+key:report"),
         "text 4": chosen("tag:layer=raw or kind:sql"),
-        "list": chosen(["raw", clean]),
+        "list": chosen(["raw", "clean"]),
         "star": chosen("*clean") if False else chosen("+clean"),
     }
+
+
+def case_bare_key_in_text():
+    return chosen("raw+ and not report")
 
 
 def case_duplicate():

@@ -1,0 +1,72 @@
+"""Where dagwright differs from Dagster on purpose, and why.
+
+Each entry pins what dagwright tells: when that changes, or when the two come to agree, the test fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    why: str
+    ours: Any
+
+
+_CHECK = {"checked": "table", "severity": "ERROR", "blocking": False, "description": None, "metadata": {}}
+
+INTENDED: Mapping[str, Intended] = {
+    "asset_checks.case_beside": Intended(
+        "A check that returns True or False means its verdict. Dagster runs such a check and records nothing; dagwright records it.",
+        {
+            "success": True,
+            "steps": {"table": ["success"], "table_has_rows": ["success"], "table_plain_answer": ["success"], "table_small": ["success"]},
+            "records": [
+                {**_CHECK, "check": "has_rows", "passed": True, "metadata": {"rows": ["IntMetadataValue", 3]}},
+                {**_CHECK, "check": "plain_answer", "passed": True},
+                {**_CHECK, "check": "small", "passed": False, "severity": "WARN", "description": "too many"},
+                {"materialized": "table", "partition": None, "metadata": {"path": "a path"}, "description": None, "tags": {}},
+            ],
+        },
+    ),
+    "asset_chain.case_specs": Intended(
+        "Kinds are in `kinds` alone and not a second time among the tags; `group_name` is what was written, `group` is the one in force.",
+        [
+            ["numbers", "where it begins", {"team": "north"}, ["team:north"], ["python"], "first", []],
+            ["reports/daily/printed", None, {}, [], [], None, ["total"]],
+        ],
+    ),
+    "asset_jobs.case_bare_key_in_text": Intended(
+        "A key inside a larger selection may stand without `key:`; Dagster refuses that.", ["clean", "clean_positive", "raw"]
+    ),
+    "contexts.case_asset": Intended(
+        "A run of assets without a job is called the same in a test and in a deployment.",
+        {
+            "key": "p/looks",
+            "selected": ["p/looks"],
+            "outputs": ["result"],
+            "job": "__ASSET_JOB",
+            "run": True,
+            "retry": 0,
+            "config": None,
+            "partitioned": False,
+            "op": "p__looks",
+            "handle": "p__looks",
+            "specs": ["p/looks"],
+            "tags": {"a": "b"},
+            "same": True,
+            "of_output": "p/looks",
+            "inner": "p__looks",
+        },
+    ),
+    "keys_and_specs.case_key_as_text": Intended(
+        "A key in a message or an f-string reads as people write it; repr() is Dagster's.", ["a/b", "AssetKey(['a', 'b'])"]
+    ),
+}
+
+
+def is_intended(case: str, ours: Any) -> bool:
+    return case in INTENDED and INTENDED[case].ours == ours
