@@ -34,8 +34,8 @@ _MODULES = {
     "dagwright.authoring.config": "Config EnvVar PermissiveConfig RunConfig",
     "dagwright.authoring.config_mapping": "ConfigMapping config_mapping",
     "dagwright.authoring.config_schema": (
-        "Array Bool BoolSource Enum EnumValue Field Float Int IntSource Map Noneable Permissive ScalarUnion Selector Shape String "
-        "StringSource"
+        "Any Array Bool BoolSource Enum EnumValue Field Float Int IntSource Map Noneable Permissive ScalarUnion Selector Shape "
+        "String StringSource"
     ),
     "dagwright.authoring.configured": "configured",
     "dagwright.authoring.definitions": "Definitions definitions",

@@ -35,6 +35,7 @@ from dagwright.authoring.config import PermissiveConfig as PermissiveConfig
 from dagwright.authoring.config import RunConfig as RunConfig
 from dagwright.authoring.config_mapping import ConfigMapping as ConfigMapping
 from dagwright.authoring.config_mapping import config_mapping as config_mapping
+from dagwright.authoring.config_schema import Any as Any
 from dagwright.authoring.config_schema import Array as Array
 from dagwright.authoring.config_schema import Bool as Bool
 from dagwright.authoring.config_schema import BoolSource as BoolSource

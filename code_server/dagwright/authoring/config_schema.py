@@ -368,6 +368,7 @@ def _reads_environment(value: Any) -> bool:
 
 
 __all__ = [
+    "Any",
     "Array",
     "Bool",
     "BoolSource",
