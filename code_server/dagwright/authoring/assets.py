@@ -55,6 +55,7 @@ def asset(
     pool: str | None = ...,
     compute_kind: str | None = ...,
     auto_materialize_policy: Any = ...,
+    non_argument_deps: Iterable[Any] | None = ...,
 ) -> Callable[[Callable[..., Any]], AssetsDefinition]: ...
 def asset(compute_fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a function into an asset: data with a key, computed from the assets that its arguments name.
