@@ -93,7 +93,7 @@ def test_jobs_that_can_be_made_again() -> None:
     assert again.get_definition().name == "made"
     with pytest.raises(DefinitionError, match="is not at the top level of a module"):
         dg.reconstructable(lambda: make_job())  # noqa: PLW0108
-    with pytest.raises(DefinitionError, match="makes a function|makes a int|not a job"):
+    with pytest.raises(DefinitionError, match=r"makes a function|makes a int|not a job"):
         dg.build_reconstructable_job("math", "pi").get_definition()
 
 

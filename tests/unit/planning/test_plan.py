@@ -220,7 +220,9 @@ class TestProblems:
         def wants():
             needs()
 
-        loose = SimpleNamespace(resources={"db": 1}, jobs_by_name={"wants": wants}, assets_by_key={}, checks_by_key={}, executor=None, loggers={})
+        loose = SimpleNamespace(
+            resources={"db": 1}, jobs_by_name={"wants": wants}, assets_by_key={}, checks_by_key={}, executor=None, loggers={}
+        )
         with pytest.raises(InvalidRequestError) as caught:
             plan_run(loose, job_name="wants")
         assert [(p.path, p.suggestion) for p in caught.value.problems] == [("resources.dbs", "db")]
