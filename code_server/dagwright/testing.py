@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,7 @@ from dagwright.authoring import invocation, naming
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.definitions import Definitions
+from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.instance import Instance
 from dagwright.authoring.instance_events import AssetCheckEvaluation, Event, EventType, event_view
 from dagwright.authoring.instance_memory import MemoryStore
@@ -28,6 +30,7 @@ from dagwright.execution.io_managers import FilesystemIOManager, InMemoryIOManag
 from dagwright.execution.ports import MemorySink
 from dagwright.execution.run import execute
 from dagwright.execution.scope import Kept
+from dagwright.planning import op_selection as op_selections
 from dagwright.planning.dynamic import split_key
 from dagwright.planning.plan import plan_run
 from dagwright.planning.steps import ExecutionPlan
@@ -62,8 +65,10 @@ from dagwright_shared.model.runs import LaunchSpec, Run, RunStatus, Trigger, Tri
 class ExecuteInProcessResult:
     """What a run in this process did: its events, and the values that went through it."""
 
-    def __init__(self, plan: ExecutionPlan, run: RunView, events: Sequence[RunEvent], kept: Kept) -> None:
-        self.plan, self.dagster_run = plan, run
+    def __init__(
+        self, plan: ExecutionPlan, run: RunView, events: Sequence[RunEvent], kept: Kept, graph: GraphDefinition | None = None
+    ) -> None:
+        self.plan, self.dagster_run, self._graph = plan, run, graph
         self.events: Sequence[RunEvent] = tuple(events)
         self._kept = kept
 
@@ -146,11 +151,17 @@ class ExecuteInProcessResult:
         return next((event.payload for event in self.events_for_node(node_name) if isinstance(event.payload, StepFailed)), None)
 
     def output_for_node(self, node_name: str, output_name: str = "result") -> Any:
-        """The value of an op's output; of an op that was mapped, the values by mapping key.
+        """The value of an op's or a graph's output; of an op that was mapped, the values by mapping key.
+
+        Args:
+            node_name: with the graphs that it is in: `outer.inner`.
 
         Raises:
             LookupError: it was not produced.
         """
+        inside = self._graph.source_of_output(node_name, output_name) if self._graph is not None else None
+        if inside is not None and inside != (node_name, output_name):
+            return self.output_for_node(*inside)
         mapped: dict[str, Any] = {}
         for (step, output), value in self._kept.outputs.items():
             if output != output_name:
@@ -163,6 +174,18 @@ class ExecuteInProcessResult:
         if mapped:
             return mapped
         raise LookupError(f"{node_name!r} did not produce the output {output_name!r} in this run")
+
+    def output_value(self, output_name: str = "result") -> Any:
+        """The value of an output of the graph or job that was run.
+
+        Raises:
+            LookupError: it has no such output, or it was not produced.
+        """
+        inside = self._graph.source_of_output("", output_name) if self._graph is not None else None
+        if inside is None:
+            known = ", ".join(self._graph.outs) if self._graph is not None else ""
+            raise LookupError(f"what was run has no output {output_name!r}; it has {known or 'none'}")
+        return self.output_for_node(*inside)
 
     def asset_value(self, asset_key: Any) -> Any:
         """The value of an asset that this run made.
@@ -271,6 +294,8 @@ def execute_job_in_process(
     definitions: Definitions | None = None,
     *,
     asset_selection: Sequence[Any] | None = None,
+    op_selection: Sequence[str] | None = None,
+    input_values: Mapping[str, Any] | None = None,
 ) -> ExecuteInProcessResult:
     """Run a job in this process; the work behind `job.execute_in_process()`.
 
@@ -278,7 +303,11 @@ def execute_job_in_process(
         resources: win over the job's own.
         definitions: where a job of assets finds them; by default those that the job was taken from.
         asset_selection: keys of the assets to make, of a job of assets; by default all of them.
+        op_selection: which ops to run, of a job of ops: names, `*name` with all upstream, `name+` with the next downstream.
+        input_values: for the inputs of the job's graph.
     """
+    if input_values:
+        job = replace(job, input_values={**job.input_values, **input_values}, origin=None)
     definitions = definitions if definitions is not None else job.origin
     if definitions is None:
         definitions = Definitions(jobs=[job], resources=dict(resources or {}))
@@ -286,8 +315,11 @@ def execute_job_in_process(
         resolved = definitions.resolve()
         given = {"io_manager": FilesystemIOManager(base_dir=directory), **resolved.resources, **job.resource_defs, **(resources or {})}
         keys = [naming.asset_key(key, "asset_selection") for key in asset_selection or ()]
-        plan = _plan(resolved, given, run_config, partition_key, job_name=job.name, asset_keys=keys)
-        return _run(plan, instance, raise_on_error, {**job.tags, **job.run_tags, **(tags or {})})
+        target: dict[str, Any] = {"job_name": job.name, "asset_keys": keys}
+        plan = _plan(resolved, given, run_config, partition_key, **target)
+        if op_selection is not None:
+            plan = _plan(resolved, given, run_config, partition_key, step_keys=op_selections.select(plan.steps, op_selection), **target)
+        return _run(plan, instance, raise_on_error, {**job.tags, **job.run_tags, **(tags or {})}, job.graph)
 
 
 def _materialize(
@@ -343,7 +375,9 @@ def _partition(resolved: ResolvedDefinitions, key: str | None, target: Mapping[s
     return parse_partition(key, dimensions(definition) or 1)
 
 
-def _run(plan: ExecutionPlan, instance: Any, raise_on_error: bool, tags: Mapping[str, str] | None) -> ExecuteInProcessResult:
+def _run(
+    plan: ExecutionPlan, instance: Any, raise_on_error: bool, tags: Mapping[str, str] | None, graph: GraphDefinition | None = None
+) -> ExecuteInProcessResult:
     instance = Instance.ephemeral() if instance is None else instance
     kept, run = Kept(), _new_run(plan, tags)
     store = instance.history if isinstance(instance.history, MemoryStore) else None
@@ -380,7 +414,7 @@ def _run(plan: ExecutionPlan, instance: Any, raise_on_error: bool, tags: Mapping
         instance=instance,
         kept=kept,
     )
-    result = ExecuteInProcessResult(plan, run_view(run).with_status(status), sink.events, kept)
+    result = ExecuteInProcessResult(plan, run_view(run).with_status(status), sink.events, kept, graph)
     if raise_on_error and not result.success:
         _raise(result, kept)
     return result

@@ -134,9 +134,29 @@ class GraphDefinition:
 
         return job_of(self, name=name, source=self.source or sources.of_caller(), **options)
 
-    def execute_in_process(self, **options: Any) -> Any:
-        """Run the graph as a job here and now, as a test does; arguments as for `JobDefinition.execute_in_process`."""
-        return self.to_job().execute_in_process(**options)
+    def execute_in_process(self, input_values: Mapping[str, Any] | None = None, **options: Any) -> Any:
+        """Run the graph as a job here and now, as a test does.
+
+        Args:
+            input_values: for the graph's inputs.
+            options: as for `JobDefinition.execute_in_process`.
+        """
+        return self.to_job(input_values=input_values).execute_in_process(**options)
+
+    def source_of_output(self, handle: str, output: str) -> tuple[str, str] | None:
+        """The handle of the op, and its output, whose value an output is: of an op or graph inside, or (`""`) of this graph."""
+        graph: GraphDefinition | OpDefinition = self
+        for name in handle.split(".") if handle else ():
+            if not isinstance(graph, GraphDefinition) or name not in graph.nodes:
+                return None
+            graph = graph.nodes[name].definition
+        while isinstance(graph, GraphDefinition):
+            inner = graph.outputs.get(output)
+            if inner is None:
+                return None
+            handle, output = f"{handle}.{inner.node}" if handle else inner.node, inner.output
+            graph = graph.nodes[inner.node].definition
+        return handle, output
 
     def walk(self, prefix: str = "") -> list[tuple[str, OpDefinition, Node]]:
         """All ops inside, nested graphs included, with their dotted handles."""

@@ -159,3 +159,59 @@ def test_io_managers_read_metadata_as_it_was_written():
     dg.materialize([noted], resources={"io_manager": Noting()})
     assert {key: seen[key] for key in ("table", "rows", "columns")} == {"table": "orders", "rows": 3, "columns": ["a"]}
     assert isinstance(seen["where"], dg.PathMetadataValue)
+
+
+@dg.op
+def one() -> int:
+    return 1
+
+
+@dg.op
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@dg.graph
+def inner(number):
+    return add(number, number)
+
+
+@dg.graph
+def outer(number):
+    return inner(inner.alias("again")(number))
+
+
+@dg.job
+def sums():
+    add.alias("last")(outer(one()), one.alias("other")())
+
+
+def test_outputs_of_graphs_are_those_of_the_ops_inside():
+    result = sums.execute_in_process()
+    assert [result.output_for_node(name) for name in ("last", "outer", "outer.again", "outer.inner.add")] == [5, 4, 2, 4]
+    assert outer.execute_in_process(input_values={"number": 3}).output_value() == 12
+    with pytest.raises(LookupError, match=r"no output 'result'; it has none"):
+        result.output_value()
+
+
+@pytest.mark.parametrize(
+    ("queries", "expected"),
+    [
+        (["one"], {"one"}),
+        (["one", "outer"], {"one", "outer.again.add", "outer.inner.add"}),
+        (["*outer"], {"one", "outer.again.add", "outer.inner.add"}),
+        (["one+"], None),
+        (["*last"], {"one", "other", "outer.again.add", "outer.inner.add", "last"}),
+        (["++outer.inner.add"], {"one", "outer.again.add", "outer.inner.add"}),
+    ],
+)
+def test_a_part_of_a_job_of_ops(queries, expected):
+    expected = expected or {"one", "outer.again.add"}
+    assert done(sums.execute_in_process(op_selection=queries)) == expected
+
+
+def test_a_part_of_a_job_that_cannot_be():
+    with pytest.raises(InvalidRequestError, match="the job has no op 'onne'; did you mean 'one'"):
+        sums.execute_in_process(op_selection=["onne"])
+    with pytest.raises(InvalidRequestError, match="needs the output 'result' of step"):
+        sums.execute_in_process(op_selection=["last"])
