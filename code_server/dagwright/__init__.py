@@ -58,8 +58,7 @@ _MODULES = {
     ),
     "dagwright.authoring.jobs": "JobDefinition define_asset_job job",
     "dagwright.authoring.loggers": (
-        "InitLoggerContext LoggerDefinition build_init_logger_context colored_console_logger default_loggers json_console_logger "
-        "logger"
+        "InitLoggerContext LoggerDefinition build_init_logger_context colored_console_logger default_loggers json_console_logger logger"
     ),
     "dagwright.authoring.mappings": (
         "AllPartitionMapping DimensionPartitionMapping IdentityPartitionMapping LastPartitionMapping MultiPartitionMapping "

@@ -106,11 +106,7 @@ def append(
             changes.append({"run_id": batch.run_id, **change})
         answer[batch.run_id] = change["last_seq"]
         gap = batch.events and batch.events[0].seq > row.last_seq + 1
-        ended = (
-            RunStatus(change["status"])
-            if fresh and RunStatus(change["status"]).is_final
-            else None
-        )
+        ended = RunStatus(change["status"]) if fresh and RunStatus(change["status"]).is_final else None
         chunks = () if gap else batch.chunks
         accepted.append(
             Accepted(
@@ -134,21 +130,12 @@ def append(
     return answer
 
 
-def read(
-    conn: Connection, run_id: RunId, *, after_seq: int = 0, limit: int = 1000
-) -> list[EventRow]:
+def read(conn: Connection, run_id: RunId, *, after_seq: int = 0, limit: int = 1000) -> list[EventRow]:
     """The events of a run from after a number on, in order."""
-    return [
-        _row(row)
-        for row in conn.execute(
-            _READ, {"run_id": run_id, "after": after_seq, "limit": limit}
-        )
-    ]
+    return [_row(row) for row in conn.execute(_READ, {"run_id": run_id, "after": after_seq, "limit": limit})]
 
 
-def tail(
-    conn: Connection, run_id: RunId, *, before_seq: int | None = None, limit: int = 1000
-) -> list[EventRow]:
+def tail(conn: Connection, run_id: RunId, *, before_seq: int | None = None, limit: int = 1000) -> list[EventRow]:
     """The newest events of a run before a number, in order."""
     rows = conn.execute(
         _TAIL,
@@ -176,17 +163,10 @@ def of_asset(
         "before": before,
         "limit": limit,
     }
-    return [
-        _row(row)
-        for row in conn.execute(
-            _OF_ASSET if before is None else _OF_ASSET_BEFORE, parameters
-        )
-    ]
+    return [_row(row) for row in conn.execute(_OF_ASSET if before is None else _OF_ASSET_BEFORE, parameters)]
 
 
-def record(
-    conn: Connection, location: LocationName, report_id: RunId, event: e.RunEvent
-) -> None:
+def record(conn: Connection, location: LocationName, report_id: RunId, event: e.RunEvent) -> None:
     """Commit an event of an asset that no run made, with what follows from it.
 
     Args:
@@ -237,9 +217,7 @@ def _fresh(batch: e.EventBatch, last_seq: int) -> tuple[e.RunEvent, ...]:
     return tuple(event for event in batch.events if event.seq > last_seq)
 
 
-def _change(
-    status: RunStatus, last_seq: int, fresh: Sequence[e.RunEvent]
-) -> dict[str, Any]:
+def _change(status: RunStatus, last_seq: int, fresh: Sequence[e.RunEvent]) -> dict[str, Any]:
     """What the run's row becomes; a transition that the table does not have leaves the status as it is."""
     change: dict[str, Any] = {"last_seq": fresh[-1].seq if fresh else last_seq}
     for event in fresh:
@@ -262,27 +240,15 @@ def _change(
 
 
 def _write(conn: Connection, accepted: Sequence[Accepted], assets: AssetIds) -> None:
-    described = [
-        (batch, event, event_data.columns(event.payload))
-        for batch in accepted
-        for event in batch.events
-    ]
+    described = [(batch, event, event_data.columns(event.payload)) for batch in accepted for event in batch.events]
     ids = assets.resolve(
         conn,
-        (
-            (b.location, c.asset_key.to_user_string())
-            for b, _, c in described
-            if c.asset_key is not None
-        ),
+        ((b.location, c.asset_key.to_user_string()) for b, _, c in described if c.asset_key is not None),
     )
     if described:
         conn.execute(
             _INSERT,
-            {
-                "rows": json_rows.dumps(
-                    [_event_row(b, event, c, ids) for b, event, c in described]
-                )
-            },
+            {"rows": json_rows.dumps([_event_row(b, event, c, ids) for b, event, c in described])},
         )
     event_projections.project(conn, accepted, ids)
     changed = [batch for batch in accepted if batch.events or batch.chunks]
@@ -377,12 +343,8 @@ WHERE e.run_id = :run_id AND e.time >= (SELECT created_at - interval '1 day' FRO
   AND e.time <= (SELECT coalesce(ended_at, clock_timestamp()) + interval '1 day' FROM runs WHERE run_id = :run_id)
 """
 _READ = text(f"{_COLUMNS} {_OF_RUN} AND e.seq > :after ORDER BY e.seq LIMIT :limit")
-_TAIL = text(
-    f"{_COLUMNS} {_OF_RUN} AND e.seq < :before ORDER BY e.seq DESC LIMIT :limit"
-)
-_OF_ASSET = text(
-    f"{_COLUMNS} WHERE e.asset_id = ANY(:ids) AND e.type = ANY(:types) ORDER BY e.time DESC, e.seq DESC LIMIT :limit"
-)
+_TAIL = text(f"{_COLUMNS} {_OF_RUN} AND e.seq < :before ORDER BY e.seq DESC LIMIT :limit")
+_OF_ASSET = text(f"{_COLUMNS} WHERE e.asset_id = ANY(:ids) AND e.type = ANY(:types) ORDER BY e.time DESC, e.seq DESC LIMIT :limit")
 _OF_ASSET_BEFORE = text(
     f"{_COLUMNS} WHERE e.asset_id = ANY(:ids) AND e.type = ANY(:types) AND e.time < :before ORDER BY e.time DESC, e.seq DESC LIMIT :limit"
 )
