@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_LOOK_SECONDS = 0.1
 
 
 class CoroutineRunner:
@@ -27,7 +28,26 @@ class CoroutineRunner:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self._thread is None:
             return self._runner.run(coroutine)
-        return self._thread.submit(contextvars.copy_context().run, self._runner.run, coroutine).result()
+        started: Future[asyncio.Task[T]] = Future()
+
+        async def announced() -> T:
+            task = asyncio.current_task()
+            assert task is not None
+            started.set_result(task)
+            return await coroutine
+
+        result = self._thread.submit(contextvars.copy_context().run, self._runner.run, announced())
+        try:
+            # Looked at again and again, since a signal that another thread received wakes nobody who waits for a lock.
+            while not wait([result], _LOOK_SECONDS).done:
+                pass
+        except BaseException:
+            # A time-out or a request to stop reached this thread, not the one that the coroutine is in.
+            if not result.done():
+                task = started.result()
+                task.get_loop().call_soon_threadsafe(task.cancel)
+            raise
+        return result.result()
 
     def __enter__(self) -> CoroutineRunner:
         return self
