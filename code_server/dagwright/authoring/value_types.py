@@ -40,7 +40,7 @@ class ValueType:
         type_check_fn: called with a context (which may be None) and the value; gives a bool or a TypeCheck.
         name: shown in errors.
         description: for people.
-        loader: makes a value from config, where nothing is connected; see `dagster_type_loader`.
+        loader: kept with the type; no value is made from config yet, so an unconnected input still needs a default.
         typing_type: what it is to a type checker.
         metadata: of the type.
 
