@@ -156,6 +156,7 @@ _MODULES = {
     "dagwright.execution.path_io": "UPathIOManager",
     "dagwright.execution.resources": "ResourceError",
     "dagwright.execution.versions": "DataProvenance",
+    "dagwright.job_execution": "JobExecutionResult ReexecutionOptions execute_job",
     "dagwright.pipes.client": "PipesClient PipesClientCompletedInvocation PipesSubprocessClient",
     "dagwright.pipes.injectors": "PipesEnvContextInjector PipesFileContextInjector PipesTempFileContextInjector",
     "dagwright.pipes.messages": "PipesExecutionResult PipesMessageHandler",

@@ -298,6 +298,9 @@ from dagwright.execution.logs import get_dagster_logger as get_dagster_logger
 from dagwright.execution.path_io import UPathIOManager as UPathIOManager
 from dagwright.execution.resources import ResourceError as ResourceError
 from dagwright.execution.versions import DataProvenance as DataProvenance
+from dagwright.job_execution import JobExecutionResult as JobExecutionResult
+from dagwright.job_execution import ReexecutionOptions as ReexecutionOptions
+from dagwright.job_execution import execute_job as execute_job
 from dagwright.pipes.client import PipesClient as PipesClient
 from dagwright.pipes.client import PipesClientCompletedInvocation as PipesClientCompletedInvocation
 from dagwright.pipes.client import PipesSubprocessClient as PipesSubprocessClient

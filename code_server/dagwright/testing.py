@@ -3,45 +3,36 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from dagwright import local_run
 from dagwright.authoring import invocation, naming
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.definitions import Definitions
 from dagwright.authoring.graphs import GraphDefinition
-from dagwright.authoring.instance import Instance
 from dagwright.authoring.instance_events import AssetCheckEvaluation, Event, EventType, event_view
-from dagwright.authoring.instance_memory import MemoryStore
 from dagwright.authoring.instance_runs import RunView, run_view
 from dagwright.authoring.jobs import JobDefinition
 from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.results import AssetMaterialization
 from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.specs import AssetSpec
-from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.executors.in_process import InProcessExecutor
 from dagwright.execution.io_managers import FilesystemIOManager, InMemoryIOManager
-from dagwright.execution.ports import MemorySink
-from dagwright.execution.run import execute
 from dagwright.execution.scope import Kept
 from dagwright.planning import op_selection as op_selections
 from dagwright.planning.dynamic import split_key
 from dagwright.planning.plan import plan_run
 from dagwright.planning.steps import ExecutionPlan
-from dagwright_shared.model.errors import DagwrightError, UserCodeError
 from dagwright_shared.model.events import (
     AssetMaterialized,
     AssetObserved,
     LogMessage,
-    Payload,
     RunEvent,
-    RunFailed,
     StepFailed,
     StepRetrying,
     StepSkipped,
@@ -49,17 +40,12 @@ from dagwright_shared.model.events import (
 )
 from dagwright_shared.model.keys import (
     UNPARTITIONED,
-    Digest,
-    LocationName,
     PartitionKey,
-    RunId,
-    StepKey,
     format_partition,
-    new_run_id,
     parse_partition,
 )
 from dagwright_shared.model.partitions import Partitions, dimensions
-from dagwright_shared.model.runs import LaunchSpec, Run, RunStatus, Trigger, TriggerKind
+from dagwright_shared.model.runs import RunStatus
 
 
 class ExecuteInProcessResult:
@@ -222,10 +208,6 @@ class ExecuteInProcessResult:
         return step_key == node_name or any(step.key == step_key and step.op.name == node_name for step in self.plan.steps)
 
 
-class RunFailedError(DagwrightError):
-    """The run failed without an exception of user code."""
-
-
 def materialize(
     assets: Sequence[Any],
     run_config: Mapping[str, Any] | RunConfig | None = None,
@@ -378,105 +360,11 @@ def _partition(resolved: ResolvedDefinitions, key: str | None, target: Mapping[s
 def _run(
     plan: ExecutionPlan, instance: Any, raise_on_error: bool, tags: Mapping[str, str] | None, graph: GraphDefinition | None = None
 ) -> ExecuteInProcessResult:
-    instance = Instance.ephemeral() if instance is None else instance
-    kept, run = Kept(), _new_run(plan, tags)
-    store = instance.history if isinstance(instance.history, MemoryStore) else None
-    sink = _RecordingSink(store, run.run_id)
-    if store is not None:
-        store.add_run(run)
-    spec = LaunchSpec(
-        run_id=run.run_id,
-        epoch=run.epoch,
-        digest=run.digest,
-        job_name=run.job_name,
-        asset_keys=run.asset_keys,
-        check_keys=run.check_keys,
-        step_keys=run.step_keys,
-        partition=run.partition,
-        config=run.config,
-        tags=run.tags,
-        parent_run_id=None,
-        root_run_id=None,
-        inherited=run.inherited,
-        retry_number=0,
-        first_seq=1,
-        log_limit_bytes=0,
-    )
-    status = execute(
-        None,
-        plan,
-        spec=spec,
-        sink=sink,
-        cancellation=Cancellation(),
-        history=instance.history,
-        executor=InProcessExecutor(),
-        captures=False,  # a test runner does that, and a script wants to see it
-        instance=instance,
-        kept=kept,
-    )
-    result = ExecuteInProcessResult(plan, run_view(run).with_status(status), sink.events, kept, graph)
-    if raise_on_error and not result.success:
-        _raise(result, kept)
-    return result
-
-
-class _RecordingSink(MemorySink):
-    """Keeps the events of the run, also in the memory of an instance."""
-
-    def __init__(self, store: MemoryStore | None, run_id: RunId) -> None:
-        super().__init__()
-        self._store, self._run_id = store, run_id
-        self._recording = threading.Lock()
-
-    def emit(self, payload: Payload, step_key: StepKey | None = None) -> None:
-        with self._recording:
-            super().emit(payload, step_key)
-            if self._store is not None:
-                self._store.append(self._run_id, self.events[-1])
-
-
-def _new_run(plan: ExecutionPlan, tags: Mapping[str, str] | None) -> Run:
-    now = datetime.now(UTC)
-    return Run(
-        run_id=new_run_id(),
-        location=LocationName("memory"),
-        digest=Digest(""),
-        job_name=plan.job_name,
-        asset_keys=plan.asset_keys,
-        check_keys=(),
-        step_keys=(),
-        partition=plan.partition,
-        config=plan.config,
-        tags=dict(tags or {}),
-        status=RunStatus.STARTING,
-        trigger=Trigger(kind=TriggerKind.API),
-        priority=0,
-        run_key=None,
-        parent_run_id=None,
-        root_run_id=None,
-        inherited=plan.inherited,
-        retry_number=0,
-        not_before=None,
-        epoch=1,
-        server_id=None,
-        last_seq=0,
-        created_at=now,
-        claimed_at=now,
-        started_at=None,
-        ended_at=None,
-        error=None,
-        status_reason=None,
-    )
-
-
-def _raise(result: ExecuteInProcessResult, kept: Kept) -> None:
-    for event in result.events:
-        if isinstance(event.payload, StepFailed) and event.step_key in kept.errors:
-            raise kept.errors[event.step_key]
-    for event in result.events:
-        if isinstance(event.payload, RunFailed) and event.payload.error is not None:
-            raise UserCodeError(event.payload.error)
-    raise RunFailedError(f"the run ended as {result.status}")
+    # A test runner captures what steps print, and a script wants to see it.
+    done = local_run.carry_out(plan, instance, tags=tags, executor=InProcessExecutor())
+    if raise_on_error:
+        done.raise_failure()
+    return ExecuteInProcessResult(plan, run_view(done.run).with_status(done.status), done.events, done.kept, graph)
 
 
 def _io_manager_keys(assets: Sequence[Any]) -> set[str]:
