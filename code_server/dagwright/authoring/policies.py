@@ -8,7 +8,7 @@ from typing import Any
 
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
-from dagwright_shared.model.snapshot import Backoff, Jitter, RetryPolicyData
+from dagwright_shared.model.snapshot import BackfillPolicyData, Backoff, Jitter, RetryPolicyData
 
 __all__ = ["BackfillPolicy", "Backoff", "Failure", "Jitter", "RetryPolicy", "RetryRequested"]
 
@@ -66,6 +66,9 @@ class BackfillPolicy:
         if max_partitions_per_run < 1:
             raise DefinitionError(f"BackfillPolicy: max_partitions_per_run is {max_partitions_per_run!r}", mend="give a number >= 1")
         return BackfillPolicy(max_partitions_per_run)
+
+    def to_model(self) -> BackfillPolicyData:
+        return BackfillPolicyData(max_partitions_per_run=self.max_partitions_per_run)
 
 
 class Failure(Exception):

@@ -85,6 +85,7 @@ def _asset(key: AssetKey, definition: AssetsDefinition, spec: AssetSpec, resolve
         source=spec.source,
         automation=spec.automation_condition.to_model(resolved.graph) if spec.automation_condition is not None else None,
         freshness=spec.freshness_policy.to_model() if spec.freshness_policy is not None else None,
+        backfill=definition.backfill_policy.to_model() if definition.backfill_policy is not None else None,
     )
 
 

@@ -5,6 +5,7 @@ What a code server is asked to do with its user code: answer questions of plans,
 
 from collections import abc as _abc
 from dagwright_api.v1 import events_pb2 as _events_pb2
+from dagwright_api.v1 import partitions_pb2 as _partitions_pb2
 from dagwright_api.v1 import values_pb2 as _values_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -33,6 +34,7 @@ class PlanQuestion(_message.Message):
     STEP_KEYS_FIELD_NUMBER: _builtins.int
     PARTITION_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
+    PARTITION_END_FIELD_NUMBER: _builtins.int
     job_name: _builtins.str
     """The job; absent when assets and checks are picked freely."""
     @_builtins.property
@@ -55,6 +57,10 @@ class PlanQuestion(_message.Message):
     def config(self) -> _values_pb2.Struct:
         """The run config."""
 
+    @_builtins.property
+    def partition_end(self) -> _partitions_pb2.PartitionKey:
+        """The last partition of a range that begins with `partition`; absent when there is one partition, or none."""
+
     def __init__(
         self,
         *,
@@ -64,10 +70,11 @@ class PlanQuestion(_message.Message):
         step_keys: _abc.Iterable[_builtins.str] | None = ...,
         partition: _abc.Iterable[_builtins.str] | None = ...,
         config: _values_pb2.Struct | None = ...,
+        partition_end: _partitions_pb2.PartitionKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "config", b"config", "job_name", b"job_name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "config", b"config", "job_name", b"job_name", "partition_end", b"partition_end"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "job_name", b"job_name", "partition", b"partition", "step_keys", b"step_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "job_name", b"job_name", "partition", b"partition", "partition_end", b"partition_end", "step_keys", b"step_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__job_name: _TypeAlias = _typing.Literal["job_name"]  # noqa: Y015
     _WhichOneofArgType__job_name: _TypeAlias = _typing.Literal["_job_name", b"_job_name"]  # noqa: Y015
@@ -323,6 +330,7 @@ class RunRequest(_message.Message):
     PARTITION_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    PARTITION_END_FIELD_NUMBER: _builtins.int
     run_key: _builtins.str
     """Unique in the deployment: a second run with the same key is not made."""
     job_name: _builtins.str
@@ -347,6 +355,10 @@ class RunRequest(_message.Message):
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Tags of the run."""
 
+    @_builtins.property
+    def partition_end(self) -> _partitions_pb2.PartitionKey:
+        """The last partition of a range that begins with `partition`; absent when there is one partition, or none."""
+
     def __init__(
         self,
         *,
@@ -357,10 +369,11 @@ class RunRequest(_message.Message):
         partition: _abc.Iterable[_builtins.str] | None = ...,
         config: _values_pb2.Struct | None = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        partition_end: _partitions_pb2.PartitionKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_run_key", b"_run_key", "config", b"config", "job_name", b"job_name", "run_key", b"run_key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_run_key", b"_run_key", "config", b"config", "job_name", b"job_name", "partition_end", b"partition_end", "run_key", b"run_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_run_key", b"_run_key", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "job_name", b"job_name", "partition", b"partition", "run_key", b"run_key", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_run_key", b"_run_key", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "job_name", b"job_name", "partition", b"partition", "partition_end", b"partition_end", "run_key", b"run_key", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__job_name: _TypeAlias = _typing.Literal["job_name"]  # noqa: Y015
     _WhichOneofArgType__job_name: _TypeAlias = _typing.Literal["_job_name", b"_job_name"]  # noqa: Y015
@@ -520,6 +533,7 @@ class LaunchSpec(_message.Message):
     RETRY_NUMBER_FIELD_NUMBER: _builtins.int
     FIRST_SEQ_FIELD_NUMBER: _builtins.int
     LOG_LIMIT_BYTES_FIELD_NUMBER: _builtins.int
+    PARTITION_END_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Id of the run: a UUID in its 36-character form."""
     epoch: _builtins.int
@@ -566,6 +580,10 @@ class LaunchSpec(_message.Message):
     def inherited(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Steps that are not executed again, each to the run whose stored outputs stand in."""
 
+    @_builtins.property
+    def partition_end(self) -> _partitions_pb2.PartitionKey:
+        """The last partition of a range that begins with `partition`; absent when there is one partition, or none."""
+
     def __init__(
         self,
         *,
@@ -585,10 +603,11 @@ class LaunchSpec(_message.Message):
         retry_number: _builtins.int = ...,
         first_seq: _builtins.int = ...,
         log_limit_bytes: _builtins.int = ...,
+        partition_end: _partitions_pb2.PartitionKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "config", b"config", "job_name", b"job_name", "parent_run_id", b"parent_run_id", "root_run_id", b"root_run_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "config", b"config", "job_name", b"job_name", "parent_run_id", b"parent_run_id", "partition_end", b"partition_end", "root_run_id", b"root_run_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "digest", b"digest", "epoch", b"epoch", "first_seq", b"first_seq", "inherited", b"inherited", "job_name", b"job_name", "log_limit_bytes", b"log_limit_bytes", "parent_run_id", b"parent_run_id", "partition", b"partition", "retry_number", b"retry_number", "root_run_id", b"root_run_id", "run_id", b"run_id", "step_keys", b"step_keys", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "digest", b"digest", "epoch", b"epoch", "first_seq", b"first_seq", "inherited", b"inherited", "job_name", b"job_name", "log_limit_bytes", b"log_limit_bytes", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "retry_number", b"retry_number", "root_run_id", b"root_run_id", "run_id", b"run_id", "step_keys", b"step_keys", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__job_name: _TypeAlias = _typing.Literal["job_name"]  # noqa: Y015
     _WhichOneofArgType__job_name: _TypeAlias = _typing.Literal["_job_name", b"_job_name"]  # noqa: Y015

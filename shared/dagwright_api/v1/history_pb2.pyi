@@ -6,6 +6,7 @@ What user code asks of the past while it runs: the questions of a worker to its 
 from collections import abc as _abc
 from dagwright_api.v1 import errors_pb2 as _errors_pb2
 from dagwright_api.v1 import events_pb2 as _events_pb2
+from dagwright_api.v1 import partitions_pb2 as _partitions_pb2
 from dagwright_api.v1 import values_pb2 as _values_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -23,30 +24,6 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class PartitionKey(_message.Message):
-    """A partition key."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    COMPONENTS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def components(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """One component for each dimension; empty means unpartitioned."""
-
-    def __init__(
-        self,
-        *,
-        components: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["components", b"components"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PartitionKey: _TypeAlias = PartitionKey  # noqa: Y015
-
-@_typing.final
 class LatestQuestion(_message.Message):
     """Asks for the newest data of an asset partition."""
 
@@ -59,14 +36,14 @@ class LatestQuestion(_message.Message):
         """The asset."""
 
     @_builtins.property
-    def partition(self) -> Global___PartitionKey:
+    def partition(self) -> _partitions_pb2.PartitionKey:
         """The partition."""
 
     def __init__(
         self,
         *,
         asset_key: _values_pb2.AssetKey | None = ...,
-        partition: Global___PartitionKey | None = ...,
+        partition: _partitions_pb2.PartitionKey | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["asset_key", b"asset_key", "partition", b"partition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -147,7 +124,7 @@ class EventFilter(_message.Message):
         """The runs."""
 
     @_builtins.property
-    def partitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartitionKey]:
+    def partitions(self) -> _containers.RepeatedCompositeFieldContainer[_partitions_pb2.PartitionKey]:
         """The partitions."""
 
     @_builtins.property
@@ -164,7 +141,7 @@ class EventFilter(_message.Message):
         types: _abc.Iterable[_builtins.str] | None = ...,
         asset_keys: _abc.Iterable[_values_pb2.AssetKey] | None = ...,
         run_ids: _abc.Iterable[_builtins.str] | None = ...,
-        partitions: _abc.Iterable[Global___PartitionKey] | None = ...,
+        partitions: _abc.Iterable[_partitions_pb2.PartitionKey] | None = ...,
         after_id: _builtins.int | None = ...,
         before_id: _builtins.int | None = ...,
         after: _timestamp_pb2.Timestamp | None = ...,
@@ -684,6 +661,7 @@ class RunRecord(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     STATUS_REASON_FIELD_NUMBER: _builtins.int
     LAUNCH_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    PARTITION_END_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Its id."""
     location: _builtins.str
@@ -733,7 +711,7 @@ class RunRecord(_message.Message):
         """Its steps, when only some were asked for."""
 
     @_builtins.property
-    def partition(self) -> Global___PartitionKey:
+    def partition(self) -> _partitions_pb2.PartitionKey:
         """Its partition."""
 
     @_builtins.property
@@ -772,6 +750,10 @@ class RunRecord(_message.Message):
     def error(self) -> _errors_pb2.ErrorInfo:
         """Why it failed."""
 
+    @_builtins.property
+    def partition_end(self) -> _partitions_pb2.PartitionKey:
+        """The last partition of a range that begins with `partition`; absent when there is one partition, or none."""
+
     def __init__(
         self,
         *,
@@ -782,7 +764,7 @@ class RunRecord(_message.Message):
         asset_keys: _abc.Iterable[_values_pb2.AssetKey] | None = ...,
         check_keys: _abc.Iterable[_values_pb2.AssetCheckKey] | None = ...,
         step_keys: _abc.Iterable[_builtins.str] | None = ...,
-        partition: Global___PartitionKey | None = ...,
+        partition: _partitions_pb2.PartitionKey | None = ...,
         config: _values_pb2.Struct | None = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         status: _values_pb2.RunStatus.ValueType = ...,
@@ -806,10 +788,11 @@ class RunRecord(_message.Message):
         error: _errors_pb2.ErrorInfo | None = ...,
         status_reason: _builtins.str | None = ...,
         launch_attempts: _builtins.int = ...,
+        partition_end: _partitions_pb2.PartitionKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "_run_key", b"_run_key", "_server_id", b"_server_id", "_status_reason", b"_status_reason", "_tick_id", b"_tick_id", "_trigger_name", b"_trigger_name", "claimed_at", b"claimed_at", "config", b"config", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "job_name", b"job_name", "not_before", b"not_before", "parent_run_id", b"parent_run_id", "partition", b"partition", "root_run_id", b"root_run_id", "run_key", b"run_key", "server_id", b"server_id", "started_at", b"started_at", "status_reason", b"status_reason", "tick_id", b"tick_id", "trigger_name", b"trigger_name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "_run_key", b"_run_key", "_server_id", b"_server_id", "_status_reason", b"_status_reason", "_tick_id", b"_tick_id", "_trigger_name", b"_trigger_name", "claimed_at", b"claimed_at", "config", b"config", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "job_name", b"job_name", "not_before", b"not_before", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "root_run_id", b"root_run_id", "run_key", b"run_key", "server_id", b"server_id", "started_at", b"started_at", "status_reason", b"status_reason", "tick_id", b"tick_id", "trigger_name", b"trigger_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "_run_key", b"_run_key", "_server_id", b"_server_id", "_status_reason", b"_status_reason", "_tick_id", b"_tick_id", "_trigger_name", b"_trigger_name", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "claimed_at", b"claimed_at", "config", b"config", "created_at", b"created_at", "digest", b"digest", "ended_at", b"ended_at", "epoch", b"epoch", "error", b"error", "inherited", b"inherited", "job_name", b"job_name", "last_seq", b"last_seq", "launch_attempts", b"launch_attempts", "location", b"location", "not_before", b"not_before", "parent_run_id", b"parent_run_id", "partition", b"partition", "priority", b"priority", "retry_number", b"retry_number", "root_run_id", b"root_run_id", "run_id", b"run_id", "run_key", b"run_key", "server_id", b"server_id", "started_at", b"started_at", "status", b"status", "status_reason", b"status_reason", "step_keys", b"step_keys", "tags", b"tags", "tick_id", b"tick_id", "trigger_kind", b"trigger_kind", "trigger_name", b"trigger_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "_run_key", b"_run_key", "_server_id", b"_server_id", "_status_reason", b"_status_reason", "_tick_id", b"_tick_id", "_trigger_name", b"_trigger_name", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "claimed_at", b"claimed_at", "config", b"config", "created_at", b"created_at", "digest", b"digest", "ended_at", b"ended_at", "epoch", b"epoch", "error", b"error", "inherited", b"inherited", "job_name", b"job_name", "last_seq", b"last_seq", "launch_attempts", b"launch_attempts", "location", b"location", "not_before", b"not_before", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "priority", b"priority", "retry_number", b"retry_number", "root_run_id", b"root_run_id", "run_id", b"run_id", "run_key", b"run_key", "server_id", b"server_id", "started_at", b"started_at", "status", b"status", "status_reason", b"status_reason", "step_keys", b"step_keys", "tags", b"tags", "tick_id", b"tick_id", "trigger_kind", b"trigger_kind", "trigger_name", b"trigger_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__job_name: _TypeAlias = _typing.Literal["job_name"]  # noqa: Y015
     _WhichOneofArgType__job_name: _TypeAlias = _typing.Literal["_job_name", b"_job_name"]  # noqa: Y015
@@ -967,7 +950,7 @@ class HistoryAnswer(_message.Message):
         """Steps."""
 
     @_builtins.property
-    def partitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartitionKey]:
+    def partitions(self) -> _containers.RepeatedCompositeFieldContainer[_partitions_pb2.PartitionKey]:
         """Materialized partitions."""
 
     @_builtins.property
@@ -982,7 +965,7 @@ class HistoryAnswer(_message.Message):
         events: _abc.Iterable[Global___StoredEvent] | None = ...,
         runs: _abc.Iterable[Global___RunRecord] | None = ...,
         steps: _abc.Iterable[Global___StepRecord] | None = ...,
-        partitions: _abc.Iterable[Global___PartitionKey] | None = ...,
+        partitions: _abc.Iterable[_partitions_pb2.PartitionKey] | None = ...,
         asset_keys: _abc.Iterable[_values_pb2.AssetKey] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["latest", b"latest"]  # noqa: Y015

@@ -459,6 +459,30 @@ class AssetDepSnapshot(_message.Message):
 Global___AssetDepSnapshot: _TypeAlias = AssetDepSnapshot  # noqa: Y015
 
 @_typing.final
+class BackfillPolicy(_message.Message):
+    """How the partitions of a backfill are shared out among runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_PARTITIONS_PER_RUN_FIELD_NUMBER: _builtins.int
+    max_partitions_per_run: _builtins.int
+    """Neighbours that one run covers as a range, at most; absent: all of them."""
+    def __init__(
+        self,
+        *,
+        max_partitions_per_run: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_partitions_per_run", b"_max_partitions_per_run", "max_partitions_per_run", b"max_partitions_per_run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_partitions_per_run", b"_max_partitions_per_run", "max_partitions_per_run", b"max_partitions_per_run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_partitions_per_run: _TypeAlias = _typing.Literal["max_partitions_per_run"]  # noqa: Y015
+    _WhichOneofArgType__max_partitions_per_run: _TypeAlias = _typing.Literal["_max_partitions_per_run", b"_max_partitions_per_run"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_partitions_per_run) -> _WhichOneofReturnType__max_partitions_per_run | None: ...
+
+Global___BackfillPolicy: _TypeAlias = BackfillPolicy  # noqa: Y015
+
+@_typing.final
 class AssetSnapshot(_message.Message):
     """An asset."""
 
@@ -507,6 +531,7 @@ class AssetSnapshot(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     AUTOMATION_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
+    BACKFILL_FIELD_NUMBER: _builtins.int
     execution: Global___AssetExecution.ValueType
     """How it comes to have new data."""
     description: _builtins.str
@@ -579,6 +604,10 @@ class AssetSnapshot(_message.Message):
     def freshness(self) -> _automation_pb2.Freshness:
         """Until when it must have been made anew."""
 
+    @_builtins.property
+    def backfill(self) -> Global___BackfillPolicy:
+        """How many partitions one run of a backfill covers; absent: one."""
+
     def __init__(
         self,
         *,
@@ -605,10 +634,11 @@ class AssetSnapshot(_message.Message):
         source: _values_pb2.SourceRef | None = ...,
         automation: _automation_pb2.Condition | None = ...,
         freshness: _automation_pb2.Freshness | None = ...,
+        backfill: Global___BackfillPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_code_version", b"_code_version", "_description", b"_description", "_op_name", b"_op_name", "_output_name", b"_output_name", "_pool", b"_pool", "_type_name", b"_type_name", "automation", b"automation", "code_version", b"code_version", "config_schema", b"config_schema", "description", b"description", "freshness", b"freshness", "key", b"key", "op_name", b"op_name", "output_name", b"output_name", "partitions", b"partitions", "pool", b"pool", "retry_policy", b"retry_policy", "source", b"source", "type_name", b"type_name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code_version", b"_code_version", "_description", b"_description", "_op_name", b"_op_name", "_output_name", b"_output_name", "_pool", b"_pool", "_type_name", b"_type_name", "automation", b"automation", "backfill", b"backfill", "code_version", b"code_version", "config_schema", b"config_schema", "description", b"description", "freshness", b"freshness", "key", b"key", "op_name", b"op_name", "output_name", b"output_name", "partitions", b"partitions", "pool", b"pool", "retry_policy", b"retry_policy", "source", b"source", "type_name", b"type_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code_version", b"_code_version", "_description", b"_description", "_op_name", b"_op_name", "_output_name", b"_output_name", "_pool", b"_pool", "_type_name", b"_type_name", "automation", b"automation", "can_subset", b"can_subset", "code_version", b"code_version", "config_schema", b"config_schema", "deps", b"deps", "description", b"description", "execution", b"execution", "freshness", b"freshness", "group", b"group", "io_manager_key", b"io_manager_key", "key", b"key", "kinds", b"kinds", "metadata", b"metadata", "op_name", b"op_name", "output_name", b"output_name", "owners", b"owners", "partitions", b"partitions", "pool", b"pool", "resource_keys", b"resource_keys", "retry_policy", b"retry_policy", "source", b"source", "tags", b"tags", "type_name", b"type_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code_version", b"_code_version", "_description", b"_description", "_op_name", b"_op_name", "_output_name", b"_output_name", "_pool", b"_pool", "_type_name", b"_type_name", "automation", b"automation", "backfill", b"backfill", "can_subset", b"can_subset", "code_version", b"code_version", "config_schema", b"config_schema", "deps", b"deps", "description", b"description", "execution", b"execution", "freshness", b"freshness", "group", b"group", "io_manager_key", b"io_manager_key", "key", b"key", "kinds", b"kinds", "metadata", b"metadata", "op_name", b"op_name", "output_name", b"output_name", "owners", b"owners", "partitions", b"partitions", "pool", b"pool", "resource_keys", b"resource_keys", "retry_policy", b"retry_policy", "source", b"source", "tags", b"tags", "type_name", b"type_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__code_version: _TypeAlias = _typing.Literal["code_version"]  # noqa: Y015
     _WhichOneofArgType__code_version: _TypeAlias = _typing.Literal["_code_version", b"_code_version"]  # noqa: Y015

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dagwright_shared.decide import queue
-from dagwright_shared.model import partitions
+from dagwright_shared.model import partitions, ranges
 from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem
 from dagwright_shared.model.keys import Digest, RunId, format_partition
 from dagwright_shared.model.partitions import DynamicKeys, Partitions
@@ -113,6 +113,7 @@ def _new_run(
         asset_keys=target.asset_keys or (job.asset_keys if job else ()),
         check_keys=target.check_keys or (job.check_keys if job and not target.asset_keys else ()),
         partition=request.partition,
+        partition_end=request.partition_end,
         config=request.config,
         tags=tags,
         trigger=Trigger(kind=asker.kind, name=asker.name, tick_id=asker.tick_id),
@@ -152,7 +153,14 @@ def _check_partition(request: RunRequestData, definition: Partitions | None, now
             problem = Problem(path="partition", message="what is launched is not partitioned", value=text)
             raise InvalidRequestError(f"Partition {text!r} was asked for, but what is launched is not partitioned", problems=[problem])
         return
-    if not partitions.contains(definition, request.partition, now, dynamic):
-        expected = partitions.describe(definition)
+    expected = partitions.describe(definition)
+    try:
+        found = ranges.keys_between(definition, request.partition, request.partition_end or request.partition, now, dynamic)
+    except LookupError as error:
+        text = format_partition(error.args[0])
         problem = Problem(path="partition", message="there is no such partition", value=text, expected=expected)
-        raise InvalidRequestError(f"There is no partition {text!r} ({expected})", problems=[problem])
+        raise InvalidRequestError(f"There is no partition {text!r} ({expected})", problems=[problem]) from None
+    if not found:
+        text = ranges.format_range(request.partition, request.partition_end)
+        problem = Problem(path="partition", message="the range ends before it begins", value=text, expected=expected)
+        raise InvalidRequestError(f"The range of partitions {text} ends before it begins ({expected})", problems=[problem])

@@ -121,6 +121,7 @@ def again(
         check_keys=run.check_keys,
         step_keys=step_keys,
         partition=run.partition,
+        partition_end=run.partition_end,
         config=run.config,
         tags=run.tags,
         trigger=trigger,

@@ -99,6 +99,14 @@ def simple_keys(definition: SimplePartitions, now: datetime, dynamic: DynamicKey
             assert_never(definition)
 
 
+def simple_keys_at(definition: SimplePartitions, start: int, end: int, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> Sequence[str]:
+    """The keys at the places from `start` up to and without `end`, without naming all the others."""
+    if isinstance(definition, TimeWindowPartitions):
+        tz = cron.zone(definition.timezone)
+        return [_name(definition, begin.astimezone(tz)) for begin in window_starts(definition, now)[start:end]]
+    return simple_keys(definition, now, dynamic)[start:end]
+
+
 def count(definition: Partitions, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> int:
     """How many keys exist at `now`."""
     match definition:

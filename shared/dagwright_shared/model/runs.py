@@ -111,6 +111,9 @@ class NewRun:
     step_keys: tuple[StepKey, ...] = ()
     """Only these steps; empty means all."""
     partition: PartitionKey = UNPARTITIONED
+    """The one partition, or the first one of a range."""
+    partition_end: PartitionKey | None = None
+    """The last partition of a range, included; None: the run is not of a range."""
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     trigger: Trigger = Trigger(kind=TriggerKind.API)
@@ -180,6 +183,7 @@ class Run:
     """Why it waits, was requeued or failed, in words, where there is something to say."""
     launch_attempts: int = 0
     """How often it was claimed."""
+    partition_end: PartitionKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +208,7 @@ class LaunchSpec:
     """The number that the worker gives its first event."""
     log_limit_bytes: int
     """Cap on captured output for each step and stream."""
+    partition_end: PartitionKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,6 +98,14 @@ class AssetDepSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillPolicyData:
+    """How the partitions of a backfill are shared out among runs."""
+
+    max_partitions_per_run: int | None = 1
+    """Neighbours that one run covers as a range, at most; None: all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssetSnapshot:
     key: AssetKey
     execution: AssetExecution = AssetExecution.MATERIALIZE
@@ -127,6 +135,8 @@ class AssetSnapshot:
     """When it is requested without anybody asking."""
     freshness: Freshness | None = None
     """Until when it must have been made anew."""
+    backfill: BackfillPolicyData | None = None
+    """How many partitions one run of a backfill covers; None: one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,8 @@ class RunRequestData:
     asset_keys: tuple[AssetKey, ...] = ()
     check_keys: tuple[AssetCheckKey, ...] = ()
     partition: PartitionKey = UNPARTITIONED
+    partition_end: PartitionKey | None = None
+    """The last partition of a range that begins with `partition`; None: one partition."""
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -116,4 +118,5 @@ class PlanQuestion:
     check_keys: tuple[AssetCheckKey, ...] = ()
     step_keys: tuple[str, ...] = ()
     partition: PartitionKey = UNPARTITIONED
+    partition_end: PartitionKey | None = None
     config: Mapping[str, JsonValue] = field(default_factory=dict)

@@ -221,6 +221,7 @@ def launch_spec(run: Run, log_limit_bytes: int) -> LaunchSpec:
         check_keys=run.check_keys,
         step_keys=run.step_keys,
         partition=run.partition,
+        partition_end=run.partition_end,
         config=run.config,
         tags=run.tags,
         parent_run_id=run.parent_run_id,
@@ -252,6 +253,7 @@ def from_row(row: Any) -> Run:
         check_keys=tuple(AssetCheckKey.from_user_string(key) for key in row.check_keys),
         step_keys=tuple(StepKey(key) for key in row.step_keys),
         partition=tuple(row.partition),
+        partition_end=None if row.partition_end is None else tuple(row.partition_end),
         config=row.config,
         tags=row.tags,
         status=RunStatus(row.status),
@@ -307,6 +309,7 @@ def _new_row(run: NewRun) -> dict[str, Any]:
         "check_keys": [key.to_user_string() for key in run.check_keys],
         "step_keys": run.step_keys,
         "partition": run.partition,
+        "partition_end": run.partition_end,
         "config": run.config,
         "tags": run.tags,
         "trigger_kind": run.trigger.kind,
@@ -345,8 +348,9 @@ def _quoted(statuses: Collection[RunStatus]) -> str:
 
 
 _NEW_COLUMNS = (
-    "run_id", "location", "digest", "job_name", "asset_keys", "check_keys", "step_keys", "partition", "config", "tags", "trigger_kind",
-    "trigger_name", "tick_id", "priority", "run_key", "parent_run_id", "root_run_id", "inherited", "retry_number", "not_before",
+    "run_id", "location", "digest", "job_name", "asset_keys", "check_keys", "step_keys", "partition", "partition_end", "config",
+    "tags", "trigger_kind", "trigger_name", "tick_id", "priority", "run_key", "parent_run_id", "root_run_id", "inherited",
+    "retry_number", "not_before",
 )  # fmt: skip
 _ENQUEUE = text(f"""
 INSERT INTO runs ({", ".join(_NEW_COLUMNS)}) SELECT {", ".join(_NEW_COLUMNS)} FROM {json_rows.source(_runs, _NEW_COLUMNS)}

@@ -159,6 +159,7 @@ runs = Table(
     Column("check_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("step_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     _partition(),
+    Column("partition_end", ARRAY(Text), comment="the last one of a range of partitions; NULL: not a range"),
     _json("config", default="{}"),
     _json("tags", default="{}"),
     Column("status", Text, nullable=False, server_default="QUEUED"),
@@ -200,6 +201,10 @@ runs = Table(
     CheckConstraint(f"(status IN ({_quoted(FINAL)})) = (ended_at IS NOT NULL)", name="ended_when_final"),
     CheckConstraint(f"status NOT IN ({_quoted(ACTIVE)}) OR epoch > 0", name="claimed_when_active"),
     CheckConstraint("status <> 'STARTED' OR started_at IS NOT NULL", name="started_at_known"),
+    CheckConstraint(
+        "partition_end IS NULL OR (cardinality(partition) > 0 AND cardinality(partition_end) = cardinality(partition))",
+        name="range_has_both_ends",
+    ),
     Index("uq_runs_run_key", "run_key", unique=True, postgresql_where=text("run_key IS NOT NULL")),
     Index("ix_runs_newest", desc("created_at"), desc("run_id")),
     Index("ix_runs_status", "status", desc("created_at"), desc("run_id")),

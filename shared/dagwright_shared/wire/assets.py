@@ -10,6 +10,7 @@ from dagwright_shared.model.snapshot import (
     AssetDepSnapshot,
     AssetExecution,
     AssetSnapshot,
+    BackfillPolicyData,
     Backoff,
     CheckSnapshot,
     DimensionMappingData,
@@ -146,6 +147,7 @@ def encode_asset(asset: AssetSnapshot) -> pb.AssetSnapshot:
         source=encode_source(asset.source),
         automation=encode_condition(asset.automation) if asset.automation else None,
         freshness=encode_freshness(asset.freshness) if asset.freshness else None,
+        backfill=pb.BackfillPolicy(max_partitions_per_run=asset.backfill.max_partitions_per_run) if asset.backfill else None,
     )
 
 
@@ -174,7 +176,12 @@ def decode_asset(message: pb.AssetSnapshot) -> AssetSnapshot:
         source=decode_source(message.source) if message.HasField("source") else None,
         automation=decode_condition(message.automation) if message.HasField("automation") else None,
         freshness=decode_freshness(message.freshness) if message.HasField("freshness") else None,
+        backfill=_decode_backfill(message.backfill) if message.HasField("backfill") else None,
     )
+
+
+def _decode_backfill(message: pb.BackfillPolicy) -> BackfillPolicyData:
+    return BackfillPolicyData(max_partitions_per_run=optional(message, "max_partitions_per_run"))
 
 
 def encode_check(check: CheckSnapshot) -> pb.CheckSnapshot:

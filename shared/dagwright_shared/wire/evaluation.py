@@ -23,6 +23,7 @@ from dagwright_shared.model.ticks import (
     SensorQuestion,
 )
 from dagwright_shared.wire.events import decode_planned_step, encode_planned_step
+from dagwright_shared.wire.partitions import decode_partition_end, encode_partition_end
 from dagwright_shared.wire.values import (
     decode_asset_keys,
     decode_check_keys,
@@ -47,6 +48,7 @@ def encode_question(question: PlanQuestion) -> pb.PlanQuestion:
         check_keys=map(encode_check_key, question.check_keys),
         step_keys=question.step_keys,
         partition=question.partition,
+        partition_end=encode_partition_end(question.partition_end),
         config=encode_struct(question.config),
     )
 
@@ -59,6 +61,7 @@ def decode_question(message: pb.PlanQuestion) -> PlanQuestion:
             check_keys=decode_check_keys(message.check_keys),
             step_keys=tuple(message.step_keys),
             partition=tuple(message.partition),
+            partition_end=decode_partition_end(message),
             config=decode_struct(message.config),
         )
 
@@ -182,6 +185,7 @@ def encode_run_request(request: RunRequestData) -> pb.RunRequest:
         asset_keys=map(encode_asset_key, request.asset_keys),
         check_keys=map(encode_check_key, request.check_keys),
         partition=request.partition,
+        partition_end=encode_partition_end(request.partition_end),
         config=encode_struct(request.config),
         tags=request.tags,
     )
@@ -194,6 +198,7 @@ def decode_run_request(message: pb.RunRequest) -> RunRequestData:
         asset_keys=decode_asset_keys(message.asset_keys),
         check_keys=decode_check_keys(message.check_keys),
         partition=tuple(message.partition),
+        partition_end=decode_partition_end(message),
         config=decode_struct(message.config),
         tags=dict(message.tags),
     )
@@ -217,6 +222,7 @@ def encode_launch_spec(spec: LaunchSpec) -> pb.LaunchSpec:
         check_keys=map(encode_check_key, spec.check_keys),
         step_keys=spec.step_keys,
         partition=spec.partition,
+        partition_end=encode_partition_end(spec.partition_end),
         config=encode_struct(spec.config),
         tags=spec.tags,
         parent_run_id=spec.parent_run_id,
@@ -239,6 +245,7 @@ def decode_launch_spec(message: pb.LaunchSpec) -> LaunchSpec:
             check_keys=decode_check_keys(message.check_keys),
             step_keys=cast("tuple[StepKey, ...]", tuple(message.step_keys)),
             partition=tuple(message.partition),
+            partition_end=decode_partition_end(message),
             config=decode_struct(message.config),
             tags=dict(message.tags),
             parent_run_id=optional(message, "parent_run_id"),

@@ -26,7 +26,6 @@ from dagwright_shared.model.history import (
 from dagwright_shared.model.keys import (
     Digest,
     LocationName,
-    PartitionKey,
     RunId,
     StepKey,
 )
@@ -39,6 +38,7 @@ from dagwright_shared.model.runs import (
 )
 from dagwright_shared.wire.errors import decode_error, encode_error
 from dagwright_shared.wire.events import decode_event, encode_event
+from dagwright_shared.wire.partitions import decode_partition_end, encode_key, encode_partition_end
 from dagwright_shared.wire.snapshot import decode_run_status, encode_run_status
 from dagwright_shared.wire.values import (
     decode_asset_key,
@@ -65,7 +65,7 @@ def _question(question: HistoryQuestion) -> pb.HistoryQuestion:
         case LatestQuestion():
             latest = pb.LatestQuestion(
                 asset_key=encode_asset_key(question.asset_key),
-                partition=_key(question.partition),
+                partition=encode_key(question.partition),
             )
             return pb.HistoryQuestion(latest=latest)
         case DynamicKeysQuestion():
@@ -75,7 +75,7 @@ def _question(question: HistoryQuestion) -> pb.HistoryQuestion:
                 types=question.types,
                 asset_keys=map(encode_asset_key, question.asset_keys),
                 run_ids=question.run_ids,
-                partitions=map(_key, question.partitions),
+                partitions=map(encode_key, question.partitions),
                 after_id=question.after_id,
                 before_id=question.before_id,
                 after=_time(question.after),
@@ -155,7 +155,7 @@ def encode_answer(answer: HistoryAnswer) -> bytes:
         events=map(_stored, answer.events),
         runs=map(encode_run, answer.runs),
         steps=map(_step, answer.steps),
-        partitions=map(_key, answer.partitions),
+        partitions=map(encode_key, answer.partitions),
         asset_keys=map(encode_asset_key, answer.asset_keys),
     ).SerializeToString()
 
@@ -187,7 +187,8 @@ def encode_run(run: Run) -> pb.RunRecord:
         asset_keys=map(encode_asset_key, run.asset_keys),
         check_keys=map(encode_check_key, run.check_keys),
         step_keys=run.step_keys,
-        partition=_key(run.partition),
+        partition=encode_key(run.partition),
+        partition_end=encode_partition_end(run.partition_end),
         config=encode_struct(run.config),
         tags=run.tags,
         status=encode_run_status(run.status),
@@ -224,6 +225,7 @@ def decode_run(message: pb.RunRecord) -> Run:
         check_keys=decode_check_keys(message.check_keys),
         step_keys=tuple(map(StepKey, message.step_keys)),
         partition=tuple(message.partition.components),
+        partition_end=decode_partition_end(message),
         config=decode_struct(message.config),
         tags=dict(message.tags),
         status=decode_run_status(message.status),
@@ -351,10 +353,6 @@ def _read_step(message: pb.StepRecord) -> StepRecord:
         peak_memory_bytes=optional(message, "peak_memory_bytes"),
         error=decode_error(message.error) if message.HasField("error") else None,
     )
-
-
-def _key(partition: PartitionKey) -> pb.PartitionKey:
-    return pb.PartitionKey(components=partition)
 
 
 def _time(moment: datetime | None) -> Timestamp | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TypeVar, assert_never
+from typing import Any, TypeVar, assert_never
 
 from dagwright_api.v1 import partitions_pb2 as pb
+from dagwright_shared.model.keys import PartitionKey
 from dagwright_shared.model.partitions import (
     DynamicPartitions,
     MultiPartitions,
@@ -17,6 +18,19 @@ from dagwright_shared.model.partitions import (
 from dagwright_shared.wire.values import decode_time, encode_time, too_new
 
 _M = TypeVar("_M", pb.Partitions, pb.SimplePartitions)
+
+
+def encode_key(key: PartitionKey) -> pb.PartitionKey:
+    return pb.PartitionKey(components=key)
+
+
+def encode_partition_end(end: PartitionKey | None) -> pb.PartitionKey | None:
+    return None if end is None else encode_key(end)
+
+
+def decode_partition_end(message: Any) -> PartitionKey | None:
+    """The last partition of the range that a message with the field `partition_end` tells of, if it does."""
+    return tuple(message.partition_end.components) if message.HasField("partition_end") else None
 
 
 @lru_cache(maxsize=512)

@@ -294,3 +294,19 @@ def test_database_clock(conn: Connection) -> None:
     before = conn.execute(text("SELECT clock_timestamp()")).scalar_one()
     first, second = queued(conn), queued(conn)
     assert before < got(conn, first).created_at < got(conn, second).created_at
+
+
+def test_a_run_keeps_its_range_of_partitions(conn: Connection) -> None:
+    run = new_run(partition=("2013-01-01",), partition_end=("2013-01-31",))
+    runs.enqueue(conn, [run, new_run(partition=("2013-01-01",))])
+    found = {got(conn, other.run_id).partition_end for other in run_list.list_page(conn).items}
+    assert found == {("2013-01-31",), None}
+    (claimed_run,) = (r for r in runs.claim(conn, limit=2, lease_seconds=1) if r.run_id == run.run_id)
+    spec = runs.launch_spec(claimed_run, 1)
+    assert (spec.partition, spec.partition_end) == (("2013-01-01",), ("2013-01-31",))
+
+
+@pytest.mark.parametrize("ends", [((), ("b",)), (("a",), ()), (("a",), ("b", "c"))])
+def test_half_a_range_is_refused(conn: Connection, ends: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
+    with pytest.raises(IntegrityError, match="range_has_both_ends"):
+        runs.enqueue(conn, [new_run(partition=ends[0], partition_end=ends[1])])

@@ -55,6 +55,11 @@ def test_a_job_of_assets_names_them() -> None:
     assert (run.asset_keys, run.check_keys, run.partition) == ((A,), (CHECK,), ("eu",))
 
 
+def test_a_range_of_partitions() -> None:
+    (run,) = runs(RunRequestData(partition=("eu",), partition_end=("us",)), targets=(ASSETS,))
+    assert (run.partition, run.partition_end) == (("eu",), ("us",))
+
+
 @pytest.mark.parametrize(
     ("kind", "keys", "expected"),
     [
@@ -80,6 +85,8 @@ def test_run_keys(kind: TriggerKind, keys: list[str | None], expected: list[str]
         (RunRequestData(asset_keys=(B,)), (ASSETS,), NotFoundError, "asset 'b' in job 'assets'"),
         (RunRequestData(partition=("asia",)), (ASSETS,), InvalidRequestError, "no partition 'asia' (2 static keys)"),
         (RunRequestData(partition=("eu",)), (OPS,), InvalidRequestError, "not partitioned"),
+        (RunRequestData(partition=("eu",), partition_end=("asia",)), (ASSETS,), InvalidRequestError, "no partition 'asia' (2 static keys)"),
+        (RunRequestData(partition=("us",), partition_end=("eu",)), (ASSETS,), InvalidRequestError, "us...eu ends before it begins"),
     ],
 )
 def test_what_does_not_fit(asked: RunRequestData, targets: tuple[TriggerTarget, ...], error: type[Exception], words: str) -> None:
