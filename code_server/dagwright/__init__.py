@@ -97,7 +97,7 @@ _MODULES = {
     ),
     "dagwright.authoring.results": (
         "AssetCheckResult AssetCheckSeverity AssetMaterialization AssetObservation DataVersion DataVersionsByPartition "
-        "DynamicOutput MaterializeResult ObserveResult Output"
+        "DynamicOutput ExpectationResult MaterializeResult ObserveResult Output"
     ),
     "dagwright.authoring.run_sensors": (
         "CodeLocationSelector JobSelector RepositorySelector RunFailureSensorContext RunStatusSensorContext "
@@ -115,9 +115,10 @@ _MODULES = {
         "DailyPartitionsDefinition HourlyPartitionsDefinition MonthlyPartitionsDefinition ScheduleType "
         "TimeWindowPartitionsDefinition WeeklyPartitionsDefinition"
     ),
+    "dagwright.authoring.type_loaders": "TypeLoader dagster_type_loader",
     "dagwright.authoring.value_types": (
-        "PythonClassType TypeCheck TypeCheckError ValueType check_dagster_type make_python_type_usable_as_dagster_type "
-        "usable_as_dagster_type"
+        "Dict List Optional PythonClassType Set Tuple TypeCheck TypeCheckError ValueType check_dagster_type "
+        "make_python_type_usable_as_dagster_type usable_as_dagster_type"
     ),
     "dagwright.authoring.warning_classes": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
     # Values that every process knows.
@@ -200,6 +201,9 @@ _ALIASES = {
     "DagsterType": "ValueType",
     "DagsterTypeCheckDidNotPass": "TypeCheckError",
     "DagsterTypeCheckError": "TypeCheckError",
+    "DagsterTypeLoader": "TypeLoader",
+    "DagsterTypeLoaderContext": "OpExecutionContext",
+    "TypeCheckContext": "OpExecutionContext",
     "DagsterUserCodeExecutionError": "UserCodeError",
     "PythonObjectDagsterType": "PythonClassType",
 }

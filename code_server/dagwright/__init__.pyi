@@ -191,6 +191,7 @@ from dagwright.authoring.results import AssetObservation as AssetObservation
 from dagwright.authoring.results import DataVersion as DataVersion
 from dagwright.authoring.results import DataVersionsByPartition as DataVersionsByPartition
 from dagwright.authoring.results import DynamicOutput as DynamicOutput
+from dagwright.authoring.results import ExpectationResult as ExpectationResult
 from dagwright.authoring.results import MaterializeResult as MaterializeResult
 from dagwright.authoring.results import ObserveResult as ObserveResult
 from dagwright.authoring.results import Output as Output
@@ -228,7 +229,14 @@ from dagwright.authoring.time_partitions import MonthlyPartitionsDefinition as M
 from dagwright.authoring.time_partitions import ScheduleType as ScheduleType
 from dagwright.authoring.time_partitions import TimeWindowPartitionsDefinition as TimeWindowPartitionsDefinition
 from dagwright.authoring.time_partitions import WeeklyPartitionsDefinition as WeeklyPartitionsDefinition
+from dagwright.authoring.type_loaders import TypeLoader as TypeLoader
+from dagwright.authoring.type_loaders import dagster_type_loader as dagster_type_loader
+from dagwright.authoring.value_types import Dict as Dict
+from dagwright.authoring.value_types import List as List
+from dagwright.authoring.value_types import Optional as Optional
 from dagwright.authoring.value_types import PythonClassType as PythonClassType
+from dagwright.authoring.value_types import Set as Set
+from dagwright.authoring.value_types import Tuple as Tuple
 from dagwright.authoring.value_types import TypeCheck as TypeCheck
 from dagwright.authoring.value_types import TypeCheckError as TypeCheckError
 from dagwright.authoring.value_types import ValueType as ValueType
@@ -382,11 +390,14 @@ DagsterStepOutputNotFoundError = OutputError
 DagsterType = ValueType
 DagsterTypeCheckDidNotPass = TypeCheckError
 DagsterTypeCheckError = TypeCheckError
+DagsterTypeLoader = TypeLoader
+DagsterTypeLoaderContext = OpExecutionContext
 DagsterUnknownPartitionError = InvalidRequestError
 DagsterUnknownResourceError = UnknownResourceError
 DagsterUnmetExecutorRequirementsError = DefinitionError
 DagsterUserCodeExecutionError = UserCodeError
 LegacyFreshnessPolicy = FreshnessPolicy
 PythonObjectDagsterType = PythonClassType
+TypeCheckContext = OpExecutionContext
 
 __version__: str

@@ -293,9 +293,11 @@ def execute_job_in_process(
     definitions = definitions if definitions is not None else job.origin
     if definitions is None:
         definitions = Definitions(jobs=[job], resources=dict(resources or {}))
+    resolved = definitions.resolve()
     with tempfile.TemporaryDirectory(prefix="dagwright-") as directory:
-        resolved = definitions.resolve()
-        given = {"io_manager": FilesystemIOManager(base_dir=directory), **resolved.resources, **job.resource_defs, **(resources or {})}
+        # Ops may hand on what cannot be written; assets are loaded from files, as they are elsewhere.
+        default = InMemoryIOManager() if job.graph is not None else FilesystemIOManager(base_dir=directory)
+        given = {"io_manager": default, **resolved.resources, **job.resource_defs, **(resources or {})}
         keys = [naming.asset_key(key, "asset_selection") for key in asset_selection or ()]
         target: dict[str, Any] = {"job_name": job.name, "asset_keys": keys}
         plan = _plan(resolved, given, run_config, partition_key, **target)

@@ -62,6 +62,13 @@ INTENDED: Mapping[str, Intended] = {
             "inner": "p__looks",
         },
     ),
+    "io_managers.case_built_contexts": Intended(
+        "Of a context that a test builds, what was not given has a default name; Dagster raises where it is read.", 7
+    ),
+    "types.case_python_types": Intended(
+        "A whole number is accepted where a float is declared, as type checkers do; Dagster fails the step.",
+        [True, False, True, False, True, False, True],
+    ),
     "keys_and_specs.case_key_as_text": Intended(
         "A key in a message or an f-string reads as people write it; repr() is Dagster's.", ["a/b", "AssetKey(['a', 'b'])"]
     ),

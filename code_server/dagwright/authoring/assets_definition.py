@@ -18,7 +18,6 @@ from dagwright.authoring.policies import BackfillPolicy
 from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetSpec
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-from dagwright_shared.model.metadata import Metadata
 from dagwright_shared.model.snapshot import AssetExecution
 
 _NODE_ASSETS = "dagwright.authoring.graph_assets"
@@ -107,7 +106,7 @@ class AssetsDefinition:
         return {spec.key: spec.group for spec in self.specs}
 
     @property
-    def metadata_by_key(self) -> Mapping[AssetKey, Metadata]:
+    def metadata_by_key(self) -> Mapping[AssetKey, Mapping[str, Any]]:
         return {spec.key: spec.metadata for spec in self.specs}
 
     @property
@@ -355,7 +354,7 @@ class AssetsDefinition:
         return importlib.import_module(_NODE_ASSETS).of_node(graph_def, **options)  # type: ignore[no-any-return]
 
     def with_keys(self, renamed: Mapping[AssetKey, AssetKey]) -> AssetsDefinition:
-        """The same computation under other keys; upstreams are renamed too."""
+        """The same computation under other keys; upstreams are renamed too. The op keeps its name, and so does run config."""
 
         def new(key: AssetKey) -> AssetKey:
             return renamed.get(key, key)
@@ -370,15 +369,8 @@ class AssetsDefinition:
             else spec.replace_attributes(key=new(spec.key), deps=deps(spec))
             for spec in self.specs
         )
-        op, graph = self.op, self.graph
-        if graph is not None and len(self.specs) == 1 and graph.name == naming.identifier(self.specs[0].key):
-            graph = replace(graph, name=naming.identifier(specs[0].key))
-        if op is not None and len(self.specs) == 1 and op.name == naming.identifier(self.specs[0].key):
-            op = op.renamed(naming.identifier(specs[0].key))
         return self._copy(
             specs=specs,
-            op=op,
-            graph=graph,
             keys_by_output_name={name: new(key) for name, key in self.keys_by_output_name.items()},
             keys_by_input_name={name: new(key) for name, key in self.keys_by_input_name.items()},
             partition_mappings={new(key): mapping for key, mapping in self.partition_mappings.items()},
@@ -388,6 +380,13 @@ class AssetsDefinition:
                 for name, spec in self.check_specs_by_output_name.items()
             },
         )
+
+    def named_by_key(self) -> AssetsDefinition:
+        """The same computation, its op named after its one asset."""
+        name = naming.identifier(self.key)
+        if self.graph is not None:
+            return self._copy(graph=replace(self.graph, name=name))
+        return self._copy(op=self.op.renamed(name) if self.op is not None else None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function directly, as a test does."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
-from dagwright.authoring import composition, naming, ops, signatures
+from dagwright.authoring import composition, naming, ops, signatures, value_types
 from dagwright.authoring import source as sources
 from dagwright.authoring.composition import Edge, GraphInput, Node, NodeOutput, OutputHandle
 from dagwright.authoring.config import RunConfig, config_dict
@@ -326,22 +326,18 @@ def check_connected(graph: GraphDefinition, what: str, values: Mapping[str, Any]
     _check_connected(graph, what, "")
 
 
-_FROM_CONFIG = (str, int, float, bool)
-"""Types of inputs whose values a run's config can hold."""
-
-
 def _check_connected(graph: GraphDefinition, what: str, prefix: str) -> None:
     for name, node in graph.nodes.items():
         edges = graph.dependencies.get(name, {})
         for key, given in node.definition.ins.items():
             if key in edges or given.has_default or given.is_nothing or given.asset_key is not None or given.input_manager_key is not None:
                 continue
-            if given.dagster_type in _FROM_CONFIG:
+            if value_types.fits_config(given.dagster_type):
                 continue  # the run's config may give it; planning tells when it does not
             raise DefinitionError(
                 f"{what}: the input {key!r} of {prefix}{name} is not connected",
                 source=node.definition.source or graph.source,
-                mend=f"pass it in the body: {name}({key}=...), or give the argument a default value",
+                mend=f"pass it in the body: {name}({key}=...), give the argument a default value, or its type a loader",
             )
         if isinstance(node.definition, GraphDefinition):
             _check_connected(node.definition, what, f"{prefix}{name}.")

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args, get_origin, overload
 
-from dagwright.authoring import composition, invocation, naming, signatures
+from dagwright.authoring import composition, invocation, naming, signatures, value_types
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import ConfigType
 from dagwright.authoring.configured import ConfiguredType
@@ -16,7 +16,7 @@ from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.results import NO_VALUE, DynamicOutput, MaterializeResult, ObserveResult, Output
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetKey
-from dagwright_shared.model.metadata import Metadata, normalize_metadata
+from dagwright_shared.model.metadata import Metadata, checked_metadata
 from dagwright_shared.model.snapshot import JsonSchema
 
 DEFAULT_OUTPUT = "result"
@@ -43,7 +43,7 @@ class In:
     dagster_type: Any
     description: str | None
     default_value: Any
-    metadata: Metadata
+    metadata: Mapping[str, Any]
     asset_key: AssetKey | None
     input_manager_key: str | None
 
@@ -60,7 +60,7 @@ class In:
             "dagster_type": dagster_type,
             "description": description,
             "default_value": default_value,
-            "metadata": normalize_metadata(metadata),
+            "metadata": checked_metadata(metadata),
             "asset_key": None if asset_key is None else naming.asset_key(asset_key, "In(asset_key=)"),
             "input_manager_key": input_manager_key,
         }
@@ -103,7 +103,7 @@ class Out:
     description: str | None
     is_required: bool
     io_manager_key: str
-    metadata: Metadata
+    metadata: Mapping[str, Any]
     code_version: str | None
 
     is_dynamic: typing.ClassVar[bool] = False
@@ -122,7 +122,7 @@ class Out:
             "description": description,
             "is_required": is_required,
             "io_manager_key": io_manager_key or DEFAULT_IO_MANAGER,
-            "metadata": normalize_metadata(metadata),
+            "metadata": checked_metadata(metadata),
             "code_version": code_version,
         }
         for name, value in values.items():
@@ -374,7 +374,7 @@ def build(
         config_type=config,
         config_param=signature.config_param,
         resource_params=signature.resource_params,
-        required_resource_keys=frozenset(keys) | frozenset(signature.resource_params.values()),
+        required_resource_keys=frozenset(keys) | frozenset(signature.resource_params.values()) | _of_types(fields),
         context_param=signature.context_param,
         takes_any=signature.takes_any,
         is_generator=signature.is_generator,
@@ -384,6 +384,12 @@ def build(
         source=source,
         **fields,
     )
+
+
+def _of_types(ports: Mapping[str, Any]) -> frozenset[str]:
+    """Resources that the types of inputs and outputs need for their checks and loaders."""
+    types = (value_types.own_type(port.dagster_type) for port in (*ports["ins"].values(), *ports["outs"].values()))
+    return frozenset(key for each in types if each is not None for key in each.required_resource_keys)
 
 
 def infer_ins(signature: signatures.Signature, declared: Mapping[str, In], what: str, source: SourceRef | None) -> dict[str, In]:

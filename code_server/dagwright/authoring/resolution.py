@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -159,6 +160,7 @@ def resolve(
     """
     assets = _distinct(assets)
     checks = _distinct(checks)
+    assets = _named_apart(assets)
     known = _unique_keys(assets)
     assets = _connect(assets, known)
     _unique_checks(assets, checks, known)
@@ -199,6 +201,12 @@ def _distinct(items: Iterable[Any]) -> tuple[Any, ...]:
 
 
 # ---- assets
+
+
+def _named_apart(assets: Sequence[AssetsDefinition]) -> tuple[AssetsDefinition, ...]:
+    """Assets whose ops have the same name, as those of two folders that were loaded under different prefixes, are named by their keys."""
+    count = Counter(each.name for each in assets if each.is_executable)
+    return tuple(each.named_by_key() if each.is_executable and count[each.name] > 1 and len(each.specs) == 1 else each for each in assets)
 
 
 def _unique_keys(assets: Sequence[AssetsDefinition]) -> dict[AssetKey, AssetsDefinition]:

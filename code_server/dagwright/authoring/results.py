@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from dagwright.authoring import naming
 from dagwright_shared.model.events import Severity as AssetCheckSeverity
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-from dagwright_shared.model.metadata import Metadata, normalize_metadata
+from dagwright_shared.model.metadata import Metadata, checked_metadata, normalize_metadata
 
 __all__ = [
     "NO_VALUE",
@@ -20,6 +20,7 @@ __all__ = [
     "DataVersion",
     "DataVersionsByPartition",
     "DynamicOutput",
+    "ExpectationResult",
     "MaterializeResult",
     "NoValue",
     "ObserveResult",
@@ -180,12 +181,6 @@ class AssetCheckResult:
         )
 
 
-def _checked(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Metadata as it was given, of which it is certain that it can be wrapped."""
-    normalize_metadata(metadata)
-    return dict(metadata or {})
-
-
 @dataclass(frozen=True, slots=True, init=False)
 class MaterializeResult(Generic[T]):
     """An asset function's word that it has stored the asset itself, with metadata about it.
@@ -224,7 +219,7 @@ class MaterializeResult(Generic[T]):
         _set(
             self,
             asset_key=None if asset_key is None else naming.asset_key(asset_key, "MaterializeResult"),
-            metadata=_checked(metadata),
+            metadata=checked_metadata(metadata),
             check_results=tuple(check_results or ()),
             data_version=data_version,
             tags=dict(tags or {}),
@@ -255,7 +250,7 @@ class ObserveResult:
         _set(
             self,
             asset_key=None if asset_key is None else naming.asset_key(asset_key, "ObserveResult"),
-            metadata=_checked(metadata),
+            metadata=checked_metadata(metadata),
             check_results=tuple(check_results or ()),
             data_version=data_version,
             tags=dict(tags or {}),
@@ -316,6 +311,39 @@ class AssetObservation:
             partition=partition,
             tags=dict(tags or {}),
         )
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class ExpectationResult:
+    """What an op found of its data's quality on the way; it is written to the run's log, and changes nothing else.
+
+    Args:
+        success: whether the data is as it should be.
+        label: what was looked at.
+        metadata: facts about it.
+
+    Example:
+        >>> ExpectationResult(success=True, label="no duplicates").label
+        'no duplicates'
+    """
+
+    success: bool
+    label: str
+    description: str | None
+    metadata: Metadata
+
+    def __init__(
+        self, success: bool, label: str | None = None, description: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        if not isinstance(success, bool):
+            raise TypeError(f"ExpectationResult: success is {success!r}, not a bool; write success=bool(...)")
+        _set(self, success=success, label=label or "result", description=description, metadata=normalize_metadata(metadata))
+
+    def as_text(self) -> str:
+        """One line for the log."""
+        facts = ", ".join(f"{key}: {getattr(value, 'value', None)}" for key, value in self.metadata.items())
+        verdict = f"expectation {self.label!r} " + ("holds" if self.success else "does not hold")
+        return "; ".join(part for part in (verdict, self.description, facts) if part)
 
 
 def check_key(result: AssetCheckResult, known: Sequence[AssetCheckKey]) -> AssetCheckKey:

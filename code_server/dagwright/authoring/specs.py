@@ -13,7 +13,7 @@ from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.results import NO_VALUE
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-from dagwright_shared.model.metadata import Metadata, normalize_metadata
+from dagwright_shared.model.metadata import checked_metadata
 
 _UNSET: Any = NO_VALUE
 
@@ -49,7 +49,7 @@ class AssetIn:
     """
 
     key: AssetKey | None
-    metadata: Metadata
+    metadata: Mapping[str, Any]
     key_prefix: tuple[str, ...]
     input_manager_key: str | None
     dagster_type: Any
@@ -68,7 +68,7 @@ class AssetIn:
             raise DefinitionError("AssetIn has both key and key_prefix", source=sources.of_caller(), mend="keep one of them")
         values = {
             "key": None if key is None else naming.asset_key(key, "AssetIn", sources.of_caller()),
-            "metadata": normalize_metadata(metadata),
+            "metadata": checked_metadata(metadata),
             "key_prefix": naming.key_prefix(key_prefix),
             "input_manager_key": input_manager_key,
             "dagster_type": dagster_type,
@@ -100,7 +100,7 @@ class AssetSpec:
     key: AssetKey
     deps: tuple[AssetDep, ...]
     description: str | None
-    metadata: Metadata
+    metadata: Mapping[str, Any]
     skippable: bool
     group_name: str | None
     code_version: str | None
@@ -279,7 +279,7 @@ class AssetCheckSpec:
     description: str | None
     additional_deps: tuple[AssetDep, ...]
     blocking: bool
-    metadata: Metadata
+    metadata: Mapping[str, Any]
     partitions_def: PartitionsDefinition | None
     automation_condition: Any
     source: SourceRef | None
@@ -428,10 +428,8 @@ def refuse(what: str, source: SourceRef | None, **options: Any) -> None:
             )
 
 
-def _metadata(raw: Mapping[str, Any] | None, what: str, source: SourceRef | None) -> Metadata:
-    if not raw:
-        return {}
+def _metadata(raw: Mapping[str, Any] | None, what: str, source: SourceRef | None) -> Mapping[str, Any]:
     try:
-        return normalize_metadata(raw)
+        return checked_metadata(raw)
     except TypeError as error:
         raise DefinitionError(f"{what}: {error}", source=source) from None

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_origin
 
 from dagwright.authoring import results
+from dagwright.authoring.type_loaders import TypeLoader
 from dagwright_shared.model.errors import DagwrightError, DefinitionError
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 
 C = TypeVar("C", bound=type)
+
+# The generic types by the names that Dagster gives them.
+List, Dict, Set, Tuple, Optional = typing.List, typing.Dict, typing.Set, typing.Tuple, typing.Optional  # noqa: UP006
 
 
 class TypeCheckError(DagwrightError, TypeError):
@@ -40,7 +44,7 @@ class ValueType:
         type_check_fn: called with a context (which may be None) and the value; gives a bool or a TypeCheck.
         name: shown in errors.
         description: for people.
-        loader: kept with the type; no value is made from config yet, so an unconnected input still needs a default.
+        loader: makes a value from run config for an input that nothing feeds; see `@dagster_type_loader`.
         typing_type: what it is to a type checker.
         metadata: of the type.
 
@@ -56,7 +60,7 @@ class ValueType:
         key: str | None = None,
         name: str | None = None,
         description: str | None = None,
-        loader: Any = None,
+        loader: TypeLoader | None = None,
         required_resource_keys: Iterable[str] | None = None,
         typing_type: Any = Any,
         metadata: Mapping[str, Any] | None = None,
@@ -68,7 +72,11 @@ class ValueType:
         self.type_check_fn, self.loader, self.typing_type, self.description = type_check_fn, loader, typing_type, description
         self.key = key or name or "Type"
         self.unique_name = name
-        self.required_resource_keys = frozenset(required_resource_keys or ())
+        if loader is not None and not isinstance(loader, TypeLoader):
+            raise DefinitionError(
+                f"type {name!r}: loader is a {type(loader).__name__}", mend="give a function decorated with @dagster_type_loader"
+            )
+        self.required_resource_keys = frozenset(required_resource_keys or ()) | (loader.required_resource_keys() if loader else frozenset())
         self.metadata: Metadata = normalize_metadata(metadata)
 
     @property
@@ -147,6 +155,26 @@ def usable_as_dagster_type(name: Any = None, description: str | None = None, loa
     return lambda cls: decorate(cls, name)
 
 
+def own_type(annotation: Any) -> ValueType | None:
+    """The type with a check of its own that an annotation stands for."""
+    if isinstance(annotation, ValueType):
+        return annotation
+    return _registered.get(annotation) if isinstance(annotation, type) else None
+
+
+_IN_CONFIG = (None, Any, str, int, float, bool, list, dict, type(None))
+
+
+def fits_config(annotation: Any) -> bool:
+    """Whether run config can give a value of a type: one that JSON has, or that has a loader."""
+    own = own_type(annotation)
+    if own is not None:
+        return own.loader is not None
+    if get_origin(annotation) in (list, dict, typing.Union, types.UnionType):
+        return all(fits_config(one) for one in get_args(annotation))
+    return any(annotation is known for known in _IN_CONFIG)
+
+
 def check_dagster_type(dagster_type: Any, value: Any) -> TypeCheck:
     """Check a value against a type, as a step would.
 
@@ -159,7 +187,7 @@ def check_dagster_type(dagster_type: Any, value: Any) -> TypeCheck:
 
 def type_name(annotation: Any) -> str:
     """How a type is called in errors."""
-    known = annotation if isinstance(annotation, ValueType) else _registered.get(annotation) if isinstance(annotation, type) else None
+    known = own_type(annotation)
     if known is not None:
         return known.display_name
     return annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation).replace("typing.", "")
@@ -177,10 +205,9 @@ class _Fits:
 
 def check(annotation: Any, value: Any, context: Any) -> TypeCheck:
     """Check a value against an annotation; what cannot be checked fits."""
-    if isinstance(annotation, ValueType):
-        return annotation.type_check(context, value)
-    if isinstance(annotation, type) and annotation in _registered:
-        return _registered[annotation].type_check(context, value)
+    own = own_type(annotation)
+    if own is not None:
+        return own.type_check(context, value)
     if _matches(annotation, value, _Fits(context)):
         return _FITS
     return TypeCheck(False, f"the value is a {type(value).__name__}, not a {type_name(annotation)}")

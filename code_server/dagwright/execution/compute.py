@@ -1,7 +1,7 @@
 """Calling the user's function, whatever kind of function it is, and making one stream of results of what it gives.
 
-Results are `Output`, `DynamicOutput`, `MaterializeResult`, `ObserveResult`, `AssetCheckResult`, `AssetMaterialization`
-and `AssetObservation`; bare values become an `Output` of the output that they belong to.
+Results are `Output`, `DynamicOutput`, `MaterializeResult`, `ObserveResult`, `AssetCheckResult`, `AssetMaterialization`,
+`AssetObservation` and `ExpectationResult`; bare values become an `Output` of the output that they belong to.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dagwright.authoring.results import (
     DataVersion,
     DataVersionsByPartition,
     DynamicOutput,
+    ExpectationResult,
     MaterializeResult,
     ObserveResult,
     Output,
@@ -28,9 +29,19 @@ from dagwright.planning.steps import Step
 from dagwright_shared.model.errors import DagwrightError
 
 Result: TypeAlias = (
-    "Output[Any] | DynamicOutput[Any] | MaterializeResult[Any] | ObserveResult | AssetCheckResult | AssetMaterialization | AssetObservation"
+    "Output[Any] | DynamicOutput[Any] | MaterializeResult[Any] | ObserveResult | AssetCheckResult | AssetMaterialization | "
+    "AssetObservation | ExpectationResult"
 )
-_RESULTS = (Output, DynamicOutput, MaterializeResult, ObserveResult, AssetCheckResult, AssetMaterialization, AssetObservation)
+_RESULTS = (
+    Output,
+    DynamicOutput,
+    MaterializeResult,
+    ObserveResult,
+    AssetCheckResult,
+    AssetMaterialization,
+    AssetObservation,
+    ExpectationResult,
+)
 
 
 class OutputError(DagwrightError, ValueError):

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from dagwright.authoring.partitions import PartitionKeyRange, TimeWindow
-from dagwright.authoring.results import AssetMaterialization, AssetObservation
+from dagwright.authoring.results import AssetMaterialization, AssetObservation, ExpectationResult
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.logs import EventLogger
 from dagwright.execution.partition_view import multi_key, window
 from dagwright.execution.ports import History
 from dagwright.execution.versions import DataProvenance, provenance
 from dagwright.planning.steps import FromAsset, PlannedOutput, Step, flat
-from dagwright_shared.model.events import AssetMaterialized, AssetObserved, Payload
+from dagwright_shared.model.events import AssetMaterialized, AssetObserved, LogLevel, LogMessage, Payload
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, parse_partition
 from dagwright_shared.model.metadata import JsonMetadataValue, Metadata, json_safe, normalize_metadata
 from dagwright_shared.model.partitions import MultiPartitions, Partitions, TimeWindowPartitions
@@ -436,7 +436,10 @@ def event_payload(event: Any, partition: PartitionKey) -> Payload:
                 tags=dict(event.tags),
                 data_version=event.tags.get("dagwright/data_version") or event.tags.get("dagster/data_version"),
             )
-    raise TypeError(f"log_event takes an AssetMaterialization or AssetObservation, not a {type(event).__name__}")
+        case ExpectationResult():
+            level = LogLevel.INFO if event.success else LogLevel.WARNING
+            return LogMessage(level=level, message=event.as_text())
+    raise TypeError(f"log_event takes an AssetMaterialization, AssetObservation or ExpectationResult, not a {type(event).__name__}")
 
 
 def clean(metadata: Mapping[str, Any] | None) -> Metadata:

@@ -11,16 +11,7 @@ from dagwright.authoring.partitions import TimeWindow
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.partition_view import multi_key, window
 from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey
-from dagwright_shared.model.metadata import (
-    BoolMetadataValue,
-    FloatMetadataValue,
-    IntMetadataValue,
-    JsonMetadataValue,
-    Metadata,
-    NullMetadataValue,
-    TextMetadataValue,
-    normalize_metadata,
-)
+from dagwright_shared.model.metadata import Metadata, normalize_metadata
 from dagwright_shared.model.partitions import Partitions, TimeWindowPartitions
 
 
@@ -48,9 +39,6 @@ class _Port:
     op_def: Any = None
     step_context: Any = None
     _added: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.definition_metadata = {key: _as_written(value) for key, value in self.definition_metadata.items()}
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -126,15 +114,6 @@ class _Port:
     def note_metadata(self) -> Metadata:
         """What the IO manager has added, wrapped."""
         return normalize_metadata(self._added)
-
-
-_PLAIN = (TextMetadataValue, IntMetadataValue, FloatMetadataValue, BoolMetadataValue, JsonMetadataValue, NullMetadataValue)
-"""Kinds that stand for plain Python values."""
-
-
-def _as_written(value: Any) -> Any:
-    """Metadata of a definition as people write it and IO managers read it: `"orders"`, not a TextMetadataValue."""
-    return value.value if isinstance(value, _PLAIN) else value
 
 
 @dataclass(frozen=True, slots=True)

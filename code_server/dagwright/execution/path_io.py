@@ -224,5 +224,5 @@ def _allowed_to_miss(context: InputContext) -> bool:
     ):
         value = metadata.get("allow_missing_partitions")
         if value is not None:
-            return bool(getattr(value, "value", value))
+            return bool(value)
     return False

@@ -17,6 +17,7 @@ from dagwright.authoring.results import (
     AssetMaterialization,
     AssetObservation,
     DynamicOutput,
+    ExpectationResult,
     MaterializeResult,
     ObserveResult,
     Output,
@@ -271,7 +272,7 @@ class _Pipeline:
                 self._observe_result(result)
             case AssetCheckResult():
                 self._check(result)
-            case AssetMaterialization() | AssetObservation():
+            case AssetMaterialization() | AssetObservation() | ExpectationResult():
                 self.emit(contexts.event_payload(result, self.step.partition))
             case _:
                 assert_never(result)

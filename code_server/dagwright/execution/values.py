@@ -98,7 +98,7 @@ class Values:
     def _load_one(self, planned: PlannedInput, source: Single) -> Any:
         assert not isinstance(source, FromCollected), f"step {self._step.key!r} began before it was known what it collects"
         if isinstance(source, FromValue):
-            return source.value if source.where == "default" else self._checked(planned, source.value)
+            return source.value if source.where == "default" else self._checked(planned, self._given(planned, source))
         key = planned.io_manager_key or source.io_manager_key
         context = self.input_context(planned, source)
         with self._cancellation.interruptible():
@@ -106,6 +106,14 @@ class Values:
         where = source.asset_key.to_user_string() if isinstance(source, FromAsset) else _named(source)
         self._emit(InputLoaded(input_name=planned.name, io_manager_key=key, source=where, metadata=clean(context.note_metadata())))
         return value
+
+    def _given(self, planned: PlannedInput, source: FromValue) -> Any:
+        """The value that run config gives, made by the loader of its type where there is one."""
+        own = value_types.own_type(planned.annotation)
+        if source.where != "loader" or own is None or own.loader is None:
+            return source.value
+        with self._cancellation.interruptible():
+            return own.loader.construct_from_config_value(self._context, source.value)
 
     def input_context(self, planned: PlannedInput, source: FromOutput | FromAsset) -> InputContext:
         if isinstance(source, FromAsset):

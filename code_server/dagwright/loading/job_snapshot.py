@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic.errors import PydanticUserError
 
+from dagwright.authoring import value_types
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.composition import GraphInput, Node, NodeOutput, Origin
@@ -158,7 +160,15 @@ def _is_fed(given: In) -> bool:
 
 
 def _input_schema(given: In) -> JsonSchema:
-    schema: dict[str, Any] = TypeAdapter(given.dagster_type if given.dagster_type is not None else Any).json_schema()
+    """What run config has to give for it; a class that JSON cannot carry is told of when the run is asked for."""
+    own = value_types.own_type(given.dagster_type)
+    if own is not None and own.loader is not None:
+        return own.loader.config_type().json_schema
+    kind = own.typing_type if own is not None else given.dagster_type
+    try:
+        schema: dict[str, Any] = TypeAdapter(kind if kind is not None else Any).json_schema()
+    except PydanticUserError:
+        return {}
     return schema
 
 

@@ -12,6 +12,7 @@ from dagwright.authoring.config_values import ConfigProblems
 from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.ops import OpDefinition
 from dagwright.authoring.resources import ConfigurableResource, PartialResource, ResourceDefinition
+from dagwright.authoring.type_loaders import TypeLoader
 from dagwright_shared.model.errors import Problem, UserCodeError, nearest
 from dagwright_shared.model.metadata import JsonValue
 
@@ -97,6 +98,17 @@ class ConfigReader:
             return False, None
         value = inputs[name]
         return True, value["value"] if isinstance(value, Mapping) and set(value) == {"value"} else value
+
+    def input_to_load(self, name: str, loader: TypeLoader) -> tuple[bool, Any]:
+        """Whether config has an input, and what its type's loader is to make the value of."""
+        inputs = self._entry.get("inputs")
+        if not isinstance(inputs, Mapping) or name not in inputs:
+            return False, None
+        try:
+            return True, loader.config_type().parse(inputs[name], f"{self.path}.inputs.{name}")
+        except ConfigProblems as error:
+            self._problems.extend(error.problems)
+            return True, None
 
     def problem(self, where: str, message: str, **more: Any) -> None:
         self._problems.append(Problem(path=f"{self.path}.{where}", message=message, **more))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dagwright.authoring import value_types
 from dagwright.authoring.composition import Edge, Flow, GraphInput, NodeOutput, Origin
 from dagwright.authoring.graphs import GraphDefinition, retry_policy_of
 from dagwright.authoring.ops import In, OpDefinition, Out
@@ -186,7 +187,13 @@ def output(name: str, out: Out, **more: Any) -> PlannedOutput:
 
 
 def _unconnected(op: OpDefinition, name: str, wanted: In, config: ConfigReader, defaults: Defaults) -> Source | None:
-    found, value = config.input(name)
+    own = value_types.own_type(wanted.dagster_type)
+    if own is not None and own.loader is not None:
+        found, value = config.input_to_load(name, own.loader)
+        if found:
+            return FromValue(value=value, where="loader")
+    else:
+        found, value = config.input(name)
     if found:
         return FromValue(value=value, where="config")
     if wanted.asset_key is not None and defaults.asset_source is not None:
@@ -195,7 +202,10 @@ def _unconnected(op: OpDefinition, name: str, wanted: In, config: ConfigReader, 
     if wanted.has_default:
         return FromValue(value=wanted.default_value)
     config.problem(
-        f"inputs.{name}", f"the input {name!r} of {op.name!r} has no value: nothing is connected to it", expected='{"value": ...}'
+        f"inputs.{name}",
+        f"the input {name!r} of {op.name!r} has no value, and nothing is connected to it: pass it in the graph's body, give the argument "
+        "a default value, or give its value here",
+        expected='{"value": ...}',
     )
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dagwright.planning.state import Need, Node
 from dagwright_shared.model.events import PlannedStep
@@ -80,7 +80,8 @@ class FromValue:
     """A value that is known: a default, or one given in config."""
 
     value: Any
-    where: str = "default"
+    where: Literal["default", "config", "loader"] = "default"
+    """`loader`: it is config, of which the loader of the input's type makes the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -375,6 +375,14 @@ def normalize_metadata(raw: Mapping[str, Any] | None) -> dict[str, MetadataValue
     return result
 
 
+def checked_metadata(raw: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Metadata as it was given, of which it is certain that it can be wrapped."""
+    if not raw:
+        return {}
+    normalize_metadata(raw)
+    return dict(raw)
+
+
 def _column_type(value: object) -> str:
     return {bool: "bool", int: "int", float: "float"}.get(type(value), "string")
 

@@ -274,7 +274,9 @@ def test_assets_of_modules() -> None:
     assert {item.specs[0].group for item in found} == {"g"}
     resolved = dg.Definitions(assets=found).resolve()
     assert resolved.graph.topology.parents(dg.AssetKey(["p", "c"])) == (dg.AssetKey(["p", "a"]),)
-    assert resolved.assets_by_key[dg.AssetKey(["p", "b"])].name == "p__b"
+    assert resolved.assets_by_key[dg.AssetKey(["p", "b"])].name == "b"  # as in run config
+    twice = dg.load_assets_from_modules([a_module(x=a)], key_prefix="q")
+    assert {one.name for one in dg.Definitions(assets=[*found, *twice]).resolve().assets} == {"p__a", "b", "c", "q__a"}
     with pytest.raises(DefinitionError, match="but it is in 'own'"):
         dg.load_assets_from_modules([a_module(x=an_asset("x", group_name="own"))], group_name="g")
     specs = dg.load_assets_from_modules([a_module(s=dg.AssetSpec("s"))], include_specs=True)

@@ -232,7 +232,7 @@ def test_handles_do_not_leave_their_graph() -> None:
 
 def test_jobs_need_all_inputs() -> None:
     @dg.op
-    def join(rows: list[int]) -> int:
+    def join(rows: set[int]) -> int:
         return sum(rows)
 
     @dg.graph
