@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Loop
+from dagwright_daemon.loops.freshness import Freshness
 from dagwright_daemon.loops.housekeeping import Housekeeping
 from dagwright_daemon.loops.locations import Locations
 from dagwright_daemon.loops.queue import Queue
@@ -85,6 +86,7 @@ def loops(config: Settings, engine: Engine, servers: CodeServers, outage: Outage
         ).loop(),
         Schedules(engine, servers, catalog, timeout=timeout).loop(),
         Sensors(engine, servers, catalog, timeout=timeout).loop(),
+        Freshness(engine, catalog).loop(),
         Recovery(engine, trusts_lapses=trusts_lapses, lease_seconds=config.lease_seconds, retries=retries).loop(),
         Housekeeping(engine).loop(),
     )

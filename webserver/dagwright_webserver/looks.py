@@ -44,6 +44,10 @@ LOOKS: Mapping[str, Look] = {
     "WARN": Look("warning", "warning", "Warning"),
     "ERROR": Look("failure", "failure", "Failed"),
     "NOT_RUN": Look("neutral", "missing", "Not run"),
+    # Freshness.
+    "PASS": Look("success", "success", "Fresh"),
+    "FAIL": Look("failure", "failure", "Not fresh"),
+    "UNKNOWN": Look("neutral", "missing", "Freshness unknown"),
     # Locations and processes.
     "loading": Look("running", "running", "Loading"),
     "loaded": Look("success", "success", "Loaded"),

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from dagwright_shared.model.runs import RunStatus
-from dagwright_shared.store import tables
+from dagwright_shared.store import freshness, tables
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -93,6 +93,10 @@ def _read(conn: Connection) -> Iterator[Metric]:
     for state, number in conn.execute(select(c.state, func.count()).group_by(c.state)):
         states.add_metric([state], number)
     yield states
+    judged = GaugeMetricFamily("dagwright_asset_freshness", "Assets with a freshness policy, by state.", labels=["state"])
+    for freshness_state, number in freshness.counts(conn).items():
+        judged.add_metric([freshness_state], number)
+    yield judged
     size = conn.execute(select(func.pg_database_size(func.current_database()))).scalar_one()
     yield GaugeMetricFamily("dagwright_database_bytes", "Size of the database.", value=size)
 

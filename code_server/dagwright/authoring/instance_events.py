@@ -43,6 +43,7 @@ class EventType(StrEnum):
     ASSET_OBSERVATION = "ASSET_OBSERVATION"
     ASSET_FAILED_TO_MATERIALIZE = "ASSET_FAILED_TO_MATERIALIZE"
     ASSET_CHECK_EVALUATION = "ASSET_CHECK_EVALUATION"
+    FRESHNESS_STATE_CHANGE = "FRESHNESS_STATE_CHANGE"
     ENGINE_EVENT = "ENGINE_EVENT"
     # Told by the run itself and its steps, not by events: none is ever found.
     STEP_OUTPUT = "STEP_OUTPUT"
@@ -74,6 +75,7 @@ _KINDS: Mapping[type, EventType] = {
     e.AssetMaterialized: EventType.ASSET_MATERIALIZATION,
     e.AssetObserved: EventType.ASSET_OBSERVATION,
     e.AssetFailed: EventType.ASSET_FAILED_TO_MATERIALIZE,
+    e.FreshnessChanged: EventType.FRESHNESS_STATE_CHANGE,
     e.CheckEvaluated: EventType.ASSET_CHECK_EVALUATION,
     e.EngineMessage: EventType.ENGINE_EVENT,
     e.StepsPlanned: EventType.ENGINE_EVENT,

@@ -794,6 +794,38 @@ class AssetFailed(_message.Message):
 Global___AssetFailed: _TypeAlias = AssetFailed  # noqa: Y015
 
 @_typing.final
+class FreshnessChanged(_message.Message):
+    """An asset stands otherwise by its freshness policy than before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_KEY_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
+    state: _builtins.str
+    """PASS, WARN, FAIL or UNKNOWN."""
+    previous: _builtins.str
+    """What it was before."""
+    @_builtins.property
+    def asset_key(self) -> _values_pb2.AssetKey:
+        """The asset."""
+
+    def __init__(
+        self,
+        *,
+        asset_key: _values_pb2.AssetKey | None = ...,
+        state: _builtins.str = ...,
+        previous: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset_key", b"asset_key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_key", b"asset_key", "previous", b"previous", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FreshnessChanged: _TypeAlias = FreshnessChanged  # noqa: Y015
+
+@_typing.final
 class CheckEvaluated(_message.Message):
     """A check was evaluated."""
 
@@ -949,6 +981,7 @@ class RunEvent(_message.Message):
     LOG_MESSAGE_FIELD_NUMBER: _builtins.int
     ENGINE_MESSAGE_FIELD_NUMBER: _builtins.int
     STEPS_PLANNED_FIELD_NUMBER: _builtins.int
+    FRESHNESS_CHANGED_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """Its number in the run, without gaps; (run, seq) is its identity."""
     step_key: _builtins.str
@@ -1033,6 +1066,10 @@ class RunEvent(_message.Message):
     def steps_planned(self) -> Global___StepsPlanned:
         """The plan has grown."""
 
+    @_builtins.property
+    def freshness_changed(self) -> Global___FreshnessChanged:
+        """An asset stands otherwise by its freshness policy."""
+
     def __init__(
         self,
         *,
@@ -1058,14 +1095,15 @@ class RunEvent(_message.Message):
         log_message: Global___LogMessage | None = ...,
         engine_message: Global___EngineMessage | None = ...,
         steps_planned: Global___StepsPlanned | None = ...,
+        freshness_changed: Global___FreshnessChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_step_key", b"_step_key", "asset_failed", b"asset_failed", "asset_materialized", b"asset_materialized", "asset_observed", b"asset_observed", "check_evaluated", b"check_evaluated", "engine_message", b"engine_message", "input_loaded", b"input_loaded", "log_message", b"log_message", "output_stored", b"output_stored", "payload", b"payload", "run_canceled", b"run_canceled", "run_failed", b"run_failed", "run_started", b"run_started", "run_succeeded", b"run_succeeded", "step_canceled", b"step_canceled", "step_failed", b"step_failed", "step_key", b"step_key", "step_retrying", b"step_retrying", "step_skipped", b"step_skipped", "step_started", b"step_started", "step_succeeded", b"step_succeeded", "steps_planned", b"steps_planned", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_step_key", b"_step_key", "asset_failed", b"asset_failed", "asset_materialized", b"asset_materialized", "asset_observed", b"asset_observed", "check_evaluated", b"check_evaluated", "engine_message", b"engine_message", "freshness_changed", b"freshness_changed", "input_loaded", b"input_loaded", "log_message", b"log_message", "output_stored", b"output_stored", "payload", b"payload", "run_canceled", b"run_canceled", "run_failed", b"run_failed", "run_started", b"run_started", "run_succeeded", b"run_succeeded", "step_canceled", b"step_canceled", "step_failed", b"step_failed", "step_key", b"step_key", "step_retrying", b"step_retrying", "step_skipped", b"step_skipped", "step_started", b"step_started", "step_succeeded", b"step_succeeded", "steps_planned", b"steps_planned", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_step_key", b"_step_key", "asset_failed", b"asset_failed", "asset_materialized", b"asset_materialized", "asset_observed", b"asset_observed", "check_evaluated", b"check_evaluated", "engine_message", b"engine_message", "input_loaded", b"input_loaded", "log_message", b"log_message", "output_stored", b"output_stored", "payload", b"payload", "run_canceled", b"run_canceled", "run_failed", b"run_failed", "run_started", b"run_started", "run_succeeded", b"run_succeeded", "seq", b"seq", "step_canceled", b"step_canceled", "step_failed", b"step_failed", "step_key", b"step_key", "step_retrying", b"step_retrying", "step_skipped", b"step_skipped", "step_started", b"step_started", "step_succeeded", b"step_succeeded", "steps_planned", b"steps_planned", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_step_key", b"_step_key", "asset_failed", b"asset_failed", "asset_materialized", b"asset_materialized", "asset_observed", b"asset_observed", "check_evaluated", b"check_evaluated", "engine_message", b"engine_message", "freshness_changed", b"freshness_changed", "input_loaded", b"input_loaded", "log_message", b"log_message", "output_stored", b"output_stored", "payload", b"payload", "run_canceled", b"run_canceled", "run_failed", b"run_failed", "run_started", b"run_started", "run_succeeded", b"run_succeeded", "seq", b"seq", "step_canceled", b"step_canceled", "step_failed", b"step_failed", "step_key", b"step_key", "step_retrying", b"step_retrying", "step_skipped", b"step_skipped", "step_started", b"step_started", "step_succeeded", b"step_succeeded", "steps_planned", b"steps_planned", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__step_key: _TypeAlias = _typing.Literal["step_key"]  # noqa: Y015
     _WhichOneofArgType__step_key: _TypeAlias = _typing.Literal["_step_key", b"_step_key"]  # noqa: Y015
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_succeeded", "run_failed", "run_canceled", "step_started", "step_succeeded", "step_failed", "step_retrying", "step_skipped", "step_canceled", "input_loaded", "output_stored", "asset_materialized", "asset_observed", "asset_failed", "check_evaluated", "log_message", "engine_message", "steps_planned"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_succeeded", "run_failed", "run_canceled", "step_started", "step_succeeded", "step_failed", "step_retrying", "step_skipped", "step_canceled", "input_loaded", "output_stored", "asset_materialized", "asset_observed", "asset_failed", "check_evaluated", "log_message", "engine_message", "steps_planned", "freshness_changed"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__step_key) -> _WhichOneofReturnType__step_key | None: ...

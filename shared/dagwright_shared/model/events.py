@@ -12,6 +12,7 @@ from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
 from dagwright_shared.model.errors import ErrorInfo
+from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, RunId, StepKey
 from dagwright_shared.model.metadata import Metadata
 
@@ -180,6 +181,15 @@ class AssetFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FreshnessChanged:
+    """An asset stands otherwise by its freshness policy than before. The daemon says so, not a run."""
+
+    asset_key: AssetKey
+    state: FreshnessState
+    previous: FreshnessState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckEvaluated:
     check_key: AssetCheckKey
     passed: bool
@@ -227,6 +237,7 @@ Payload: TypeAlias = (
     | AssetMaterialized
     | AssetObserved
     | AssetFailed
+    | FreshnessChanged
     | CheckEvaluated
     | LogMessage
     | EngineMessage

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
 from typing import TypeAlias
+
+
+class FreshnessState(StrEnum):
+    """How an asset stands by its policy."""
+
+    PASS = "PASS"
+    WARN = "WARN"
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+    """It has never been materialized."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +36,13 @@ class CronFreshness:
 
 
 Freshness: TypeAlias = WindowFreshness | CronFreshness
+
+
+def describe(policy: Freshness) -> str:
+    """The policy in words, such as `never older than 1 day, 0:00:00`."""
+    match policy:
+        case WindowFreshness(fail_seconds=fail, warn_seconds=warn):
+            warned = f"; a warning from {timedelta(seconds=warn)} on" if warn is not None else ""
+            return f"never older than {timedelta(seconds=fail)}{warned}"
+        case CronFreshness(deadline_cron=deadline, lower_bound_seconds=bound, timezone=zone):
+            return f"at {deadline} ({zone}) not older than {timedelta(seconds=bound)}"

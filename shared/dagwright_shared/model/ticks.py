@@ -24,6 +24,20 @@ class TickStatus(StrEnum):
     FAILURE = "FAILURE"
 
 
+class DeliveryStatus(StrEnum):
+    """What became of a request to a webhook."""
+
+    RECEIVED = "RECEIVED"
+    """It waits for its sensor."""
+    HANDLED = "HANDLED"
+    DUPLICATE = "DUPLICATE"
+    """A delivery of the same id had been handled before."""
+    REJECTED = "REJECTED"
+    """Its signature, or its age, is wrong."""
+    FAILED = "FAILED"
+    """The sensor's function raised."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instigator:
     """A schedule or sensor as the store has it: its switch and its memory."""

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import ErrorInfo, error_from_json, error_to_json
+from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, StepKey
 from dagwright_shared.model.metadata import metadata_from_json, metadata_to_json
 
@@ -31,7 +32,7 @@ def columns(payload: e.Payload) -> Columns:
     """The row of a payload: a sentence for people, and everything that `payload` needs to read it back."""
     if isinstance(payload, e.LogMessage):
         return _log(payload)
-    if isinstance(payload, e.AssetMaterialized | e.AssetObserved | e.AssetFailed | e.CheckEvaluated):
+    if isinstance(payload, e.AssetMaterialized | e.AssetObserved | e.AssetFailed | e.FreshnessChanged | e.CheckEvaluated):
         return _asset(payload)
     if isinstance(payload, e.RunStarted | e.StepsPlanned | e.RunSucceeded | e.RunFailed | e.RunCanceled):
         return _run(payload)
@@ -76,7 +77,7 @@ def _run(payload: e.RunStarted | e.StepsPlanned | e.RunSucceeded | e.RunFailed |
             assert_never(payload)
 
 
-def _asset(payload: e.AssetMaterialized | e.AssetObserved | e.AssetFailed | e.CheckEvaluated) -> Columns:
+def _asset(payload: e.AssetMaterialized | e.AssetObserved | e.AssetFailed | e.FreshnessChanged | e.CheckEvaluated) -> Columns:
     match payload:
         case e.AssetMaterialized():
             data = {
@@ -99,6 +100,10 @@ def _asset(payload: e.AssetMaterialized | e.AssetObserved | e.AssetFailed | e.Ch
         case e.AssetFailed():
             message = f"{payload.asset_key} was not materialized" + (f": {payload.reason}" if payload.reason else "")
             return Columns(message, _ERROR, payload.asset_key, partition=payload.partition, data={"reason": payload.reason})
+        case e.FreshnessChanged():
+            level = {FreshnessState.FAIL: _ERROR, FreshnessState.WARN: _WARNING}.get(payload.state, _INFO)
+            message = f"Freshness of {payload.asset_key}: {payload.state}, was {payload.previous}"
+            return Columns(message, level, payload.asset_key, data={"state": payload.state, "previous": payload.previous})
         case e.CheckEvaluated():
             return _check(payload)
         case _:
@@ -195,7 +200,7 @@ def payload(
             return e.EngineMessage(message=message, level=e.LogLevel(level), metadata=metadata_from_json(data["metadata"]), error=error)
         case "RUN_STARTED" | "STEPS_PLANNED" | "RUN_SUCCEEDED" | "RUN_FAILED" | "RUN_CANCELED":
             return _run_payload(event_type, data, error)
-        case "ASSET_MATERIALIZED" | "ASSET_OBSERVED" | "ASSET_FAILED" | "CHECK_EVALUATED":
+        case "ASSET_MATERIALIZED" | "ASSET_OBSERVED" | "ASSET_FAILED" | "FRESHNESS_CHANGED" | "CHECK_EVALUATED":
             return _asset_payload(event_type, AssetKey.from_user_string(asset_key or ""), check_name or "", partition, data)
         case _:
             return _step_payload(event_type, data, error)
@@ -220,6 +225,8 @@ def _run_payload(event_type: str, data: Mapping[str, Any], error: ErrorInfo | No
 def _asset_payload(event_type: str, key: AssetKey, check_name: str, partition: PartitionKey, data: Mapping[str, Any]) -> e.Payload:
     if event_type == "ASSET_FAILED":
         return e.AssetFailed(asset_key=key, partition=partition, reason=data["reason"])
+    if event_type == "FRESHNESS_CHANGED":
+        return e.FreshnessChanged(asset_key=key, state=FreshnessState(data["state"]), previous=FreshnessState(data["previous"]))
     common = {"partition": partition, "metadata": metadata_from_json(data["metadata"]), "description": data["description"]}
     if event_type == "CHECK_EVALUATED":
         severity = e.Severity(data["severity"])

@@ -166,25 +166,14 @@ def of_asset(
     return [_row(row) for row in conn.execute(_OF_ASSET if before is None else _OF_ASSET_BEFORE, parameters)]
 
 
-def record(conn: Connection, location: LocationName, report_id: RunId, event: e.RunEvent) -> None:
-    """Commit an event of an asset that no run made, with what follows from it.
+def record(conn: Connection, location: LocationName, report_id: RunId, *recorded: e.RunEvent) -> None:
+    """Commit events of assets that no run made, with what follows from them.
 
     Args:
         report_id: fresh; stands where other events have their run, and is no run's.
+        recorded: numbered from 1.
     """
-    _write(
-        conn,
-        [
-            Accepted(
-                run_id=report_id,
-                location=location,
-                events=(event,),
-                chunks=(),
-                ended=None,
-            )
-        ],
-        AssetIds(),
-    )
+    _write(conn, [Accepted(run_id=report_id, location=location, events=recorded, chunks=(), ended=None)], AssetIds())
 
 
 def ensure_partitions(conn: Connection, now: datetime | None = None) -> list[str]:

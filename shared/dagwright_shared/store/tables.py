@@ -34,8 +34,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import UserDefinedType
 
+from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.runs import ACTIVE, FINAL, RunStatus, StepStatus
-from dagwright_shared.model.ticks import InstigatorKind, TickStatus
+from dagwright_shared.model.ticks import DeliveryStatus, InstigatorKind, TickStatus
 
 metadata = MetaData(
     naming_convention={
@@ -215,6 +216,7 @@ runs = Table(
     Index("ix_runs_retryable", "run_id", postgresql_where=text("status = 'FAILURE' AND NOT retried")),
     Index("ix_runs_root", "root_run_id", postgresql_where=text("root_run_id IS NOT NULL")),
     Index("ix_runs_tick", "tick_id", postgresql_where=text("tick_id IS NOT NULL")),
+    Index("ix_runs_xid", "xid"),
     Index("ix_runs_tags", "tags", postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}),
 )
 
@@ -247,6 +249,9 @@ steps = Table(
     _one_of("status", StepStatus),
 )
 
+RUN_STATUS_EVENTS = "type IN ('RUN_CANCELED', 'RUN_FAILED', 'RUN_STARTED', 'RUN_SUCCEEDED')"
+"""The events that sensors of runs read forward, over all runs."""
+
 events = Table(
     "events",
     metadata,
@@ -263,6 +268,8 @@ events = Table(
     _json("data", default="{}"),
     _xid(),
     Index("ix_events_asset", "asset_id", desc("time"), postgresql_where=text("asset_id IS NOT NULL")),
+    Index("ix_events_asset_xid", "asset_id", "xid", "seq", postgresql_where=text("asset_id IS NOT NULL")),
+    Index("ix_events_run_status", "type", "xid", "seq", postgresql_where=text(RUN_STATUS_EVENTS)),
     postgresql_partition_by="RANGE (time)",
 )
 
@@ -331,6 +338,18 @@ check_results = Table(
     _xid(),
 )
 
+freshness_states = Table(
+    "freshness_states",
+    metadata,
+    Column("asset_id", BigInteger, ForeignKey("assets.asset_id"), primary_key=True),
+    Column("state", Text, nullable=False),
+    _moment("since", null=False),
+    _moment("materialized_at"),
+    _xid(),
+    _one_of("state", FreshnessState),
+    Index("ix_freshness_states_xid", "xid"),
+)
+
 # ----------------------------------------------------------------------------------------------- automation
 
 instigators = Table(
@@ -369,6 +388,30 @@ ticks = Table(
     CheckConstraint("(status = 'STARTED') = (ended_at IS NULL)", name="ended_when_final"),
     Index("ix_ticks_newest", desc("scheduled_for"), desc("tick_id")),
     Index("ix_ticks_started", "tick_id", postgresql_where=text("status = 'STARTED'")),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("delivery_id", BigInteger, Identity(), primary_key=True),
+    Column("instigator_id", BigInteger, ForeignKey("instigators.instigator_id", ondelete="CASCADE"), nullable=False),
+    Column("external_id", Text, nullable=False, comment="as the sender named it, or the hash of its body"),
+    Column("fingerprint", Text, nullable=False, comment="of id, signature and body: the same request again is no other delivery"),
+    Column("status", Text, nullable=False, server_default="RECEIVED"),
+    Column("verified", Boolean, nullable=False, server_default=text("false")),
+    _json("headers", default="{}"),
+    Column("body", LargeBinary, nullable=False),
+    _moment("received_at", null=False, now=True),
+    _moment("handled_at"),
+    Column("tick_id", BigInteger, comment="the newest tick that took it"),
+    Column("replays", Integer, nullable=False, server_default="0"),
+    Column("reason", Text),
+    _one_of("status", DeliveryStatus),
+    UniqueConstraint("instigator_id", "fingerprint"),
+    Index("ix_webhook_deliveries_newest", "instigator_id", desc("delivery_id")),
+    Index("ix_webhook_deliveries_waiting", "instigator_id", "delivery_id", postgresql_where=text("status = 'RECEIVED'")),
+    Index("ix_webhook_deliveries_same", "instigator_id", "external_id"),
+    Index("ix_webhook_deliveries_received", "received_at"),
 )
 
 backfills = Table(

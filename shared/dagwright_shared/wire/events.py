@@ -19,6 +19,7 @@ from dagwright_shared.model.events import (
     CheckEvaluated,
     EngineMessage,
     EventBatch,
+    FreshnessChanged,
     InputLoaded,
     LogChunk,
     LogLevel,
@@ -42,6 +43,7 @@ from dagwright_shared.model.events import (
     StepSucceeded,
     Usage,
 )
+from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import RunId, StepKey
 from dagwright_shared.wire.errors import decode_error, encode_error
 from dagwright_shared.wire.values import (
@@ -271,6 +273,11 @@ def _asset_failed(m: pb.AssetFailed, p: AssetFailed) -> None:
     m.reason = p.reason
 
 
+def _freshness_changed(m: pb.FreshnessChanged, p: FreshnessChanged) -> None:
+    m.asset_key.path.extend(p.asset_key.path)
+    m.state, m.previous = p.state, p.previous
+
+
 def _check_evaluated(m: pb.CheckEvaluated, p: CheckEvaluated) -> None:
     m.check_key.CopyFrom(encode_check_key(p.check_key))
     m.passed, m.blocking, m.severity = p.passed, p.blocking, _encode_severity(p.severity)
@@ -319,6 +326,7 @@ _FILLERS: Mapping[type, Callable[[Any, Any], None]] = {
     AssetMaterialized: _asset_materialized,
     AssetObserved: _asset_observed,
     AssetFailed: _asset_failed,
+    FreshnessChanged: _freshness_changed,
     CheckEvaluated: _check_evaluated,
     LogMessage: _log_message,
     EngineMessage: _engine_message,
@@ -439,6 +447,9 @@ _DECODERS: Mapping[str, Callable[[Any], Payload]] = {
     "asset_materialized": _read_asset_materialized,
     "asset_observed": _read_asset_observed,
     "asset_failed": lambda m: AssetFailed(asset_key=decode_asset_key(m.asset_key), partition=tuple(m.partition), reason=m.reason),
+    "freshness_changed": lambda m: FreshnessChanged(
+        asset_key=decode_asset_key(m.asset_key), state=FreshnessState(m.state), previous=FreshnessState(m.previous)
+    ),
     "check_evaluated": _read_check_evaluated,
     "log_message": lambda m: LogMessage(level=_level(m.level), message=m.message, logger=m.logger, error=_error(m)),
     "engine_message": _read_engine_message,

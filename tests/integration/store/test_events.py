@@ -8,6 +8,7 @@ from sqlalchemy import event as sa_event
 from tests.build import ERROR, LOCATION, batch, claimed, event, keys, log, planned, queued
 
 from dagwright_shared.model import events as e
+from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, StepKey
 from dagwright_shared.model.metadata import normalize_metadata
 from dagwright_shared.model.runs import Run, RunStatus, StepStatus
@@ -263,6 +264,7 @@ PAYLOADS = [
     e.AssetMaterialized(asset_key=A, partition=("p", "q"), tags={"t": "u"}, code_version="1", input_data_versions={"b": "2"}),
     e.AssetObserved(asset_key=A, description="seen"),
     e.AssetFailed(asset_key=A, reason="no"),
+    e.FreshnessChanged(asset_key=A, state=FreshnessState.FAIL, previous=FreshnessState.PASS),
     e.CheckEvaluated(check_key=AssetCheckKey(A, "c"), passed=True, blocking=True),
     e.LogMessage(level=e.LogLevel.DEBUG, message="m", logger="mine", error=ERROR),
     e.EngineMessage(message="m", level=e.LogLevel.WARNING, metadata=normalize_metadata({"k": 1})),

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, func, literal_column, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot
 from dagwright_shared.store import tables
@@ -46,6 +47,9 @@ class AssetState:
     checks_passed: int = 0
     checks_warned: int = 0
     checks_failed: int = 0
+    freshness: FreshnessState | None = None
+    """None: it has no freshness policy, or has not been judged yet."""
+    freshness_since: datetime | None = None
 
 
 UNKNOWN = AssetState(asset_id=0)
@@ -54,7 +58,7 @@ States = Mapping[tuple[str, str], AssetState]
 
 def read_states(conn: Connection, keys: Iterable[AssetKey] | None = None) -> States:
     """(location, key as text) to state, for some assets or all that are defined."""
-    a, p = tables.assets.c, tables.asset_partitions.c
+    a, p, f = tables.assets.c, tables.asset_partitions.c, tables.freshness_states.c
     wanted = a.defined if keys is None else a.key.in_([str(key) for key in keys])
     failed = and_(p.failed_at.is_not(None), or_(p.materialized_at.is_(None), p.failed_at > p.materialized_at))
     latest = (
@@ -80,7 +84,10 @@ def read_states(conn: Connection, keys: Iterable[AssetKey] | None = None) -> Sta
             latest.c.materialized_at,
             latest.c.run_id,
             latest.c.code_version,
+            f.state.label("freshness"),
+            f.since.label("freshness_since"),
         )
+        .outerjoin(tables.freshness_states, f.asset_id == a.asset_id)
         .outerjoin(counts, counts.c.asset_id == a.asset_id)
         .outerjoin(latest, literal_column("true"))
         .where(wanted)
@@ -102,6 +109,8 @@ def _state(row: Any, active: Mapping[int, str], checks: Mapping[int, tuple[int, 
         checks_passed=passed,
         checks_warned=warned,
         checks_failed=failed,
+        freshness=FreshnessState(row.freshness) if row.freshness is not None else None,
+        freshness_since=row.freshness_since,
     )
 
 

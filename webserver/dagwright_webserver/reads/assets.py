@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from dagwright_shared.model import freshness
+from dagwright_shared.model.freshness import Freshness, FreshnessState
 from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
 from dagwright_shared.model.metadata import metadata_to_json
 from dagwright_shared.model.partitions import describe
@@ -35,6 +37,18 @@ class CheckCounts:
     """Checks whose newest result failed with severity WARN."""
     failed: int
     """Checks whose newest result failed with severity ERROR."""
+
+
+@view
+class FreshnessView:
+    """A freshness policy and how the asset stands by it."""
+
+    state: FreshnessState
+    """PASS, WARN, FAIL, or UNKNOWN: never materialized, or not judged yet."""
+    since: Moment | None
+    """The state has been this one since then."""
+    policy: str
+    """The policy in words."""
 
 
 @view
@@ -73,6 +87,8 @@ class AssetSummary:
     """A run that is making it now, or will."""
     checks: CheckCounts
     """How its checks stand."""
+    freshness: FreshnessView | None
+    """How it stands by its freshness policy; null when it has none."""
 
 
 @view
@@ -223,7 +239,12 @@ def summarize(location: LocationName, asset: AssetSnapshot, state: AssetState, c
         run_id=state.run_id,
         active_run_id=state.active_run_id,
         checks=CheckCounts(total=checks, passed=state.checks_passed, warned=state.checks_warned, failed=state.checks_failed),
+        freshness=_freshness(asset.freshness, state) if asset.freshness is not None else None,
     )
+
+
+def _freshness(policy: Freshness, state: AssetState) -> FreshnessView:
+    return FreshnessView(state=state.freshness or FreshnessState.UNKNOWN, since=state.freshness_since, policy=freshness.describe(policy))
 
 
 def list_assets(

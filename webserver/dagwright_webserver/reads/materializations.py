@@ -19,7 +19,7 @@ class MaterializationView:
     """One materialization or observation."""
 
     type: str
-    """ASSET_MATERIALIZED, ASSET_OBSERVED or ASSET_FAILED."""
+    """ASSET_MATERIALIZED, ASSET_OBSERVED, ASSET_FAILED or FRESHNESS_CHANGED."""
     time: Moment
     """When it happened."""
     run_id: str
@@ -77,7 +77,7 @@ class PlotView:
 
 
 MAX_PLOT_POINTS = 400
-_HISTORY_TYPES = ("ASSET_MATERIALIZED", "ASSET_OBSERVED", "ASSET_FAILED")
+_HISTORY_TYPES = ("ASSET_MATERIALIZED", "ASSET_OBSERVED", "ASSET_FAILED", "FRESHNESS_CHANGED")
 
 
 def list_materializations(
