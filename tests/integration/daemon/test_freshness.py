@@ -27,7 +27,7 @@ POLICY = WindowFreshness(fail_seconds=7200, warn_seconds=3600)
 @pytest.fixture
 def loop(store_engine: Engine, code_server: rig.CodeServer) -> Freshness:
     backend = code_server.backend
-    found = tuple(AssetSnapshot(key=key, freshness=POLICY) for key in (A, B)) + (AssetSnapshot(key=FREE),)
+    found = (*(AssetSnapshot(key=key, freshness=POLICY) for key in (A, B)), AssetSnapshot(key=FREE))
     backend.snapshot_value = replace(backend.snapshot_value, assets=found)
     code_server.publish()
     return Freshness(store_engine, Catalog())
