@@ -48,6 +48,23 @@ class PumpedSink(Protocol):
         """Send from a thread while user code keeps this one busy; `poll`, called before each send, reads captured output."""
 
 
+@runtime_checkable
+class SlotSource(Protocol):
+    """What a sink offers besides where slots of pools are shared with other runs. Without one a step with a pool just starts."""
+
+    def want_slot(self, step_key: StepKey, attempt: int, pool: str) -> None:
+        """Ask for a slot; `slot_news` tells when the step has it. It is freed by the event that ends the attempt."""
+
+    def unwant_slot(self, step_key: StepKey, attempt: int, pool: str) -> None:
+        """The step will not start: give back its slot, or its place among those that wait."""
+
+    def slot_news(self) -> list[tuple[StepKey, bool]]:
+        """What has been heard since the last call: True, the step holds its slot; False, it has to wait."""
+
+    def bell(self) -> int:
+        """A descriptor that is readable once there may be news that another thread has taken in."""
+
+
 class History(Protocol):
     """What happened before, or in other runs."""
 
@@ -126,4 +143,4 @@ class MemorySink:
 
 NO_HISTORY: History = MemoryHistory()
 
-__all__ = ["NO_HISTORY", "EventSink", "History", "KnownVersion", "MemoryHistory", "MemorySink", "PumpedSink"]
+__all__ = ["NO_HISTORY", "EventSink", "History", "KnownVersion", "MemoryHistory", "MemorySink", "PumpedSink", "SlotSource"]

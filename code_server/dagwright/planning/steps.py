@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from dagwright.authoring.ops import OpDefinition
 
 
+CONCURRENCY_KEY_TAG = "dagster/concurrency_key"
+"""An op's tag that names its pool, as older code does it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """A dynamic output: what is mapped over it exists once for each of its mapping keys."""
@@ -167,6 +171,11 @@ class Step:
     """Of a step that was made from a pattern: its mapping keys."""
     pattern: StepKey | None = None
     """The key of the step that it was made from."""
+
+    @property
+    def pool(self) -> str | None:
+        """The pool whose slots it needs to run."""
+        return self.op.pool or self.tags.get(CONCURRENCY_KEY_TAG)
 
     @property
     def asset_keys(self) -> tuple[AssetKey, ...]:

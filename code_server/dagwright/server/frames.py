@@ -30,6 +30,10 @@ class Kind(IntEnum):
     ASK = 9  # parent -> fork: method, newline, request
     ANSWER = 10  # fork -> parent: response
     FAILED = 11  # fork -> parent: error
+    SLOT_WANTED = 12  # run worker -> parent: a step wants a slot of a pool: [step, attempt, pool]
+    SLOT_UNWANTED = 13  # run worker -> parent: it does not any more: [step, attempt, pool]
+    SLOT_AWAITED = 14  # parent -> run worker: the step has to wait
+    SLOT_GRANTED = 15  # parent -> run worker: the step holds its slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from dagwright.server.history import ADDRESS, HistoryServer
 from dagwright.server.hub import Hub
 from dagwright.server.location import Location
 from dagwright.server.service import Service
+from dagwright.server.slots import Slots
 from dagwright.server.template import reap_orphans
 from dagwright.server.upkeep import Upkeep
 from dagwright.server.workers import Workers
@@ -49,15 +50,17 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     stop = process.stop_on_signals()
     process.adopt_orphans()
     server_id = uuid.uuid4().hex[:12]
+    url = settings.require_database_url(config)
     engine = store_engine.create(
-        settings.require_database_url(config),
+        url,
         name="code-server",
         pool_size=config.database_pool_size,
     )
     _verify(engine)
     hub = Hub(engine, server_id=server_id, lease_seconds=config.lease_seconds)
     upkeep = Upkeep(engine, server_id=server_id, lease_seconds=config.lease_seconds)
-    workers = Workers(hub, cancel_grace=config.cancel_grace_seconds, lost=upkeep.lost)
+    slots = Slots(engine, url, config.limits)
+    workers = Workers(hub, slots, cancel_grace=config.cancel_grace_seconds, lost=upkeep.lost)
     environment = os.environ | {"DAGWRIGHT_HOME": str(config.home.resolve())}
     environment.pop("DAGWRIGHT_DATABASE_URL", None)  # workers have no business with the database
     name = LocationName(options.location or _default_name(options))
@@ -88,6 +91,7 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     location.stop()
     server.stop(grace=1.0).wait()
     workers.stop()
+    slots.stop()
     hub.stop()
     history.stop()
     upkeep.stop()

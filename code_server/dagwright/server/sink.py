@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import selectors
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from dagwright.server import frames
@@ -24,7 +28,7 @@ _PUMP_SECONDS = 0.05
 
 
 class ChannelSink:
-    """Implements `execution.ports.EventSink` over the channel to the code server.
+    """Implements `execution.ports.EventSink`, `PumpedSink` and `SlotSource` over the channel to the code server.
 
     Memory stays flat: a full batch is sent at once, and sending waits while the code server is slower than the run.
     """
@@ -45,6 +49,8 @@ class ChannelSink:
         self._incoming = FrameBuffer()
         self._pump: threading.Thread | None = None
         self._pump_stop = threading.Event()
+        self._news: deque[tuple[StepKey, bool]] = deque()
+        self._bell: tuple[int, int] | None = None
 
     def emit(self, payload: Payload, step_key: StepKey | None = None) -> None:
         with self._lock:
@@ -68,10 +74,7 @@ class ChannelSink:
             self._events.clear()
             self._chunks.clear()
             self._chunk_bytes = 0
-            try:
-                frames.send(self._channel, Kind.EVENTS, encode_batch(batch))
-            except OSError:
-                self._lost("the code server has gone")
+            self._send(Kind.EVENTS, encode_batch(batch))
 
     def after_fork(self) -> None:
         self._channel.close()
@@ -80,8 +83,43 @@ class ChannelSink:
         """Readable when the code server has something to say; call `on_readable` then."""
         return self._channel.fileno()
 
+    def want_slot(self, step_key: StepKey, attempt: int, pool: str) -> None:
+        with self._lock:
+            self.flush()  # an earlier attempt's end goes first
+            self._send(Kind.SLOT_WANTED, json.dumps([step_key, attempt, pool]).encode())
+
+    def unwant_slot(self, step_key: StepKey, attempt: int, pool: str) -> None:
+        with self._lock:
+            self._send(Kind.SLOT_UNWANTED, json.dumps([step_key, attempt, pool]).encode())
+
+    def slot_news(self) -> list[tuple[StepKey, bool]]:
+        found = []
+        while self._news:
+            found.append(self._news.popleft())
+        return found
+
+    def bell(self) -> int:
+        with self._lock:
+            if self._bell is None:
+                self._bell = os.pipe()
+                os.set_blocking(self._bell[0], False)
+                os.set_blocking(self._bell[1], False)
+                if self._news:
+                    os.write(self._bell[1], b"\0")
+            return self._bell[0]
+
+    def _send(self, kind: Kind, body: bytes) -> None:
+        try:
+            frames.send(self._channel, kind, body)
+        except OSError:
+            self._lost("the code server has gone")
+
     def on_readable(self) -> None:
-        """Take in acknowledgements, and notice that the run is no longer ours."""
+        """Take in acknowledgements and news of slots, and notice that the run is no longer ours."""
+        with self._lock:
+            self._take_in()
+
+    def _take_in(self) -> None:
         try:
             data = self._channel.recv(65536, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -96,6 +134,11 @@ class ChannelSink:
                 self._acked = max(self._acked, int(frame.body))
             elif frame.kind is Kind.FENCED:
                 self._lost("a newer attempt owns the run")
+            elif frame.kind in (Kind.SLOT_GRANTED, Kind.SLOT_AWAITED):
+                self._news.append((StepKey(frame.body.decode()), frame.kind is Kind.SLOT_GRANTED))
+                if self._bell is not None:
+                    with suppress(BlockingIOError):
+                        os.write(self._bell[1], b"\0")
 
     def start_pump(self, poll: Callable[[], None]) -> None:
         """Keep sending while user code runs in this process, on a thread of its own.

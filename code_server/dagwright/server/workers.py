@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from dagwright.server import frames
 from dagwright.server.frames import FrameBuffer, Kind
 from dagwright.server.hub import Committed, Hub
+from dagwright.server.slots import Slots
 from dagwright.server.template import describe_exit
 from dagwright_shared.model.events import EventBatch, RunCanceled, RunFailed, RunSucceeded
 from dagwright_shared.model.keys import RunId
@@ -55,12 +56,12 @@ class Worker:
 class Workers:
     """Reads all workers' channels on one thread and hands their batches to the hub."""
 
-    def __init__(self, hub: Hub, *, cancel_grace: float, lost: Callable[[Worker, str], None]) -> None:
+    def __init__(self, hub: Hub, slots: Slots, *, cancel_grace: float, lost: Callable[[Worker, str], None]) -> None:
         """
         Args:
             lost: called, from any thread, for a worker that ended without a final status, with the reason in words.
         """
-        self._hub, self._cancel_grace, self._lost = hub, cancel_grace, lost
+        self._hub, self._slots, self._cancel_grace, self._lost = hub, slots, cancel_grace, lost
         self._by_run: dict[RunId, Worker] = {}
         self._exits: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -174,8 +175,15 @@ class Workers:
             self._close(worker)
             return
         for frame in worker.buffer.feed(data):
-            if frame.kind is Kind.EVENTS:
-                self._submit(worker, frame.body)
+            match frame.kind:
+                case Kind.EVENTS:
+                    self._submit(worker, frame.body)
+                case Kind.SLOT_WANTED:
+                    self._slots.ask(worker, frame.body)
+                case Kind.SLOT_UNWANTED:
+                    self._slots.withdraw(worker, frame.body)
+                case _:
+                    pass
         if worker.uncommitted > _UNCOMMITTED_LIMIT and not worker.paused:
             worker.paused = True
             self._selector.unregister(worker.channel)

@@ -6,6 +6,7 @@ the field names below, in lower case.
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from dagwright_shared.model.errors import SettingsError, nearest
+from dagwright_shared.model.errors import InvalidRequestError, SettingsError, nearest
+from dagwright_shared.model.limits import Limits
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0)]
@@ -64,6 +66,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     max_concurrent_runs: Annotated[int, Meta(ge=0)] = 25
     """How many runs the queue lets be active at once, over all locations."""
+    reserved_runs: Annotated[int, Meta(ge=0)] | None = None
+    """Places of these that runs of backfills and automation leave to others; unset: a fifth, at least one."""
+    tag_concurrency_limits: tuple[dict[str, Any], ...] = ()
+    """How many runs with a tag may be active at once: `{key, value, limit}`, as in Dagster's `run_queue`."""
+    location_limits: dict[str, int] = {}
+    """How many runs of a location may be active at once, by its name."""
+    default_pool_slots: Annotated[int, Meta(ge=0)] | None = None
+    """Slots of a pool that has none set; unset: any number of steps at once."""
+    pool_granularity: str = "step"
+    """Whether slots of pools are claimed by each `step` (Dagster's `op`), or by a whole `run` when it leaves the queue."""
     run_max_retries: Annotated[int, Meta(ge=0)] = 0
     """How often a failed run is tried again when its tags do not say."""
     run_retry_delay_seconds: Seconds = 0.0
@@ -83,6 +95,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: str = "INFO"
     log_json: bool = False
     """One JSON object a line instead of text."""
+
+    @property
+    def limits(self) -> Limits:
+        """What may run at once, until it is changed while the deployment runs.
+
+        Raises:
+            SettingsError: a value does not fit.
+        """
+        given = {name: getattr(self, name) for name in Limits().to_json()}
+        try:
+            return Limits().changed(given)
+        except InvalidRequestError as error:
+            first = error.problems[0]
+            raise SettingsError(f"setting {first.path} is {first.value!r}: {first.message}") from None
 
     @property
     def storage(self) -> Path:
@@ -133,9 +159,18 @@ def _from_environment() -> dict[str, Any]:
     for name, default in defaults.items():
         text = os.environ.get(f"DAGWRIGHT_{name.upper()}")
         if text is not None:
-            # A list is written with commas: DAGWRIGHT_ALLOWED_HOSTS=one.example,two.example
-            found[name] = [part.strip() for part in text.split(",") if part.strip()] if default == () else text
+            found[name] = _listed(name, text) if isinstance(default, tuple | dict) else text
     return found
+
+
+def _listed(name: str, text: str) -> Any:
+    """A list of words is written with commas (DAGWRIGHT_ALLOWED_HOSTS=one.example,two.example), anything else as JSON."""
+    if not text.lstrip().startswith(("[", "{")):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"setting {name} (DAGWRIGHT_{name.upper()}) is not JSON: {error}") from None
 
 
 def require_database_url(settings: Settings) -> str:

@@ -22,6 +22,7 @@ from dagwright_shared.store import (
     event_projections,
     json_rows,
     listen,
+    pools,
 )
 from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_shared.store.event_projections import Accepted
@@ -32,6 +33,7 @@ _FINAL_BY_PAYLOAD: Mapping[type, RunStatus] = {
     e.RunFailed: RunStatus.FAILURE,
     e.RunCanceled: RunStatus.CANCELED,
 }
+_ATTEMPT_ENDS = (e.StepSucceeded, e.StepFailed, e.StepRetrying, e.StepCanceled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ def append(
     if not merged:
         return {}
     answer: dict[RunId, int | None] = dict.fromkeys(merged)
-    accepted, changes = [], []
+    accepted, changes, pooled = [], [], set()
     for row in conn.execute(_LOCK, {"ids": list(merged)}):
         batch = merged[RunId(str(row.run_id))]
         if row.epoch != batch.epoch:
@@ -105,6 +107,8 @@ def append(
         if fresh:
             changes.append({"run_id": batch.run_id, **change})
         answer[batch.run_id] = change["last_seq"]
+        if row.pooled and fresh:
+            pooled.add(batch.run_id)
         gap = batch.events and batch.events[0].seq > row.last_seq + 1
         ended = RunStatus(change["status"]) if fresh and RunStatus(change["status"]).is_final else None
         chunks = () if gap else batch.chunks
@@ -127,6 +131,8 @@ def append(
             },
         )
     _write(conn, accepted, assets or AssetIds())
+    if pooled:
+        _free_slots(conn, [batch for batch in accepted if batch.run_id in pooled])
     return answer
 
 
@@ -228,6 +234,18 @@ def _change(status: RunStatus, last_seq: int, fresh: Sequence[e.RunEvent]) -> di
     return change
 
 
+def _free_slots(conn: Connection, accepted: Sequence[Accepted]) -> None:
+    """A slot is the attempt's: it goes with the attempt, or with the run."""
+    pools.release_runs(conn, [batch.run_id for batch in accepted if batch.ended])
+    ended = [
+        (batch.run_id, event.step_key, event.payload.attempt)
+        for batch in accepted
+        for event in batch.events
+        if event.step_key is not None and isinstance(event.payload, _ATTEMPT_ENDS) and not batch.ended
+    ]
+    pools.release(conn, ended)
+
+
 def _write(conn: Connection, accepted: Sequence[Accepted], assets: AssetIds) -> None:
     described = [(batch, event, event_data.columns(event.payload)) for batch in accepted for event in batch.events]
     ids = assets.resolve(
@@ -297,7 +315,7 @@ def _row(row: Any) -> EventRow:
 
 # In the order of ids, so that two hubs never wait for each other in a circle.
 _LOCK = text("""
-SELECT run_id, location, status, epoch, last_seq FROM runs WHERE run_id = ANY(CAST(:ids AS uuid[])) ORDER BY run_id FOR UPDATE
+SELECT run_id, location, status, epoch, last_seq, pooled FROM runs WHERE run_id = ANY(CAST(:ids AS uuid[])) ORDER BY run_id FOR UPDATE
 """)
 
 _ADVANCE = text("""

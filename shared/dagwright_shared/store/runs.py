@@ -28,7 +28,7 @@ from dagwright_shared.model.runs import (
     TriggerKind,
     sources,
 )
-from dagwright_shared.store import events, json_rows, listen, tables
+from dagwright_shared.store import events, json_rows, listen, pools, tables
 from dagwright_shared.store.asset_ids import AssetIds
 
 _runs = tables.runs
@@ -118,6 +118,7 @@ def requeue(
     changed = conn.execute(_REQUEUE, arguments).rowcount
     if changed:
         conn.execute(_REOPEN_STEPS, {"run_id": run_id})
+        pools.release_runs(conn, [run_id])
         listen.notify(conn, "queue", f"runs:{run_id}")
     return bool(changed)
 
@@ -184,6 +185,8 @@ def end_lease(conn: Connection, run_id: RunId, epoch: int, *, reason: str) -> bo
     """Tell the recovery loop that a worker is gone, without waiting for its lease to lapse."""
     changed = conn.execute(_END_LEASE, {"run_id": run_id, "epoch": epoch, "reason": json_rows.clean(reason)}).rowcount
     if changed:
+        # Its processes are dead: what they held is free at once, whenever recovery comes to settle the run.
+        pools.release_runs(conn, [run_id])
         listen.notify(conn, "recovery", f"runs:{run_id}")
     return bool(changed)
 
@@ -371,7 +374,8 @@ WITH picked AS MATERIALIZED (
     ORDER BY priority DESC, created_at, run_id LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE runs SET status = 'STARTING', epoch = runs.epoch + 1, claimed_at = clock_timestamp(), launch_attempts = runs.launch_attempts + 1,
-    lease_expires_at = clock_timestamp() + make_interval(secs => :lease), server_id = NULL, status_reason = NULL, xid = pg_current_xact_id()
+    lease_expires_at = clock_timestamp() + make_interval(secs => :lease), server_id = NULL, status_reason = NULL, pooled = false,
+    xid = pg_current_xact_id()
 FROM picked WHERE runs.run_id = picked.run_id AND runs.status IN ({_quoted(sources(RunStatus.STARTING))})
 RETURNING runs.*
 """
