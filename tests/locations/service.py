@@ -59,6 +59,44 @@ def held_in_process():
     follows(held())
 
 
+@dg.op(pool="one_at_a_time")
+def pooled(context: dg.OpExecutionContext) -> int:
+    case = context.run.tags["case"]
+    _announce(f"{case}-{context.run_id}")
+    while not (SIGNALS / f"{case}.go").exists():
+        time.sleep(0.01)
+    if "again" in context.run.tags and not context.retry_number:
+        raise dg.RetryRequested(max_retries=1)
+    return 1
+
+
+@dg.op
+def beside() -> None:
+    """Needs no slot, and waits for nobody."""
+
+
+@dg.op(tags={"dagster/concurrency_key": "one_at_a_time"})
+def named_by_tag() -> None:
+    pass
+
+
+def _pooled_job(executor: dg.ExecutorDefinition) -> dg.JobDefinition:
+    @dg.job(name=f"pooled_{executor.name}", executor_def=executor)
+    def made():
+        pooled()
+        beside()
+
+    return made
+
+
+@dg.job
+def tagged_job():
+    named_by_tag()
+
+
+POOLED = [_pooled_job(one) for one in (dg.in_process_executor, dg.multiprocess_executor, dg.threads_executor, dg.asyncio_executor)]
+
+
 class Limit(dg.Config):
     limit: int = 5
     label: str
@@ -141,7 +179,7 @@ def exits(context):
 
 defs = dg.Definitions(
     assets=[daily, plain],
-    jobs=[small, held_job, held_in_process, configured_job],
+    jobs=[small, held_job, held_in_process, configured_job, tagged_job, *POOLED],
     schedules=[morning, raises, hangs, leaves, talks],
     sensors=[counts, breaks, exits],
 )

@@ -159,7 +159,7 @@ def _from_environment() -> dict[str, Any]:
     for name, default in defaults.items():
         text = os.environ.get(f"DAGWRIGHT_{name.upper()}")
         if text is not None:
-            found[name] = _listed(name, text) if isinstance(default, tuple | dict) else text
+            found[name] = _listed(name, text) if default == () or name == "location_limits" else text
     return found
 
 

@@ -161,7 +161,7 @@ def hold(conn: Connection, wanted: Mapping[tuple[RunId, int], Collection[str]]) 
     rows = [{"pool": pool, "run_id": run_id, "epoch": epoch} for (run_id, epoch), names in wanted.items() for pool in sorted(names)]
     if rows:
         conn.execute(_HOLD, {"rows": json_rows.dumps(rows)})
-        conn.execute(_MARK, {"ids": sorted({row["run_id"] for row in rows})})
+        conn.execute(_MARK, {"ids": sorted({run_id for run_id, _ in wanted})})
 
 
 def lock(conn: Connection, names: Collection[str]) -> None:

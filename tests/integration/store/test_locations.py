@@ -9,6 +9,7 @@ from tests.build import DIGEST, ERROR, LOCATION, queued
 
 from dagwright_shared.model.errors import ConflictError, InvalidRequestError, NotFoundError
 from dagwright_shared.model.keys import AssetKey, Digest, LocationName, new_run_id
+from dagwright_shared.model.limits import Limits
 from dagwright_shared.model.runs import Trigger, TriggerKind
 from dagwright_shared.model.snapshot import (
     AssetSnapshot,
@@ -215,10 +216,10 @@ def test_idempotency(conn: Connection) -> None:
 def test_pools_and_backfills(conn: Connection) -> None:
     pools.define(conn, "db", 2)
     pools.define(conn, "db", 3)
-    assert [(pool.name, pool.slots, pool.used) for pool in pools.list(conn)] == [("db", 3, 0)]
+    assert [(pool.name, pool.slots, pool.used) for pool in pools.list(conn, Limits())] == [("db", 3, 0)]
     assert pools.remove(conn, "db")
     assert not pools.remove(conn, "db")
-    with pytest.raises(ValueError, match="0 or more"):
+    with pytest.raises(InvalidRequestError, match="-1 slots"):
         pools.define(conn, "db", -1)
     made = [
         backfills.NewBackfill(backfill_id=new_run_id(), location=LocationName("l"), digest=DIGEST, target=b"\x00\x01") for _ in range(3)

@@ -41,7 +41,9 @@ class InProcessExecutor:
         finally:
             environment.close()
 
-    def _attempt(self, scope: RunScope, progress: Progress, step: Step, live: LiveCapture, environment: steps.Environment, gate: Gate) -> None:
+    def _attempt(
+        self, scope: RunScope, progress: Progress, step: Step, live: LiveCapture, environment: steps.Environment, gate: Gate
+    ) -> None:
         attempt = progress.attempt(step)
         progress.began(step, os.getpid())
         # Before user code: what is done so far is not repeated by a retry after a crash.
