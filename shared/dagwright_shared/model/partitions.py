@@ -201,6 +201,11 @@ def window_starts(definition: TimeWindowPartitions, now: datetime) -> Sequence[d
     return [*grown, *more]
 
 
+def window_name(definition: TimeWindowPartitions, start: datetime) -> str:
+    """The key of the window that starts then."""
+    return _name(definition, start.astimezone(cron.zone(definition.timezone)))
+
+
 def _ticks_until(definition: TimeWindowPartitions, first: datetime, now: datetime) -> int:
     """How many windows lie between now and a first one that is still to come, as far as `end_offset` reaches."""
     nearest = itertools.islice(cron.after(definition.cron, now, definition.timezone), definition.end_offset)

@@ -8,9 +8,10 @@ adding, so a set of them is only valid beside the keys that it was made with.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from dagwright_shared.model import partitions
 from dagwright_shared.model.keys import PartitionKey
@@ -171,19 +172,28 @@ def of_keys(definition: Partitions, keys: Iterable[PartitionKey], now: datetime,
 
 def to_keys(definition: Partitions, subset: Subset, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> list[PartitionKey]:
     """The keys of a set, in order; ordinals beyond the partitions that exist are left out."""
-    columns: list[Sequence[str]] = [partitions.simple_keys(axis, now, dynamic) for axis in _axes(definition)]
+    columns = [_names(axis, now, dynamic) for axis in _axes(definition)]
     total = 1
-    for column in columns:
-        total *= len(column)
+    for count, _ in columns:
+        total *= count
     found = []
     for ordinal in subset & of_range(0, total):
         parts = []
         rest = ordinal
-        for column in reversed(columns):
-            rest, place = divmod(rest, len(column))
-            parts.append(column[place])
+        for count, name in reversed(columns):
+            rest, place = divmod(rest, count)
+            parts.append(name(place))
         found.append(tuple(reversed(parts)))
     return found
+
+
+def _names(axis: partitions.SimplePartitions, now: datetime, dynamic: DynamicKeys) -> tuple[int, Callable[[int], str]]:
+    """How many keys a dimension has, and the key at a place; windows are named when they are asked for."""
+    if isinstance(axis, partitions.TimeWindowPartitions):
+        starts = partitions.window_starts(axis, now)
+        return len(starts), lru_cache(maxsize=4096)(lambda place: partitions.window_name(axis, starts[place]))
+    known = partitions.simple_keys(axis, now, dynamic)
+    return len(known), known.__getitem__
 
 
 def to_key_ranges(definition: Partitions, subset: Subset, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> list[tuple[str, str]]:
