@@ -6,7 +6,9 @@ asset reads just the partition of the same key of an upstream that is about to b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -16,9 +18,9 @@ from dagwright_shared.model.backfills import JOB, BackfillStatus, PartProgress, 
 from dagwright_shared.model.dependents import Moment, dependents, is_identity
 from dagwright_shared.model.graph import Topology
 from dagwright_shared.model.keys import AssetKey
-from dagwright_shared.model.partitions import MultiPartitions, Partitions, SimplePartitions, count
+from dagwright_shared.model.partitions import MultiPartitions, Partitions, count
 from dagwright_shared.model.runs import RunStatus
-from dagwright_shared.model.snapshot import AssetDepSnapshot, AssetSnapshot, BackfillPolicyData
+from dagwright_shared.model.snapshot import AssetSnapshot, BackfillPolicyData, PartitionMappingData
 from dagwright_shared.model.subsets import EMPTY, Subset
 
 Unit: TypeAlias = tuple[AssetSnapshot, ...]
@@ -55,8 +57,8 @@ class Ended:
     runs: int
     made: Mapping[str, Subset]
     """By part, what they made all the same, where they did not succeed."""
-    retried: Subset = EMPTY
-    """What of it a retry is to make; the retry is a run of the backfill too."""
+    retried: bool = False
+    """A run of the backfill tries again what they did not make."""
 
 
 def settle(progress: Progress, ended: Iterable[Ended]) -> Progress:
@@ -64,13 +66,12 @@ def settle(progress: Progress, ended: Iterable[Ended]) -> Progress:
     parts = dict(progress.parts)
     open_runs = progress.open_runs
     for each in ended:
-        # A retry takes the place of its run, partition by partition.
-        open_runs -= each.runs - len(each.retried & each.ordinals) if each.retried and each.runs > 1 else each.runs - bool(each.retried)
+        open_runs -= 0 if each.retried else each.runs
         for name in each.names:
             part = parts.get(name, PartProgress())
             made = each.ordinals if each.status is RunStatus.SUCCESS else each.made.get(name, EMPTY) & each.ordinals
             succeeded = part.succeeded | made
-            lost = each.ordinals - succeeded - each.retried
+            lost = EMPTY if each.retried else each.ordinals - succeeded
             failed, canceled = part.failed, part.canceled
             if each.status is RunStatus.CANCELED:
                 canceled |= lost
@@ -80,23 +81,25 @@ def settle(progress: Progress, ended: Iterable[Ended]) -> Progress:
     return Progress(parts=parts, open_runs=open_runs)
 
 
-def next_step(target: Target, progress: Progress, definitions: Definitions, *, limit: int) -> Step:
+def next_step(target: Target, progress: Progress, definitions: Definitions, *, job_name: str | None, limit: int) -> Step:
     """What may be asked for now.
 
     Args:
         definitions: those that the target was made with, as far as its parts go.
+        job_name: of a backfill of a job: it has a run for each partition.
         limit: at most so many runs.
     """
-    if JOB in target.parts:
-        return _job_step(target, progress, definitions, limit)
+    if job_name is not None:
+        return _job_step(target, progress, definitions.jobs[job_name].partitions, limit)
     parts = {name: progress.part(name) for name in target.parts}
     ready: dict[str, Subset] = {}
     groups = _Groups()
     for unit in units(target.parts, definitions.assets):
         names = tuple(str(asset.key) for asset in unit)
-        for name, skipped in _skipped(unit, target, parts).items():
+        edges = _edges(unit, target, definitions.assets)
+        for name, skipped in _skipped(unit, edges, target, parts).items():
             parts[name] = replace(parts[name], skipped=parts[name].skipped | skipped)
-        found = _ready(unit, target, parts, ready, definitions.assets)
+        found = _ready(unit, edges, target, parts, ready)
         if found:
             ready |= dict.fromkeys(names, found)
             groups.add(unit[0], names, found)
@@ -125,26 +128,19 @@ def cancel_rest(target: Target, progress: Progress) -> Progress:
     return replace(progress, parts=parts)
 
 
-def changed(target: Target, then: Definitions, now: Definitions) -> str | None:
+def changed(target: Target, job_name: str | None, then: Definitions, now: Definitions) -> str | None:
     """Why a backfill cannot go on with newer definitions, in words; None when it can."""
-    if JOB in target.parts:
-        return None
+    if job_name is not None:
+        job, renewed = then.jobs.get(job_name), now.jobs.get(job_name)
+        if renewed is None:
+            return f"job {job_name!r} is no longer defined"
+        return f"the partitions of job {job_name!r} were defined anew" if job and job.partitions != renewed.partitions else None
     for name in target.parts:
         before, after = then.assets.get(name), now.assets.get(name)
         if after is None or after.op_name is None:
             return f"asset {name!r} is no longer defined"
         if before is not None and before.partitions != after.partitions:
             return f"the partitions of asset {name!r} were defined anew"
-    return None
-
-
-def job_changed(name: str, then: Definitions, now: Definitions) -> str | None:
-    """As `changed`, for a backfill of a job."""
-    before, after = then.jobs.get(name), now.jobs.get(name)
-    if after is None:
-        return f"job {name!r} is no longer defined"
-    if before is not None and before.partitions != after.partitions:
-        return f"the partitions of job {name!r} were defined anew"
     return None
 
 
@@ -171,38 +167,143 @@ def policy_of(asset: AssetSnapshot) -> BackfillPolicyData | None:
     return asset.backfill if asset.partitions is not None else None
 
 
-def _job_step(target: Target, progress: Progress, definitions: Definitions, limit: int) -> Step:
+def _job_step(target: Target, progress: Progress, partitions: Partitions | None, limit: int) -> Step:
     part, wanted = progress.part(JOB), target.parts[JOB]
     waiting = wanted - part.enqueued - part.skipped
     chosen = waiting.first(limit)
-    runs = tuple(PlannedRun(names=(JOB,), partitions=None, first=ordinal, last=ordinal) for ordinal in chosen)
+    runs = tuple(PlannedRun(names=(JOB,), partitions=partitions, first=ordinal, last=ordinal) for ordinal in chosen)
     parts = {JOB: replace(part, enqueued=part.enqueued | chosen)}
     return Step(runs=runs, progress=Progress(parts=parts, open_runs=progress.open_runs + len(runs)), cut=len(chosen) < len(waiting))
 
 
-def _edges(unit: Unit, target: Target) -> Iterable[tuple[AssetSnapshot, AssetDepSnapshot]]:
-    """Dependencies on other parts of the backfill, and of an asset on itself; siblings are made in the same run."""
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """A dependency inside the backfill: on another unit, or of an asset on its own earlier partitions."""
+
+    asset: AssetSnapshot
+    upstream: AssetSnapshot
+    mapping: PartitionMappingData | None
+
+    @property
+    def is_own(self) -> bool:
+        return self.asset.key == self.upstream.key
+
+    @property
+    def in_one_run(self) -> bool:
+        """Whether a run may make a partition and the upstream one that it reads."""
+        same = is_identity(self.mapping, self.upstream.partitions, self.asset.partitions)
+        return same and policy_of(self.upstream) == policy_of(self.asset)
+
+    def reading(self, upstream: Subset, at: Moment) -> Subset:
+        """What reads any of these upstream partitions."""
+        return dependents(upstream, self.upstream.partitions, self.asset.partitions, self.mapping, at)
+
+
+def _edges(unit: Unit, target: Target, assets: Mapping[str, AssetSnapshot]) -> list[_Edge]:
     inside = {asset.key for asset in unit}
-    for asset in unit:
-        for dep in asset.deps:
-            if str(dep.key) in target.parts and (dep.key not in inside or dep.key == asset.key):
-                yield asset, dep
+    return [
+        _Edge(asset, assets[str(dep.key)], dep.mapping)
+        for asset in unit
+        for dep in asset.deps
+        if str(dep.key) in target.parts and (dep.key not in inside or dep.key == asset.key)
+    ]
 
 
-def _skipped(unit: Unit, target: Target, parts: Mapping[str, PartProgress]) -> Mapping[str, Subset]:
+def _skipped(unit: Unit, edges: Sequence[_Edge], target: Target, parts: Mapping[str, PartProgress]) -> Mapping[str, Subset]:
     """What will not be asked for, as something that it reads was lost."""
+    lost = {str(asset.key): EMPTY for asset in unit}
+    while True:
+        read = subsets.union(
+            edge.reading(parts[name].lost | lost.get(name, EMPTY), target.moment) for edge in edges for name in [str(edge.upstream.key)]
+        )
+        found = {name: (read & target.parts[name]) - parts[name].enqueued - parts[name].skipped for name in lost}
+        # Only what depends on itself loses more by what it has lost.
+        if found == lost or not any(edge.is_own for edge in edges):
+            return found
+        lost = found
+
+
+def _ready(unit: Unit, edges: Sequence[_Edge], target: Target, parts: Mapping[str, PartProgress], asked: Mapping[str, Subset]) -> Subset:
+    """The partitions of a unit that may be asked for now; `asked` are those of units before it."""
     names = [str(asset.key) for asset in unit]
-    edges = [(asset, dep, _upstream_partitions(dep, unit)) for asset, dep in _edges(unit, target)]
-    lost: dict[str, Subset] = {}
-    grows = True
-    while grows:
-        found = EMPTY
-        for asset, dep, partitions in edges:
-            name = str(dep.key)
-            bad = parts[name].lost | lost.get(name, EMPTY)
-            found |= dependents(bad, partitions, asset.partitions, dep.mapping, target.moment)
-        before = lost
-        lost = {name: (found & target.parts[name]) - parts[name].enqueued - parts[name].skipped for name in names}
-        # Only what depends on itself can lose more by what it has lost.
-        grows = lost != before and any(asset.key == dep.key for asset, dep, _ in edges)
-    return lost
+    found = subsets.union(target.parts[name] - parts[name].enqueued - parts[name].skipped for name in names)
+    policy = policy_of(unit[0])
+    for edge in sorted(edges, key=lambda each: each.is_own):
+        name = str(edge.upstream.key)
+        pending = target.parts[name] - parts[name].succeeded
+        if edge.is_own:
+            found = _by_itself(edge, policy, found, pending, target.moment)
+            continue
+        together = asked.get(name, EMPTY) if edge.in_one_run else EMPTY
+        # A run of several partitions is of the same ones for all its assets; runs of one partition are matched one by one.
+        if policy is None or together == found:
+            pending -= together
+        found -= edge.reading(pending, target.moment)
+    return found
+
+
+def _by_itself(edge: _Edge, policy: BackfillPolicyData | None, found: Subset, pending: Subset, at: Moment) -> Subset:
+    """Of an asset that reads its own earlier partitions: those that may be made next, in one run."""
+    if policy is None:
+        return found - edge.reading(pending, at)
+    elsewhere = pending - found
+    if elsewhere:
+        found &= subsets.of_range(0, elsewhere.ranges[0][0])
+    row = Subset(found.ranges[:1])
+    return row if policy.max_partitions_per_run is None else row.first(policy.max_partitions_per_run)
+
+
+class _Groups:
+    """Gathers what is ready into runs."""
+
+    def __init__(self) -> None:
+        self._alone: dict[Partitions | None, list[tuple[Subset, tuple[str, ...]]]] = {}
+        self._ranges: dict[tuple[Partitions, BackfillPolicyData, Subset], tuple[str, ...]] = {}
+
+    def add(self, asset: AssetSnapshot, names: tuple[str, ...], ready: Subset) -> None:
+        policy = policy_of(asset)
+        if policy is not None and asset.partitions is not None:
+            key = (asset.partitions, policy, ready)
+            self._ranges[key] = (*self._ranges.get(key, ()), *names)
+            return
+        # A run for each partition: those that the same assets are ready for form a class.
+        classes = []
+        for subset, members in self._alone.get(asset.partitions, []):
+            classes += [(subset & ready, (*members, *names)), (subset - ready, members)]
+            ready -= subset
+        classes.append((ready, names))
+        self._alone[asset.partitions] = [(subset, members) for subset, members in classes if subset]
+
+    def runs(self, at: Moment, limit: int) -> tuple[tuple[PlannedRun, ...], bool]:
+        """The runs, at most so many, and whether there would be more."""
+        found = list(itertools.islice(self._every(at), limit + 1))
+        return tuple(found[:limit]), len(found) > limit
+
+    def _every(self, at: Moment) -> Iterator[PlannedRun]:
+        for partitions, classes in self._alone.items():
+            for ordinal, members in heapq.merge(*(_tagged(subset, members) for subset, members in classes)):
+                yield PlannedRun(names=members, partitions=partitions, first=ordinal, last=ordinal)
+        for (partitions, policy, ready), members in self._ranges.items():
+            for start, end in _rows(ready, partitions, at):
+                size = policy.max_partitions_per_run or end - start
+                for first in range(start, end, size):
+                    yield PlannedRun(names=members, partitions=partitions, first=first, last=min(first + size, end) - 1)
+
+
+def _tagged(subset: Subset, members: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    for ordinal in subset:
+        yield ordinal, members
+
+
+def _rows(ready: Subset, partitions: Partitions, at: Moment) -> Iterator[tuple[int, int]]:
+    """The ranges that a run can be of; of several dimensions only the last one varies in a range."""
+    if not isinstance(partitions, MultiPartitions):
+        yield from ready.ranges
+        return
+    length = count(partitions.dimensions[-1][1], at.now, at.dynamic)
+    for start, end in ready.ranges:
+        at_row = start
+        while at_row < end:
+            stop = min(end, at_row - at_row % length + length)
+            yield at_row, stop
+            at_row = stop

@@ -1,4 +1,4 @@
-"""Which partitions of a downstream asset read any of a set of upstream partitions: `mappings.upstream_keys`, the other way round and for sets.
+"""Which partitions of a downstream asset read any of a set of upstream partitions: `mappings.upstream_keys` turned round, for sets.
 
 Sets are ranges of ordinals, and so is the work: a million windows cost two searches for each range, not a call for each window.
 """
@@ -75,9 +75,7 @@ def _whole(wanted: Subset, upstream: Partitions, mapping: PartitionMappingData |
     return everything if wanted & subsets.of_keys(upstream, read, at.now, at.dynamic) else EMPTY
 
 
-def _simple(
-    wanted: Subset, upstream: SimplePartitions, downstream: SimplePartitions, mapping: PartitionMappingData, at: Moment
-) -> Subset:
+def _simple(wanted: Subset, upstream: SimplePartitions, downstream: SimplePartitions, mapping: PartitionMappingData, at: Moment) -> Subset:
     """Between definitions of one dimension."""
     match mapping.kind:
         case MappingKind.TIME_WINDOW if isinstance(upstream, TimeWindowPartitions) and isinstance(downstream, TimeWindowPartitions):

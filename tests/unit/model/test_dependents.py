@@ -81,9 +81,7 @@ def test_inverse_of_upstream_keys(
     names = {()} if up is None else set(subsets.to_keys(up, wanted, NOW, DYNAMIC))
     below = [()] if down is None else list(partitions.keys(down, NOW, DYNAMIC))
     expected = [
-        place
-        for place, key in enumerate(below)
-        if wanted and names.intersection(upstream_keys(key, down, up, mapping, NOW, DYNAMIC).keys)
+        place for place, key in enumerate(below) if wanted and names.intersection(upstream_keys(key, down, up, mapping, NOW, DYNAMIC).keys)
     ]
     assert list(dependents(wanted, up, down, mapping, AT)) == expected
 
