@@ -14,6 +14,7 @@ MODULE_LIMIT, FUNCTION_LIMIT = 500, 60
 ALLOWED: dict[str, str] = {
     # path, or path:function -> why it may be longer
     "shared/dagwright_shared/model/metadata.py": "one class for each kind of metadata value, with its two JSON conversions",
+    "shared/dagwright_shared/store/tables.py": "the whole schema in one place, to be read beside the migrations",
 }
 
 

@@ -6,20 +6,22 @@ asset reads just the partition of the same key of an upstream that is about to b
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from dagwright_shared.decide import queue
 from dagwright_shared.decide.requests import Definitions
 from dagwright_shared.model import subsets
-from dagwright_shared.model.backfills import JOB, BackfillStatus, PartProgress, Progress, Target
+from dagwright_shared.model.backfills import BACKFILL_TAG, JOB, PRIORITY, Backfill, BackfillStatus, PartProgress, Progress, Target, keys_of
 from dagwright_shared.model.dependents import Moment, dependents, is_identity
 from dagwright_shared.model.graph import Topology
-from dagwright_shared.model.keys import AssetKey
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, RunId
 from dagwright_shared.model.partitions import MultiPartitions, Partitions, count
-from dagwright_shared.model.runs import RunStatus
+from dagwright_shared.model.runs import PRIORITY_TAG, BackfillPart, NewRun, RunStatus, Trigger, TriggerKind
 from dagwright_shared.model.snapshot import AssetSnapshot, BackfillPolicyData, PartitionMappingData
 from dagwright_shared.model.subsets import EMPTY, Subset
 
@@ -128,8 +130,10 @@ def cancel_rest(target: Target, progress: Progress) -> Progress:
     return replace(progress, parts=parts)
 
 
-def changed(target: Target, job_name: str | None, then: Definitions, now: Definitions) -> str | None:
+def changed(target: Target, job_name: str | None, then: Definitions | None, now: Definitions) -> str | None:
     """Why a backfill cannot go on with newer definitions, in words; None when it can."""
+    if then is None:
+        return "the definitions that it was made with are gone"
     if job_name is not None:
         job, renewed = then.jobs.get(job_name), now.jobs.get(job_name)
         if renewed is None:
@@ -165,6 +169,51 @@ def units(names: Iterable[str], assets: Mapping[str, AssetSnapshot]) -> list[Uni
 def policy_of(asset: AssetSnapshot) -> BackfillPolicyData | None:
     """How many partitions a run of it covers; an unpartitioned asset has nothing to share out."""
     return asset.backfill if asset.partitions is not None else None
+
+
+def new_runs(backfill: Backfill, planned: Sequence[PlannedRun], definitions: Definitions, *, make_id: Callable[[], RunId]) -> list[NewRun]:
+    """The runs of a step. Their run keys let each part of a backfill be asked for once in each of its attempts."""
+    job = definitions.jobs[backfill.job_name] if backfill.job_name is not None else None
+    tags = {**(job.run_tags if job else {}), **backfill.tags, BACKFILL_TAG: backfill.backfill_id}
+    keys = _keys(planned, backfill.target.moment)
+    found = []
+    for run in planned:
+        assets = job.asset_keys if job else tuple(definitions.assets[name].key for name in run.names)
+        group = hashlib.sha256("|".join(run.names).encode()).hexdigest()[:12]
+        made = NewRun(
+            run_id=make_id(),
+            location=backfill.location,
+            digest=definitions.digest,
+            job_name=backfill.job_name,
+            asset_keys=assets,
+            check_keys=job.check_keys if job else _checks(definitions, assets),
+            partition=keys[run.partitions, run.first],
+            partition_end=keys[run.partitions, run.last] if run.last > run.first else None,
+            config=backfill.config or (job.default_config if job else {}),
+            tags=tags,
+            trigger=Trigger(kind=TriggerKind.BACKFILL, name=backfill.backfill_id),
+            priority=queue.priority(tags) if PRIORITY_TAG in tags else PRIORITY,
+            run_key=f"backfill:{backfill.backfill_id}:{backfill.attempt}:{group}:{run.first}-{run.last}",
+            backfill=BackfillPart(backfill_id=backfill.backfill_id, first=run.first, last=run.last),
+        )
+        found.append(made)
+    return found
+
+
+def _keys(planned: Sequence[PlannedRun], at: Moment) -> Mapping[tuple[Partitions | None, int], PartitionKey]:
+    wanted: dict[Partitions | None, set[int]] = {}
+    for run in planned:
+        wanted.setdefault(run.partitions, set()).update((run.first, run.last))
+    found = {}
+    for partitions, ordinals in wanted.items():
+        subset = subsets.of_ordinals(ordinals)
+        for ordinal, key in zip(subset, keys_of(partitions, subset, at), strict=True):
+            found[partitions, ordinal] = key
+    return found
+
+
+def _checks(definitions: Definitions, assets: Sequence[AssetKey]) -> tuple[AssetCheckKey, ...]:
+    return tuple(check.key for check in definitions.snapshot.checks if check.key.asset_key in assets)
 
 
 def _job_step(target: Target, progress: Progress, partitions: Partitions | None, limit: int) -> Step:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -73,7 +73,7 @@ def decide(run: Run, defaults: RetryDefaults) -> Verdict:
 
 def retry(run: Run, steps: Sequence[StepRecord], verdict: Retry, *, run_id: RunId, now: datetime) -> NewRun:
     """The run that retries a failed one. Its run key lets it exist once, however many daemons decide on it."""
-    return again(
+    made = again(
         run,
         steps,
         verdict.strategy,
@@ -83,6 +83,8 @@ def retry(run: Run, steps: Sequence[StepRecord], verdict: Retry, *, run_id: RunI
         retry_number=verdict.number,
         not_before=now + verdict.delay if verdict.delay else None,
     )
+    # It stands in for its run in the backfill, too; a run that a person asks for does not.
+    return replace(made, backfill=run.backfill)
 
 
 def again(

@@ -17,8 +17,11 @@ from typing import Any
 
 from dagwright_shared.model import subsets
 from dagwright_shared.model.dependents import Moment
-from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey
+from dagwright_shared.model.errors import ErrorInfo
+from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, Digest, LocationName, PartitionKey
+from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.partitions import DynamicPartitions, MultiPartitions, Partitions
+from dagwright_shared.model.runs import Trigger, TriggerKind
 from dagwright_shared.model.subsets import EMPTY, Subset
 
 JOB = ""
@@ -133,6 +136,10 @@ class Progress:
     def part(self, name: str) -> PartProgress:
         return self.parts.get(name, _NOTHING)
 
+    def begun_again(self) -> Progress:
+        """What was made stays; the rest has yet to be asked for."""
+        return Progress(parts={name: PartProgress(enqueued=part.succeeded, succeeded=part.succeeded) for name, part in self.parts.items()})
+
     def to_bytes(self) -> bytes:
         parts = {name: [_text(getattr(part, each)) for each in _FIELDS] for name, part in self.parts.items()}
         return _pack({"open_runs": self.open_runs, "parts": parts})
@@ -154,16 +161,51 @@ _FIELDS = ("enqueued", "succeeded", "failed", "canceled", "skipped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackfillPart:
-    """Which part of a backfill a run makes: the ordinals from `first` to `last`, both included."""
+class NewBackfill:
+    """What `store.backfills.create` takes."""
 
     backfill_id: str
-    first: int
-    last: int
+    """A UUID."""
+    location: LocationName
+    digest: Digest
+    """The definitions that the target was made with."""
+    target: Target
+    job_name: str | None = None
+    asset_keys: tuple[AssetKey, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Of its runs."""
+    config: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Of its runs."""
+    title: str | None = None
+    description: str | None = None
+    trigger: Trigger = field(default=Trigger(kind=TriggerKind.API))
+    parent_id: str | None = None
+    """The backfill of which this one makes what was not made."""
 
-    @property
-    def ordinals(self) -> Subset:
-        return subsets.of_range(self.first, self.last + 1)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backfill:
+    """A backfill as the store has it."""
+
+    backfill_id: str
+    location: LocationName
+    digest: Digest
+    job_name: str | None
+    asset_keys: tuple[AssetKey, ...]
+    status: BackfillStatus
+    target: Target
+    progress: Progress
+    attempt: int
+    """How often it was begun: resumed, once more."""
+    tags: Mapping[str, str]
+    config: Mapping[str, JsonValue]
+    title: str | None
+    description: str | None
+    trigger: Trigger
+    parent_id: str | None
+    error: ErrorInfo | None
+    created_at: datetime
+    ended_at: datetime | None
 
 
 def left(target: Target, progress: Progress) -> Mapping[str, Subset]:

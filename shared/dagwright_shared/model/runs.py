@@ -84,6 +84,15 @@ class Trigger:
     tick_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillPart:
+    """What of a backfill a run makes: the ordinals from `first` to `last`, both included, of each of its assets."""
+
+    backfill_id: str
+    first: int
+    last: int
+
+
 MAX_RETRIES_TAG = "dagwright/max_retries"
 RETRY_STRATEGY_TAG = "dagwright/retry_strategy"
 RETRY_DELAY_TAG = "dagwright/retry_delay_seconds"
@@ -128,6 +137,7 @@ class NewRun:
     retry_number: int = 0
     not_before: datetime | None = None
     """Stay queued until then."""
+    backfill: BackfillPart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +194,7 @@ class Run:
     launch_attempts: int = 0
     """How often it was claimed."""
     partition_end: PartitionKey | None = None
+    backfill: BackfillPart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,7 @@ def append(
         return {}
     answer: dict[RunId, int | None] = dict.fromkeys(merged)
     accepted, changes, pooled = [], [], set()
+    backfills: set[str] = set()
     for row in conn.execute(_LOCK, {"ids": list(merged)}):
         batch = merged[RunId(str(row.run_id))]
         if row.epoch != batch.epoch:
@@ -121,6 +122,8 @@ def append(
                 ended=ended,
             )
         )
+        if ended is not None and row.backfill_id is not None:
+            backfills.add(f"backfills:{row.backfill_id}")
     if changes:
         conn.execute(
             _ADVANCE,
@@ -133,6 +136,7 @@ def append(
     _write(conn, accepted, assets or AssetIds())
     if pooled:
         _free_slots(conn, [batch for batch in accepted if batch.run_id in pooled])
+    listen.notify_all(conn, backfills)
     return answer
 
 
@@ -315,7 +319,8 @@ def _row(row: Any) -> EventRow:
 
 # In the order of ids, so that two hubs never wait for each other in a circle.
 _LOCK = text("""
-SELECT run_id, location, status, epoch, last_seq, pooled FROM runs WHERE run_id = ANY(CAST(:ids AS uuid[])) ORDER BY run_id FOR UPDATE
+SELECT run_id, location, status, epoch, last_seq, pooled, backfill_id FROM runs
+WHERE run_id = ANY(CAST(:ids AS uuid[])) ORDER BY run_id FOR UPDATE
 """)
 
 _ADVANCE = text("""

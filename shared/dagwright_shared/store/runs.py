@@ -18,6 +18,7 @@ from dagwright_shared.model.events import AssetFailed, EventBatch, Payload, RunC
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, Digest, LocationName, RunId, StepKey, asset_keys
 from dagwright_shared.model.runs import (
     ACTIVE,
+    BackfillPart,
     LaunchSpec,
     NewRun,
     Run,
@@ -203,7 +204,10 @@ def retryable(conn: Connection, limit: int = 100) -> list[Run]:
 
 def mark_retried(conn: Connection, run_id: RunId) -> bool:
     """Recovery has decided. False: another daemon was first; the caller then enqueues nothing."""
-    return bool(conn.execute(_MARK_RETRIED, {"run_id": run_id}).rowcount)
+    marked = conn.execute(_MARK_RETRIED, {"run_id": run_id}).one_or_none()
+    if marked is not None and marked.backfill_id is not None:
+        listen.notify(conn, f"backfills:{marked.backfill_id}")
+    return marked is not None
 
 
 def steps(conn: Connection, run_id: RunId) -> list[StepRecord]:
@@ -278,7 +282,14 @@ def from_row(row: Any) -> Run:
         error=error_from_json(row.error) if row.error else None,
         status_reason=row.status_reason,
         launch_attempts=row.launch_attempts,
+        backfill=_backfill(row),
     )
+
+
+def _backfill(row: Any) -> BackfillPart | None:
+    if row.backfill_id is None:
+        return None
+    return BackfillPart(backfill_id=str(row.backfill_id), first=row.backfill_first, last=row.backfill_last)
 
 
 def _optional_id(value: object) -> RunId | None:
@@ -325,6 +336,9 @@ def _new_row(run: NewRun) -> dict[str, Any]:
         "inherited": run.inherited,
         "retry_number": run.retry_number,
         "not_before": run.not_before.isoformat() if run.not_before else None,
+        "backfill_id": run.backfill.backfill_id if run.backfill else None,
+        "backfill_first": run.backfill.first if run.backfill else None,
+        "backfill_last": run.backfill.last if run.backfill else None,
     }
 
 
@@ -353,7 +367,7 @@ def _quoted(statuses: Collection[RunStatus]) -> str:
 _NEW_COLUMNS = (
     "run_id", "location", "digest", "job_name", "asset_keys", "check_keys", "step_keys", "partition", "partition_end", "config",
     "tags", "trigger_kind", "trigger_name", "tick_id", "priority", "run_key", "parent_run_id", "root_run_id", "inherited",
-    "retry_number", "not_before",
+    "retry_number", "not_before", "backfill_id", "backfill_first", "backfill_last",
 )  # fmt: skip
 _ENQUEUE = text(f"""
 INSERT INTO runs ({", ".join(_NEW_COLUMNS)}) SELECT {", ".join(_NEW_COLUMNS)} FROM {json_rows.source(_runs, _NEW_COLUMNS)}
@@ -420,4 +434,4 @@ _LAPSED = text(f"""
 SELECT * FROM runs WHERE status IN ({_quoted(ACTIVE)}) AND lease_expires_at <= clock_timestamp() ORDER BY run_id FOR UPDATE SKIP LOCKED
 """)
 _RETRYABLE = text("SELECT * FROM runs WHERE status = 'FAILURE' AND NOT retried ORDER BY run_id LIMIT :limit")
-_MARK_RETRIED = text("UPDATE runs SET retried = true WHERE run_id = :run_id AND NOT retried")
+_MARK_RETRIED = text("UPDATE runs SET retried = true WHERE run_id = :run_id AND NOT retried RETURNING backfill_id")

@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import UserDefinedType
 
+from dagwright_shared.model import backfills as backfill_model
 from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.runs import ACTIVE, FINAL, RunStatus, StepStatus
 from dagwright_shared.model.ticks import DeliveryStatus, InstigatorKind, TickStatus
@@ -149,6 +150,10 @@ dynamic_partitions = Table(
 
 # ---------------------------------------------------------------------------------------------------- runs
 
+TO_SETTLE = """backfill_id IS NOT NULL AND NOT settled
+    AND (status IN ('CANCELED', 'SUCCESS') OR (status = 'FAILURE' AND retried))"""
+"""Runs whose end their backfill has yet to take into account; of a failed one it must be known first whether it is tried again."""
+
 runs = Table(
     "runs",
     metadata,
@@ -168,6 +173,9 @@ runs = Table(
     Column("trigger_name", Text),
     Column("tick_id", BigInteger),
     Column("backfill_id", Uuid(as_uuid=False)),
+    Column("backfill_first", BigInteger, comment="the first ordinal of the backfill's target that it makes"),
+    Column("backfill_last", BigInteger),
+    Column("settled", Boolean, nullable=False, server_default=text("false"), comment="its backfill has taken its end into account"),
     Column("priority", Integer, nullable=False, server_default="0"),
     Column(
         "background",
@@ -206,6 +214,9 @@ runs = Table(
         "partition_end IS NULL OR (cardinality(partition) > 0 AND cardinality(partition_end) = cardinality(partition))",
         name="range_has_both_ends",
     ),
+    CheckConstraint(
+        "(backfill_id IS NULL) = (backfill_first IS NULL) AND (backfill_id IS NULL) = (backfill_last IS NULL)", name="part_of_backfill"
+    ),
     Index("uq_runs_run_key", "run_key", unique=True, postgresql_where=text("run_key IS NOT NULL")),
     Index("ix_runs_newest", desc("created_at"), desc("run_id")),
     Index("ix_runs_status", "status", desc("created_at"), desc("run_id")),
@@ -217,6 +228,8 @@ runs = Table(
     Index("ix_runs_root", "root_run_id", postgresql_where=text("root_run_id IS NOT NULL")),
     Index("ix_runs_tick", "tick_id", postgresql_where=text("tick_id IS NOT NULL")),
     Index("ix_runs_xid", "xid"),
+    Index("ix_runs_backfill", "backfill_id", desc("created_at"), desc("run_id"), postgresql_where=text("backfill_id IS NOT NULL")),
+    Index("ix_runs_to_settle", "backfill_id", "run_id", postgresql_where=text(TO_SETTLE)),
     Index("ix_runs_tags", "tags", postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}),
 )
 
@@ -424,13 +437,24 @@ backfills = Table(
     Column("asset_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("status", Text, nullable=False, server_default="REQUESTED"),
     Column("target", LargeBinary, nullable=False, comment="partition subsets, as ranges of ordinals"),
+    Column("progress", LargeBinary, nullable=False, server_default=text("''"), comment="what became of the target, as ranges too"),
+    Column("due", Boolean, nullable=False, server_default=text("true"), comment="a step can do something though no run has ended"),
+    Column("attempt", Integer, nullable=False, server_default="1", comment="raised by each resume"),
+    Column("parent_id", Uuid(as_uuid=False), comment="the backfill of which it makes the part that failed"),
+    Column("trigger_kind", Text, nullable=False, server_default="api"),
+    Column("trigger_name", Text),
+    Column("title", Text),
+    Column("description", Text),
+    _json("config", default="{}"),
     _json("tags", default="{}"),
     _json("error", null=True),
     _moment("created_at", null=False, now=True),
     _moment("ended_at"),
-    CheckConstraint("status IN ('REQUESTED', 'CANCELING', 'CANCELED', 'COMPLETED', 'FAILED')", name="status_known"),
-    CheckConstraint("(status IN ('CANCELED', 'COMPLETED', 'FAILED')) = (ended_at IS NOT NULL)", name="ended_when_final"),
+    _one_of("status", backfill_model.BackfillStatus),
+    CheckConstraint(f"(status IN ({_quoted(backfill_model.FINAL)})) = (ended_at IS NOT NULL)", name="ended_when_final"),
     Index("ix_backfills_newest", desc("created_at"), desc("backfill_id")),
+    Index("ix_backfills_live", "created_at", postgresql_where=text(f"status IN ({_quoted(backfill_model.LIVE)})")),
+    Index("ix_backfills_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
 )
 
 # ------------------------------------------------------------------------------------------ who does what
