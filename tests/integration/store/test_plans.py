@@ -10,14 +10,16 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy import event as sa_event
 
+from dagwright_shared.model.backfills import Target
 from dagwright_shared.model.events import LogStream
 from dagwright_shared.model.keys import RunId, StepKey
 from dagwright_shared.model.runs import RunStatus, TriggerKind
 from dagwright_shared.model.ticks import TickStatus
-from dagwright_shared.store import assets, backfills, event_partitions, events, instigators, logs, run_list, runs, tables
+from dagwright_shared.store import assets, backfill_runs, backfills, event_partitions, events, instigators, logs, run_list, runs, tables
 
 LARGE = ("runs", "events", "ticks", "asset_partitions", "run_assets", "steps", "log_chunks", "check_results", "backfills")
 RUN = RunId("00000000-0000-7000-8000-000000000777")
+BACKFILL = "00000000-0000-7000-8000-000000000500"
 
 FILL = """
 INSERT INTO assets (location, key) SELECT 'l', 'asset' || n FROM generate_series(1, 200) n;
@@ -45,9 +47,15 @@ SELECT a.asset_id, 'c', ARRAY['p' || n], gen_random_uuid(), 1, now(), true, 'ERR
 INSERT INTO ticks (instigator_id, scheduled_for, status, ended_at)
 SELECT i.instigator_id, now() - make_interval(mins => n), CASE WHEN n = 1 THEN 'STARTED' ELSE 'SUCCESS' END, CASE WHEN n > 1 THEN now() END
 FROM instigators i, generate_series(1, 500) n;
-INSERT INTO backfills (backfill_id, location, digest, target, created_at)
-SELECT gen_random_uuid(), 'l', 'd', '', now() - make_interval(mins => n) FROM generate_series(1, 3000) n;
-"""
+INSERT INTO backfills (backfill_id, location, digest, target, created_at, status, due, ended_at, parent_id)
+SELECT CAST('00000000-0000-7000-8000-' || lpad(n::text, 12, '0') AS uuid), 'l', 'd', decode('TARGET', 'hex'),
+    now() - make_interval(mins => n), CASE WHEN n % 500 = 0 THEN 'IN_PROGRESS' ELSE 'COMPLETED' END, false,
+    CASE WHEN n % 500 <> 0 THEN now() END, CASE WHEN n > 1 THEN CAST('00000000-0000-7000-8000-' || lpad((n - 1)::text, 12, '0') AS uuid) END
+FROM generate_series(1, 3000) n;
+UPDATE runs SET backfill_id = CAST('00000000-0000-7000-8000-' || lpad((1 + extract(epoch FROM created_at)::bigint % 3000)::text, 12, '0')
+    AS uuid), backfill_first = 1, backfill_last = 1, settled = extract(epoch FROM created_at)::bigint % 100 <> 7
+WHERE extract(epoch FROM created_at)::bigint % 2 = 0;
+""".replace("TARGET", Target(as_of=datetime(2024, 1, 1, tzinfo=UTC), parts={}).to_bytes().hex())
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +129,14 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "checks": lambda conn: assets.checks(conn, [first_asset(conn)]),
     "active runs of assets": lambda conn: assets.active_runs(conn, [first_asset(conn)]),
     "backfills": backfills.list_page,
+    "a backfill": lambda conn: backfills.get(conn, BACKFILL),
+    "backfills that can move": lambda conn: backfills.movable(conn, 100),
+    "backfills of what a backfill did not make": lambda conn: backfills.children(conn, BACKFILL),
+    "what is under way": backfills.underway,
+    "runs of a backfill": a_page_of_runs(backfill_id=BACKFILL),
+    "counts of runs of a backfill": lambda conn: backfill_runs.counts(conn, BACKFILL),
+    "ends of runs of a backfill": lambda conn: backfill_runs.settle(conn, BACKFILL, limit=100),
+    "cancel the runs of a backfill": lambda conn: backfill_runs.cancel_all(conn, BACKFILL, reason="enough"),
 }
 
 
