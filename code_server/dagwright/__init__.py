@@ -166,6 +166,7 @@ _MODULES = {
     "dagwright.pipes.readers": "PipesBlobStoreMessageReader PipesFileMessageReader PipesTempFileMessageReader",
     "dagwright.pipes.session": "PipesSession open_pipes_session",
     "dagwright.planning.validation": "validate_run_config",
+    "dagwright.automation_trial": "EvaluateAutomationConditionsResult evaluate_automation_conditions",
     "dagwright.testing": "ExecuteInProcessResult materialize materialize_to_memory",
     "dagwright.trial": "TestInstance TrialTick",
 }

@@ -328,6 +328,8 @@ from dagwright.pipes.readers import PipesTempFileMessageReader as PipesTempFileM
 from dagwright.pipes.session import PipesSession as PipesSession
 from dagwright.pipes.session import open_pipes_session as open_pipes_session
 from dagwright.planning.validation import validate_run_config as validate_run_config
+from dagwright.automation_trial import EvaluateAutomationConditionsResult as EvaluateAutomationConditionsResult
+from dagwright.automation_trial import evaluate_automation_conditions as evaluate_automation_conditions
 from dagwright.testing import ExecuteInProcessResult as ExecuteInProcessResult
 from dagwright.testing import materialize as materialize
 from dagwright.testing import materialize_to_memory as materialize_to_memory
