@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from dagwright_shared.decide.automation.facts import Facts, FreshnessState, RunFacts, Update
+from dagwright_shared.decide import freshness
+from dagwright_shared.decide.automation.facts import Facts, RunFacts, Update
 from dagwright_shared.decide.automation.graph import Entity, EntityGraph, EntityKey
 from dagwright_shared.decide.automation.kept import FULL
 from dagwright_shared.model import partitions as parts
 from dagwright_shared.model import subsets
 from dagwright_shared.model.events import EVENT_TYPES, AssetFailed, AssetMaterialized, AssetObserved, CheckEvaluated
+from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.history import MAX_LIMIT, EventFilter, HistoryPort, RunFilter, StoredEvent
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, RunId
 from dagwright_shared.model.partitions import DynamicKeys
@@ -144,5 +146,4 @@ class HistoryFacts:
         return None if run is None else RunFacts(tags=run.tags, targets=frozenset((*run.asset_keys, *run.check_keys)))
 
     def _freshness(self, entity: Entity, made: datetime | None) -> FreshnessState | None:
-        del made
-        return None if entity.freshness is None else FreshnessState.UNKNOWN
+        return None if entity.freshness is None else freshness.state(entity.freshness, made, self._now)

@@ -114,7 +114,7 @@ class EvaluateAutomationConditionsResult:
     @cached_property
     def results(self) -> Sequence[AutomationResult]:
         """One for each asset and check with a condition."""
-        return [AutomationResult(self._tick.moment, found.result) for found in self._tick.evaluated.values()]
+        return [AutomationResult(self._tick.moment, found.result) for found in self._tick.evaluated.values() if found.result is not None]
 
     @property
     def total_requested(self) -> int:

@@ -50,6 +50,10 @@ class AssetChecksDefinition:
         return self.check_specs[0]
 
     @property
+    def check_key(self) -> AssetCheckKey:
+        return self.spec.key
+
+    @property
     def asset_key(self) -> AssetKey:
         return self.spec.asset_key
 

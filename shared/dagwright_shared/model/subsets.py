@@ -46,9 +46,15 @@ class Subset:
             yield from range(start, end)
 
     def __or__(self, other: Subset) -> Subset:
+        if not other.ranges or self is other:
+            return self
+        if not self.ranges:
+            return other
         return _merged(sorted((*self.ranges, *other.ranges)))
 
     def __and__(self, other: Subset) -> Subset:
+        if self.ranges == other.ranges:
+            return self
         found, mine, theirs = [], 0, 0
         while mine < len(self.ranges) and theirs < len(other.ranges):
             start = max(self.ranges[mine][0], other.ranges[theirs][0])
@@ -62,6 +68,8 @@ class Subset:
         return Subset(tuple(found))
 
     def __sub__(self, other: Subset) -> Subset:
+        if not other.ranges:
+            return self
         found = []
         theirs = 0
         for begin, end in self.ranges:

@@ -35,7 +35,12 @@ class Cursor:
     """Updates up to this have been seen."""
     at: datetime
     requested: Kept
+    """What this evaluation asked for."""
     nodes: Mapping[str, NodeState] = field(default_factory=dict)
+    asked: Kept = False
+    """What the newest evaluation that asked for something asked for."""
+    asked_at: float | None = None
+    """When that was, in seconds since the epoch."""
 
     def to_json(self) -> dict[str, Any]:
         nodes = {
@@ -55,6 +60,8 @@ class Cursor:
             "a": self.at.timestamp(),
             "r": to_json(self.requested),
             "n": nodes,
+            "q": to_json(self.asked),
+            "w": self.asked_at,
         }
 
     @staticmethod
@@ -77,6 +84,8 @@ class Cursor:
                 at=datetime.fromtimestamp(data["a"], UTC),
                 requested=from_json(data["r"]),
                 nodes=nodes,
+                asked=from_json(data["q"]),
+                asked_at=data["w"],
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is not the cursor of an automation condition: {error}") from None

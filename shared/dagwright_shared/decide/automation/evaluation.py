@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import heapq
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dagwright_shared.decide.automation import kept, operands, operators
 from dagwright_shared.decide.automation.cursor import Cursor
 from dagwright_shared.decide.automation.graph import Entity, EntityKey
 from dagwright_shared.decide.automation.moment import Moment
-from dagwright_shared.decide.automation.node import Node, Nodes, state_key
+from dagwright_shared.decide.automation.node import PASSING, Node, Nodes, state_key
 from dagwright_shared.decide.automation.result import Result
 from dagwright_shared.decide.automation.scope import Scope
 from dagwright_shared.model.automation import Condition, Operand
@@ -21,12 +22,14 @@ class Evaluated:
     """What came of one condition."""
 
     key: EntityKey
-    result: Result
+    result: Result | None
+    """The whole tree; None of one that is not told (see `Tick.tells_all`)."""
+    requested: Subset
     cursor: Cursor
-
-    @property
-    def requested(self) -> Subset:
-        return self.result.true
+    held: bool = False
+    """Whether something was not requested only because it was a moment ago."""
+    restless: bool = False
+    """Whether the next tick may answer otherwise though nothing happens: something is true for one tick only."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +43,10 @@ class Tick:
     nodes: Nodes
     default_condition: Condition | None = None
     """Of what has none of its own."""
+    held: Mapping[EntityKey, Subset] = field(default_factory=dict)
+    """Not to be requested again now."""
+    tells_all: bool = True
+    """Whether the trees of those are kept too that requested nothing and are as they were; ten thousand of them weigh."""
     evaluated: dict[EntityKey, Evaluated] = field(default_factory=dict)
     requested: dict[EntityKey, Subset] = field(default_factory=dict)
     """All that is to be made, also what must be made together with it."""
@@ -49,21 +56,36 @@ class Tick:
         condition = entity.condition or self.default_condition
         if condition is None:
             return None
-        moment = self.moment
+        moment, node = self.moment, self.nodes.of(condition)
         scope = Scope(moment=moment, root=entity, requested=self.requested, cursors=self.cursors, nodes=self.nodes, ask=ask)
-        result = ask(scope, self.nodes.of(condition), entity.key, moment.full(entity.key))
-        states = {state_key(part.node, part.key, entity.key): part.state for part in result.walk() if part.state is not None}
+        result = ask(scope, node, entity.key, moment.full(entity.key))
+        requested = result.true - self.held.get(entity.key, EMPTY)
+        before = self.cursors.get(entity.key)
+        states = {state_key(part.node, part.key, entity.key): state for part, state in result.remembered()}
+        asked = scope.keep(entity.key, requested)
         cursor = Cursor(
-            fingerprint=self.nodes.of(condition).id,
+            fingerprint=node.id,
             shape=kept.shape(entity.partitions),
             mark=self.mark,
             at=moment.now,
-            requested=scope.keep(entity.key, result.true),
+            requested=asked,
             nodes=states,
+            asked=asked if requested or before is None else before.asked,
+            asked_at=moment.now.timestamp() if requested else None if before is None else before.asked_at,
         )
-        found = self.evaluated[entity.key] = Evaluated(key=entity.key, result=result, cursor=cursor)
-        if result.true:
-            self._request(entity, result.true)
+        restless = bool(requested) or before is None or _passes(result)
+        news = self.tells_all or restless or before is None or before.nodes != states
+        found = Evaluated(
+            key=entity.key,
+            result=result if news else None,
+            requested=requested,
+            cursor=cursor,
+            held=requested != result.true,
+            restless=restless,
+        )
+        self.evaluated[entity.key] = found
+        if requested:
+            self._request(entity, requested)
         return found
 
     def _request(self, entity: Entity, subset: Subset) -> None:
@@ -74,15 +96,29 @@ class Tick:
                 self.requested[sibling] = self.requested.get(sibling, EMPTY) | other
 
 
-def evaluate(tick: Tick, keys: Collection[EntityKey]) -> Tick:
-    """Evaluate the conditions of these, in the order of the graph, and nothing else."""
-    wanted = set(keys)
-    graph = tick.moment.graph
-    tick.moment.need(sorted({key for one in wanted if one in graph for key in (one, *graph[one].parents, *graph[one].checks)}, key=str))
-    for level in graph.levels:
-        for key in level:
-            if key in wanted:
-                tick.evaluate(graph[key])
+def evaluate(tick: Tick, keys: Iterable[EntityKey], concerns: Callable[[EntityKey], Collection[EntityKey]] = lambda _: ()) -> Tick:
+    """Evaluate the conditions of these in the order of the graph.
+
+    Args:
+        concerns: whose conditions look at whether an entity is requested. They are evaluated too, where their turn is still to come.
+    """
+    graph, rank = tick.moment.graph, tick.moment.graph.rank
+    wanted = {key for key in keys if key in rank}
+    tick.moment.need([*dict.fromkeys(near for key in wanted for near in (key, *graph[key].parents, *graph[key].checks))])
+    order = {rank[key]: key for key in wanted}
+    places = sorted(order)
+    while places:
+        place = heapq.heappop(places)
+        entity = graph[order[place]]
+        found = tick.evaluate(entity)
+        if found is None or not found.requested:
+            continue
+        for key in {entity.key, *entity.siblings}:
+            for other in concerns(key):
+                if other not in wanted and rank.get(other, -1) > place:
+                    wanted.add(other)
+                    order[rank[other]] = other
+                    heapq.heappush(places, rank[other])
     return tick
 
 
@@ -95,3 +131,13 @@ def ask(scope: Scope, node: Node, key: EntityKey, candidates: Subset) -> Result:
     if node.above:
         return operators.any_downstream(scope, node, key, candidates)
     return operands.evaluate(scope, node, key, candidates)
+
+
+def _passes(result: Result) -> bool:
+    """Whether a part is true that will not be in the next tick."""
+    if result.true and result.node.condition.kind in PASSING:
+        return True
+    for child in result.children:  # noqa: SIM110 - a generator for each of a hundred thousand parts is what takes the time
+        if _passes(child):
+            return True
+    return False

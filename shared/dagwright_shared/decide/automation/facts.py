@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
 from dagwright_shared.decide.automation.graph import EntityKey
+from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.subsets import EMPTY, Subset
-
-
-class FreshnessState(StrEnum):
-    PASS = "PASS"
-    WARN = "WARN"
-    FAIL = "FAIL"
-    UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

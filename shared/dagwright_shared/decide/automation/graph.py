@@ -84,12 +84,12 @@ class EntityGraph:
 
     @cached_property
     def levels(self) -> Sequence[Sequence[EntityKey]]:
-        """The entities by their distance from the roots; of one distance by name."""
+        """The entities by their distance from the roots; of one distance assets before checks, by name."""
         waiting = {key: sum(parent != key for parent in entity.parents) for key, entity in self._entities.items()}
         level = [key for key, count in waiting.items() if count == 0]
         found = []
         while level:
-            found.append(sorted(level, key=str))
+            found.append(sorted(level, key=lambda key: (isinstance(key, AssetCheckKey), key.to_user_string())))
             following = []
             for key in level:
                 for child in self._entities[key].children:

@@ -18,6 +18,21 @@ _SHOWN: Mapping[OperatorKind, str] = {
     OperatorKind.ALL_JOB_ROOTS: "ALL_JOB_ROOT_ASSETS_MATCH",
 }
 REMEMBERING = frozenset({OperatorKind.SINCE, OperatorKind.NEWLY_TRUE, OperandKind.CODE_VERSION_CHANGED})
+PASSING = frozenset(
+    {
+        OperandKind.NEWLY_UPDATED,
+        OperandKind.NEWLY_REQUESTED,
+        OperandKind.WILL_BE_REQUESTED,
+        OperandKind.DATA_VERSION_CHANGED,
+        OperandKind.CODE_VERSION_CHANGED,
+        OperandKind.INITIAL_EVALUATION,
+        OperandKind.CRON_TICK_PASSED,
+        OperandKind.ANY_NEW_UPDATE_HAS_RUN_TAGS,
+        OperandKind.ALL_NEW_UPDATES_HAVE_RUN_TAGS,
+        OperatorKind.NEWLY_TRUE,
+    }
+)
+"""True for one tick."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

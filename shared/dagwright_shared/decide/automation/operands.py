@@ -7,12 +7,13 @@ from functools import partial
 from typing import TypeAlias
 
 from dagwright_shared.decide.automation.cursor import NodeState
-from dagwright_shared.decide.automation.facts import FreshnessState, RunFacts, Update
+from dagwright_shared.decide.automation.facts import RunFacts, Update
 from dagwright_shared.decide.automation.graph import EntityKey
 from dagwright_shared.decide.automation.node import Node
 from dagwright_shared.decide.automation.result import Result, Times
 from dagwright_shared.decide.automation.scope import Scope
 from dagwright_shared.model.automation import Operand, OperandKind
+from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.subsets import EMPTY, Subset, union
 

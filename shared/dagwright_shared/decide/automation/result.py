@@ -31,10 +31,13 @@ class Result:
     times: Times | None = None
     state: NodeState | None = None
 
-    def walk(self) -> Iterator[Result]:
-        yield self
+    def remembered(self) -> Iterator[tuple[Result, NodeState]]:
+        """The parts that leave something behind for the next evaluation."""
+        if self.state is not None:
+            yield self, self.state
         for child in self.children:
-            yield from child.walk()
+            if child.node.stateful:
+                yield from child.remembered()
 
 
 def later(ours: Times, theirs: Times) -> Subset:
