@@ -163,7 +163,7 @@ def make_asset(
         outs={DEFAULT_OUTPUT: out, **{output: Out(ops.Nothing, is_required=False) for output in checks}},
         description=spec.description,
         code_version=spec.code_version,
-        tags=naming.check_op_tags(op_tags, what, source),
+        tags=naming.check_run_tags(op_tags, what, source),
         hook_defs=read_hooks(hooks, what, source),
         source=source,
         **of_op,
@@ -213,5 +213,5 @@ def _key_of(fn: Any, name: str | None, key_prefix: Any, key: Any, source: Source
     if not callable(fn):
         raise DefinitionError(f"@asset decorates a {type(fn).__name__}, not a function", source=source, mend="put the decorator on a `def`")
     called = name if name is not None else getattr(fn, "__name__", type(fn).__name__)
-    naming.check_name(called, "asset", source)
+    naming.check_asset_name(called, source)
     return naming.asset_key([*naming.key_prefix(key_prefix), called], "@asset", source)

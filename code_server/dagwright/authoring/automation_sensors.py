@@ -61,7 +61,7 @@ class AutomationConditionSensorDefinition(SensorDefinition):
                 mend="give an AutomationCondition, such as AutomationCondition.eager()",
             )
         object.__setattr__(self, "asset_selection", AssetSelection.from_coercible(target))
-        object.__setattr__(self, "run_tags", naming.check_tags(run_tags, f"sensor {name!r}", source))
+        object.__setattr__(self, "run_tags", naming.check_run_tags(run_tags, f"sensor {name!r}", source))
         object.__setattr__(self, "default_condition", default_condition)
         object.__setattr__(self, "emit_backfills", emit_backfills)
         super().__init__(

@@ -173,7 +173,7 @@ class PendingNode:
         return PendingNode(replace(self.node, name=naming.check_name(name, "op alias")))
 
     def tag(self, tags: Mapping[str, str] | None) -> PendingNode:
-        more = naming.check_tags(tags, f"node {self.node.name!r}", None)
+        more = naming.check_run_tags(tags, f"node {self.node.name!r}", None)
         return PendingNode(replace(self.node, tags={**self.node.tags, **more}))
 
     def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingNode:

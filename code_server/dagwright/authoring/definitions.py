@@ -67,8 +67,11 @@ class Definitions:
         self.source: SourceRef | None = sources.of_caller()
         del component_tree  # where the definitions came from; nothing here depends on it
         self.loggers: Mapping[str, Any] = read_loggers(loggers, "Definitions", self.source)
-        self.assets = tuple(_asset(item, self.source) for item in _items("assets", assets, self.source))
-        self.asset_checks = self._pick("asset_checks", asset_checks, (AssetChecksDefinition,), "a function decorated with @asset_check")
+        given = list(_items("assets", assets, self.source))
+        self.assets = tuple(_asset(item, self.source) for item in given if not isinstance(item, AssetChecksDefinition))
+        # `load_assets_from_modules` and lists of users put checks beside the assets that they judge.
+        checks = [*(item for item in given if isinstance(item, AssetChecksDefinition)), *_items("asset_checks", asset_checks, self.source)]
+        self.asset_checks = self._pick("asset_checks", checks, (AssetChecksDefinition,), "a function decorated with @asset_check")
         self.jobs = self._pick(
             "jobs", jobs, (JobDefinition, UnresolvedAssetJobDefinition), "a function decorated with @job, or define_asset_job(...)"
         )
@@ -238,6 +241,9 @@ class Definitions:
             raise NotFoundError("check", key.to_user_string(), known=(each.to_user_string() for each in checks))
         return checks[key]
 
+    load_all_definitions = resolve
+    """As a `@repository` is checked."""
+
     def get_repository_def(self) -> Definitions:
         """The definitions themselves: dagwright has no repositories inside a location."""
         return self
@@ -335,7 +341,8 @@ def _resources(given: Mapping[str, Any] | None, source: SourceRef | None) -> dic
                 source=source,
                 mend=f"give an object: {value.__name__}(...)",
             )
-        naming.check_name(key, "resource", source)
+        if not isinstance(key, str):
+            raise DefinitionError(f"Definitions: resources has the key {key!r}", source=source, mend="give resources text keys")
     return dict(given or {})
 
 

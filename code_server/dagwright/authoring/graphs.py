@@ -257,7 +257,7 @@ def make_graph(
         outputs={key: handle.to_origin() for key, handle in outputs.items()},
         output_depths={key: handle.depth for key, handle in outputs.items() if handle.depth},
         description=description or ops.doc(fn),
-        tags=naming.check_tags(tags, f"{what} {called!r}", source),
+        tags=naming.check_run_tags(tags, f"{what} {called!r}", source),
         config_mapping=config if isinstance(config, ConfigMapping) else None,
         config={} if isinstance(config, ConfigMapping) else _fixed(config),
         source=source,

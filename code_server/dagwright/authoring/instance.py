@@ -348,7 +348,7 @@ class Instance:
 
     def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
         """Add tags to a run."""
-        self.history.tag_run(RunId(run_id), naming.check_tags(new_tags, "add_run_tags", None))
+        self.history.tag_run(RunId(run_id), naming.check_run_tags(new_tags, "add_run_tags", None))
 
     def get_run_step_stats(self, run_id: str, step_keys: Sequence[str] | None = None) -> list[StepRecord]:
         """The steps of a run, with their times."""

@@ -151,7 +151,7 @@ def _make(
             **{output: Out(ops.Nothing, is_required=False) for output in checks},
         },
         source=source,
-        **{**of_op, "tags": naming.check_op_tags(of_op["tags"], what, source)},
+        **{**of_op, "tags": naming.check_run_tags(of_op["tags"], what, source)},
     )
     return AssetsDefinition(
         specs=tuple(made.values()),

@@ -19,6 +19,7 @@ CoercibleToAssetKeyPrefix: TypeAlias = "str | Sequence[str]"
 CoercibleToAsset: TypeAlias = "AssetKey | str | Sequence[str] | AssetsDefinition | AssetSpec"
 
 _NAME = re.compile(r"[A-Za-z0-9_]+\Z")
+_ASSET_NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _TAG_KEY = re.compile(r"([A-Za-z0-9._-]{1,63}/)?[A-Za-z0-9._-]{1,63}\Z")
 _GROUP = re.compile(r"[A-Za-z0-9_/-]+\Z")
 _RESERVED = frozenset({"context", "input", "output", "meta", "config", "resources"})
@@ -30,6 +31,15 @@ def check_name(name: object, kind: str, source: SourceRef | None = None) -> str:
     if not isinstance(name, str) or not _NAME.match(name):
         raise DefinitionError(
             f"{name!r} is not a valid name for {_article(kind)} {kind}", source=source, mend="use letters, digits and underscores only"
+        )
+    return name
+
+
+def check_asset_name(name: object, source: SourceRef | None) -> str:
+    """Return the name of an asset, which may have '-' and '.', as names of tables and files do."""
+    if not isinstance(name, str) or not _ASSET_NAME.match(name):
+        raise DefinitionError(
+            f"{name!r} is not a valid name for an asset", source=source, mend="use letters, digits, underscores, '-' and '.' only"
         )
     return name
 
@@ -68,9 +78,21 @@ def check_tags(tags: Mapping[str, Any] | None, owner: str, source: SourceRef | N
     return result
 
 
-def check_op_tags(tags: Mapping[str, Any] | None, owner: str, source: SourceRef | None) -> dict[str, str]:
-    """Tags of an op, which executors read: a value that is not text is kept as JSON."""
-    return check_tags({key: value if isinstance(value, str) else json.dumps(value) for key, value in (tags or {}).items()}, owner, source)
+def check_run_tags(tags: Mapping[str, Any] | None, owner: str, source: SourceRef | None) -> dict[str, str]:
+    """Tags of what runs (ops, jobs, runs), which executors and limits read: a value that is not text is kept as JSON."""
+    result: dict[str, str] = {}
+    for key, value in (tags or {}).items():
+        if not isinstance(key, str) or not key:
+            raise DefinitionError(f"{owner} has the tag {key!r}, which is not a valid key", source=source, mend="give tags text keys")
+        try:
+            result[key] = value if isinstance(value, str) else json.dumps(value)
+        except (TypeError, ValueError):
+            raise DefinitionError(
+                f"{owner} has the tag {key!r} with a value of type {type(value).__name__}",
+                source=source,
+                mend="give text, or what JSON can carry",
+            ) from None
+    return result
 
 
 def check_owners(owners: Sequence[str] | None, owner: str, source: SourceRef | None) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.results import NO_VALUE, DynamicOutput, MaterializeResult, ObserveResult, Output
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetKey
-from dagwright_shared.model.metadata import Metadata, checked_metadata
 from dagwright_shared.model.snapshot import JsonSchema
 
 DEFAULT_OUTPUT = "result"
@@ -60,7 +59,7 @@ class In:
             "dagster_type": dagster_type,
             "description": description,
             "default_value": default_value,
-            "metadata": checked_metadata(metadata),
+            "metadata": dict(metadata or {}),
             "asset_key": None if asset_key is None else naming.asset_key(asset_key, "In(asset_key=)"),
             "input_manager_key": input_manager_key,
         }
@@ -122,7 +121,7 @@ class Out:
             "description": description,
             "is_required": is_required,
             "io_manager_key": io_manager_key or DEFAULT_IO_MANAGER,
-            "metadata": checked_metadata(metadata),
+            "metadata": dict(metadata or {}),
             "code_version": code_version,
         }
         for name, value in values.items():
@@ -168,7 +167,7 @@ class OpDefinition:
     outs: Mapping[str, Out]
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    metadata: Metadata = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     retry_policy: RetryPolicy | None = None
     pool: str | None = None
     timeout: float | None = None
@@ -336,7 +335,7 @@ def make_op(
         description=description or doc(fn),
         config_schema=config_schema,
         required_resource_keys=required_resource_keys,
-        tags=naming.check_tags(tags, what, source),
+        tags=naming.check_run_tags(tags, what, source),
         retry_policy=retry_policy,
         code_version=code_version or version,
         pool=pool,

@@ -66,7 +66,7 @@ class RunRequest:
         values = {
             "run_key": run_key,
             "run_config": config_dict(run_config),
-            "tags": naming.check_tags(tags, "RunRequest", None),
+            "tags": naming.check_run_tags(tags, "RunRequest", None),
             "job_name": job_name,
             "asset_selection": None if asset_selection is None else tuple(naming.asset_key(item, "RunRequest") for item in asset_selection),
             "partition_key": partition_key,

@@ -158,12 +158,12 @@ def resolve(
     Raises:
         DefinitionError: for the first thing that does not fit.
     """
-    assets = _distinct(assets)
+    assets = _once_external(_distinct(assets))
     checks = _distinct(checks)
     assets = _named_apart(assets)
     known = _unique_keys(assets)
     assets = _connect(assets, known)
-    _unique_checks(assets, checks, known)
+    _unique_checks(assets, checks)
     _unique_op_names(assets, checks)
     graph = LocalGraph((*assets, *_stubs(assets, checks)), checks)
     _no_cycle(assets, graph)
@@ -190,9 +190,7 @@ def resolve(
     )
     for item in (*fixed, *sensors):
         for target in [item.target] if isinstance(item, ScheduleDefinition) else item.targets:
-            _check_target(
-                f"{'schedule' if isinstance(item, ScheduleDefinition) else 'sensor'} {item.name!r}", target, resolved, item.source
-            )
+            _check_target(item, target, resolved)
     return resolved
 
 
@@ -207,6 +205,19 @@ def _named_apart(assets: Sequence[AssetsDefinition]) -> tuple[AssetsDefinition, 
     """Assets whose ops have the same name, as those of two folders that were loaded under different prefixes, are named by their keys."""
     count = Counter(each.name for each in assets if each.is_executable)
     return tuple(each.named_by_key() if each.is_executable and count[each.name] > 1 and len(each.specs) == 1 else each for each in assets)
+
+
+def _once_external(assets: Sequence[AssetsDefinition]) -> tuple[AssetsDefinition, ...]:
+    """Two modules may both say that something elsewhere makes an asset; the first that says so describes it."""
+    seen: set[AssetKey] = set()
+    kept = []
+    for definition in assets:
+        if not definition.is_executable and definition.keys <= seen:
+            continue
+        if definition.execution is AssetExecution.EXTERNAL:
+            seen |= definition.keys
+        kept.append(definition)
+    return tuple(kept)
 
 
 def _unique_keys(assets: Sequence[AssetsDefinition]) -> dict[AssetKey, AssetsDefinition]:
@@ -277,14 +288,15 @@ def _missing_upstream(definition: AssetsDefinition, name: str, key: AssetKey, kn
 
 
 def _stubs(assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition]) -> list[AssetsDefinition]:
-    """External assets for keys that only dependencies of order name."""
+    """External assets for keys that only dependencies of order and checks name: something elsewhere makes them."""
     known = {spec.key for definition in assets for spec in definition.specs}
     wanted: dict[AssetKey, None] = {}
     for definition in assets:
         for spec in definition.specs:
             wanted.update((dep.asset_key, None) for dep in spec.deps if dep.asset_key not in known)
     for check in checks:
-        wanted.update((dep.asset_key, None) for spec in check.check_specs for dep in spec.additional_deps if dep.asset_key not in known)
+        named = [key for spec in check.check_specs for key in (spec.asset_key, *(dep.asset_key for dep in spec.additional_deps))]
+        wanted.update((key, None) for key in (*named, *check.keys_by_input_name.values()) if key not in known)
     return [AssetsDefinition(specs=(_stub(key),), execution=AssetExecution.EXTERNAL) for key in wanted]
 
 
@@ -324,22 +336,11 @@ def _looks_back(spec: AssetSpec, mapping: Any) -> bool:
 # ---- checks and names
 
 
-def _unique_checks(
-    assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition], known: Mapping[AssetKey, AssetsDefinition]
-) -> None:
+def _unique_checks(assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition]) -> None:
     seen: dict[AssetCheckKey, CheckOwner] = {}
     owners: tuple[CheckOwner, ...] = (*assets, *checks)
     for owner in owners:
         for spec in owner.check_specs:
-            if spec.asset_key not in known:
-                close = nearest(str(spec.asset_key), map(str, known))
-                raise DefinitionError(
-                    f"the check {spec.name!r} judges the asset {spec.asset_key}, but no such asset is defined",
-                    source=owner.source,
-                    mend=f"did you mean {close!r}?"
-                    if close
-                    else f"define it, or add AssetSpec({str(spec.asset_key)!r}) if something else makes it",
-                )
             if spec.key in seen:
                 raise DefinitionError(
                     f"the check {spec.key.to_user_string()} is defined twice: at {seen[spec.key].source} and at {owner.source}",
@@ -347,15 +348,6 @@ def _unique_checks(
                     mend="rename one of them (name=)",
                 )
             seen[spec.key] = owner
-    for check in checks:
-        for name, key in check.keys_by_input_name.items():
-            if key not in known:
-                close = nearest(str(key), map(str, known))
-                raise DefinitionError(
-                    f"the check {check.name!r} loads the asset {key} by its argument `{name}`, but no such asset is defined",
-                    source=check.source,
-                    mend=f"did you mean {close!r}?" if close else "name the key in additional_ins=",
-                )
 
 
 def _unique_op_names(assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition]) -> None:
@@ -405,14 +397,14 @@ def _jobs(
 def _asset_job(job: UnresolvedAssetJobDefinition, graph: LocalGraph) -> JobDefinition:
     what = f"job {job.name!r}"
     _known_keys(what, job.selection, graph, job.source)
-    keys = tuple(sorted(key for key in job.selection.resolve(graph) if graph.is_executable(key)))
+    chosen = job.selection.resolve(graph)
+    keys = tuple(sorted(key for key in chosen if graph.is_executable(key)))
     checks = tuple(sorted(job.selection.resolve_checks(graph)))
-    if not keys and not checks:
+    if chosen and not keys and not checks:
         raise DefinitionError(
-            f"the selection of {what} matches no asset that can be materialized",
+            f"the selection of {what} has external assets only: {requirements.some_of(map(str, chosen))}",
             source=job.source,
-            mend=f"the groups are {requirements.some_of(graph.groups())}; "
-            f"the assets are {requirements.some_of(map(str, graph.topology.keys()))}",
+            mend="select assets that a function of yours computes",
         )
     if job.partitions_def is not None:
         for key in keys:
@@ -442,7 +434,7 @@ def _asset_job(job: UnresolvedAssetJobDefinition, graph: LocalGraph) -> JobDefin
 
 
 def _known_keys(what: str, selection: AssetSelection, graph: LocalGraph, source: SourceRef | None) -> None:
-    # Imported names are checked; a pattern or an attribute that matches nothing is told by the emptiness of the whole.
+    # Keys are checked; a pattern or an attribute may match nothing yet: assets of a group can come later.
     for key in unknown_keys(selection.node, graph):
         close = nearest(str(key), map(str, graph.topology.keys()))
         raise DefinitionError(
@@ -452,18 +444,14 @@ def _known_keys(what: str, selection: AssetSelection, graph: LocalGraph, source:
         )
 
 
-def _check_target(what: str, target: Target, resolved: ResolvedDefinitions, source: SourceRef | None) -> None:
+def _check_target(item: ScheduleDefinition | SensorDefinition, target: Target, resolved: ResolvedDefinitions) -> None:
+    what = f"{'schedule' if isinstance(item, ScheduleDefinition) else 'sensor'} {item.name!r}"
     if target.job_name is not None and target.job_name not in resolved.jobs_by_name:
         close = nearest(target.job_name, resolved.jobs_by_name)
         raise DefinitionError(
             f"{what} runs the job {target.job_name!r}, but no such job is defined",
-            source=source,
+            source=item.source,
             mend=f"did you mean {close!r}?" if close else f"the jobs are {requirements.some_of(resolved.jobs_by_name)}",
         )
-    if target.selection is not None:
-        _known_keys(what, target.selection, resolved.graph, source)
-        aim = resolved.trigger_target(target)
-        if not aim.asset_keys and not aim.check_keys:
-            raise DefinitionError(
-                f"the selection of {what} matches no asset that can be materialized", source=source, mend="check groups, tags and keys"
-            )
+    if isinstance(item, ScheduleDefinition) and target.selection is not None:  # a sensor may name assets of other locations
+        _known_keys(what, target.selection, resolved.graph, item.source)

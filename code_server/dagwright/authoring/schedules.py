@@ -184,7 +184,7 @@ class ScheduleDefinition:
             "resource_params": resource_params,
             "required_resource_keys": frozenset(required_resource_keys or ()) | frozenset(resource_params.values()),
             "run_config": config_dict(run_config),
-            "tags": naming.check_tags(tags, what, source),
+            "tags": naming.check_run_tags(tags, what, source),
             "description": description or (ops.doc(execution_fn) if execution_fn else None),
             "metadata": normalize_metadata(metadata),
             "default_status": DefaultScheduleStatus(default_status),

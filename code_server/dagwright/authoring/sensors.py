@@ -236,7 +236,7 @@ class SensorDefinition:
             "required_resource_keys": frozenset(required_resource_keys or ()) | frozenset(signature.resource_params.values()),
             "description": description or ops.doc(evaluation_fn),
             "metadata": normalize_metadata(metadata),
-            "tags": naming.check_tags(tags, what, source),
+            "tags": naming.check_run_tags(tags, what, source),
             "default_status": DefaultSensorStatus(default_status),
             "minimum_interval_seconds": interval,
             "kind": kind,

@@ -13,7 +13,6 @@ from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.results import NO_VALUE
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-from dagwright_shared.model.metadata import checked_metadata
 
 _UNSET: Any = NO_VALUE
 
@@ -68,7 +67,7 @@ class AssetIn:
             raise DefinitionError("AssetIn has both key and key_prefix", source=sources.of_caller(), mend="keep one of them")
         values = {
             "key": None if key is None else naming.asset_key(key, "AssetIn", sources.of_caller()),
-            "metadata": checked_metadata(metadata),
+            "metadata": dict(metadata or {}),
             "key_prefix": naming.key_prefix(key_prefix),
             "input_manager_key": input_manager_key,
             "dagster_type": dagster_type,
@@ -147,7 +146,7 @@ class AssetSpec:
             "key": read,
             "deps": read_deps(deps, what, source),
             "description": description,
-            "metadata": _metadata(metadata, what, source),
+            "metadata": dict(metadata or {}),
             "skippable": skippable,
             "group_name": naming.check_group(group_name, what, source),
             "code_version": code_version,
@@ -306,7 +305,7 @@ class AssetCheckSpec:
             "description": description,
             "additional_deps": read_deps(additional_deps, what, source),
             "blocking": blocking,
-            "metadata": _metadata(metadata, what, source),
+            "metadata": dict(metadata or {}),
             "partitions_def": partitions_def,
             "source": source,
         }
@@ -426,10 +425,3 @@ def refuse(what: str, source: SourceRef | None, **options: Any) -> None:
             raise DefinitionError(
                 f"{what}: {option}= is not supported by this version of dagwright", source=source, mend=f"leave {option}= out"
             )
-
-
-def _metadata(raw: Mapping[str, Any] | None, what: str, source: SourceRef | None) -> Mapping[str, Any]:
-    try:
-        return checked_metadata(raw)
-    except TypeError as error:
-        raise DefinitionError(f"{what}: {error}", source=source) from None

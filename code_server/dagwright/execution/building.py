@@ -26,7 +26,6 @@ from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.events import EngineMessage, LogMessage, Payload
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey
-from dagwright_shared.model.metadata import checked_metadata
 
 log = logging.getLogger("dagwright.built")
 
@@ -142,7 +141,7 @@ def build_input_context(  # noqa: PLR0913, PLR0917 - Dagster's arguments
     return InputContext(
         name=name or "input",
         config=config,
-        definition_metadata=checked_metadata(definition_metadata or metadata),
+        definition_metadata=dict(definition_metadata or metadata or {}),
         upstream_output=upstream_output,
         annotation=dagster_type,
         resource_config=resource_config,
@@ -180,7 +179,7 @@ def build_output_context(  # noqa: PLR0913, PLR0917 - Dagster's arguments
     return OutputContext(
         step_key=step_key or "step",
         name=name or "result",
-        definition_metadata=checked_metadata(definition_metadata or metadata),
+        definition_metadata=dict(definition_metadata or metadata or {}),
         run=RunInfo(run_id=run_id) if run_id is not None else None,
         mapping_key=mapping_key,
         config=config,

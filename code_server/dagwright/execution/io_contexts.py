@@ -11,7 +11,10 @@ from dagwright.authoring.partitions import TimeWindow
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.partition_view import multi_key, window
 from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey
-from dagwright_shared.model.metadata import Metadata, normalize_metadata
+from dagwright_shared.model.metadata import (
+    Metadata,
+    normalize_metadata,
+)
 from dagwright_shared.model.partitions import Partitions, TimeWindowPartitions
 
 

@@ -19,7 +19,7 @@ from dagwright.authoring.signatures import EMPTY, type_name
 from dagwright.authoring.specs import AssetCheckSpec, AssetSpec
 from dagwright.loading import job_snapshot
 from dagwright_shared.model.keys import AssetKey, LocationName
-from dagwright_shared.model.metadata import normalize_metadata
+from dagwright_shared.model.metadata import described_metadata
 from dagwright_shared.model.snapshot import (
     AssetDepSnapshot,
     AssetSnapshot,
@@ -70,7 +70,7 @@ def _asset(key: AssetKey, definition: AssetsDefinition, spec: AssetSpec, resolve
         owners=spec.owners,
         tags=spec.tags,
         kinds=tuple(sorted(spec.kinds)),
-        metadata=normalize_metadata(spec.metadata),
+        metadata=described_metadata(spec.metadata),
         code_version=spec.code_version,
         deps=_deps(definition, spec),
         partitions=spec.partitions_def.to_model() if spec.partitions_def is not None else None,
@@ -125,7 +125,7 @@ def _check(definition: AssetsDefinition | AssetChecksDefinition, spec: AssetChec
         key=spec.key,
         description=spec.description,
         blocking=spec.blocking,
-        metadata=normalize_metadata(spec.metadata),
+        metadata=described_metadata(spec.metadata),
         op_name=definition.name,
         additional_deps=tuple(sorted(others - {spec.asset_key})),
         config_schema=definition.op.config_schema if definition.op is not None else None,

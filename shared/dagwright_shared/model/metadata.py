@@ -383,6 +383,17 @@ def checked_metadata(raw: Mapping[str, Any] | None) -> dict[str, Any]:
     return dict(raw)
 
 
+def described_metadata(raw: Mapping[str, Any]) -> dict[str, MetadataValue]:
+    """What definitions say of themselves: any object may stand there for user code to read, and is shown by its type."""
+    result: dict[str, MetadataValue] = {}
+    for key, value in raw.items():
+        try:
+            result[str(key)] = metadata_value(value)
+        except TypeError:
+            result[str(key)] = TextMetadataValue(f"[{type(value).__name__}]")
+    return result
+
+
 def _column_type(value: object) -> str:
     return {bool: "bool", int: "int", float: "float"}.get(type(value), "string")
 

@@ -112,7 +112,6 @@ WRONG = {
     "deps twice": ({"deps": ["a", dg.AssetDep("a", partition_mapping=dg.LastPartitionMapping())]}, "depends on a twice"),
     "an empty component": ({"deps": ["a//b"]}, "not an asset key"),
     "bad partitions": ({"partitions_def": "daily"}, "partitions_def is a str"),
-    "bad metadata": ({"metadata": {"x": object()}}, "metadata 'x'.*type object"),
     "hooks": ({"hooks": {1}}, "hooks has 1, a int"),
     "condition": ({"automation_condition": 1}, "automation_condition is 1, a int"),
     "freshness": ({"freshness_policy": 1}, "freshness_policy is 1, a int"),

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 import dagwright as dg
+from dagwright.loading.snapshot import build
 from dagwright_shared.model.errors import DefinitionError, NotFoundError
+from dagwright_shared.model.keys import LocationName
 
 
 def an_asset(name: str, *deps: str, **options: Any) -> dg.AssetsDefinition:
@@ -107,7 +109,7 @@ WRONG_KINDS: list[tuple[dict[str, Any], str]] = [
     ({"asset_checks": [an_asset("a")]}, "move it to assets="),
     ({"resources": [1]}, "resources is .*give a dict"),
     ({"resources": {"db": dg.ConfigurableResource}}, "is the class ConfigurableResource.*give an object"),
-    ({"resources": {"a b": 1}}, "'a b' is not a valid name for a resource"),
+    ({"resources": {1: 1}}, "resources has the key 1"),
     ({"executor": "multiprocess"}, "executor is a str"),
     ({"loggers": {"console": 1}}, "the logger .console. is a int"),
     ({"jobs": [dg.graph(name="g")(lambda: None)]}, r"make a job of it: g\.to_job\(\)"),
@@ -172,7 +174,8 @@ def test_names_are_unique() -> None:
 
 def test_job_selections() -> None:
     a = an_asset("flights", group_name="raw")
-    assert "the groups are raw" in fails("matches no asset", assets=[a], jobs=[dg.define_asset_job("j", "group:rwa")])
+    fails("external assets only: e", assets=[dg.AssetSpec("e")], jobs=[dg.define_asset_job("j", "e")])
+    assert dg.Definitions(assets=[a], jobs=[dg.define_asset_job("j", "group:later")]).resolve().jobs_by_name["j"].asset_keys == ()
     assert "did you mean 'flights'" in fails("selects the asset flihgts", assets=[a], jobs=[dg.define_asset_job("j", ["flihgts"])])
     days, months = dg.DailyPartitionsDefinition("2024-01-01"), dg.MonthlyPartitionsDefinition("2024-01-01")
     daily = an_asset("daily", partitions_def=days)
@@ -183,11 +186,6 @@ def test_job_selections() -> None:
 
 
 def test_checks() -> None:
-    @dg.asset_check(asset="flihgts")
-    def fine() -> dg.AssetCheckResult: ...  # type: ignore[empty-body]
-
-    assert "did you mean 'flights'" in fails("judges the asset flihgts", assets=[an_asset("flights")], asset_checks=[fine])
-
     @dg.asset_check(asset="flights", name="fine")
     def other(wrong: int) -> dg.AssetCheckResult: ...  # type: ignore[empty-body]
 
@@ -196,10 +194,27 @@ def test_checks() -> None:
 
     fails("flights:fine is defined twice", assets=[an_asset("flights")], asset_checks=[other, again])
 
-    @dg.asset_check(asset="flights", additional_ins={"x": dg.AssetIn("nowhere")})
+    @dg.asset_check(asset="elsewhere", additional_ins={"x": dg.AssetIn("far")})
     def loads(x: int) -> dg.AssetCheckResult: ...  # type: ignore[empty-body]
 
-    fails("loads the asset nowhere by its argument `x`", assets=[an_asset("flights")], asset_checks=[loads])
+    resolved = dg.Definitions(assets=[an_asset("flights"), loads], asset_checks=[again]).resolve()
+    assert {str(key) for key in resolved.assets_by_key} == {"flights", "elsewhere", "far"}
+    assert len(resolved.checks) == 2, "a check among the assets is one of the checks"
+
+
+def test_external_assets_may_be_named_twice() -> None:
+    first, second = dg.AssetSpec("e", group_name="first"), dg.AssetSpec("e", group_name="second")
+    resolved = dg.Definitions(assets=[first, second, dg.SourceAsset("e")]).resolve()
+    assert resolved.graph.spec(dg.AssetKey("e")).group == "first"
+    fails("the asset a is defined twice", assets=[an_asset("a"), dg.AssetSpec("a")])
+
+
+def test_metadata_of_definitions_is_as_written() -> None:
+    mark = object()
+    spec = dg.AssetSpec("a", metadata={"rows": 3, "by": dg.MetadataValue.url("http://x"), "mark": mark})
+    assert dict(spec.metadata) == {"rows": 3, "by": dg.MetadataValue.url("http://x"), "mark": mark}
+    shown = build(dg.Definitions(assets=[spec]), LocationName("here")).assets[0].metadata
+    assert shown == {"rows": dg.IntMetadataValue(3), "by": dg.MetadataValue.url("http://x"), "mark": dg.TextMetadataValue("[object]")}
 
 
 def test_targets_of_schedules_and_sensors() -> None:
@@ -208,8 +223,8 @@ def test_targets_of_schedules_and_sensors() -> None:
         jobs=[job_of_op("j1j")],
         schedules=[dg.ScheduleDefinition(job_name="jj", cron_schedule="0 0 * * *")],
     )
-    nothing = dg.ScheduleDefinition(name="s", target="group:none", cron_schedule="0 0 * * *")
-    fails("the selection of schedule 's' matches no asset", schedules=[nothing])
+    nothing = dg.ScheduleDefinition(name="s", target="group:later", cron_schedule="0 0 * * *")
+    dg.Definitions(schedules=[nothing], sensors=[dg.sensor(name="elsewhere", asset_selection=["gone"])(lambda _: None)]).resolve()
     unknown = dg.ScheduleDefinition(name="s", target=["gone"], cron_schedule="0 0 * * *")
     fails("schedule 's' selects the asset gone", schedules=[unknown])
     carried = dg.ScheduleDefinition(job=dg.define_asset_job("all"), cron_schedule="0 0 * * *")

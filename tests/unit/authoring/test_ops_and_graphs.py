@@ -123,10 +123,18 @@ def test_definition_errors_of_ops() -> None:
         @dg.op(retry_policy=3)  # type: ignore[call-overload]
         def f5() -> None: ...
 
-    with pytest.raises(DefinitionError, match="tag 'a b'"):
+    with pytest.raises(DefinitionError, match="tag 'at' with a value of type object"):
 
-        @dg.op(tags={"a b": "x"})
+        @dg.op(tags={"at": object()})
         def f6() -> None: ...
+
+
+def test_tags_of_what_runs_are_text_and_json() -> None:
+    @dg.op(tags={"dagster/priority": 3, "any key": {"cpu": 1}})
+    def work() -> None: ...
+
+    assert work.tags == {"dagster/priority": "3", "any key": '{"cpu": 1}'}
+    assert dg.RunRequest(tags={"n": 1}).tags == {"n": "1"}
 
 
 def test_order_only_inputs_need_no_argument() -> None:
