@@ -122,7 +122,7 @@ _MODULES = {
     ),
     "dagwright.authoring.warning_classes": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
     # Values that every process knows.
-    "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError NotFoundError UserCodeError",
+    "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError NotFoundError SubsetError UserCodeError",
     "dagwright_shared.model.keys": "AssetCheckKey AssetKey",
     "dagwright_shared.model.metadata": (
         "AssetMetadataValue BoolMetadataValue FloatMetadataValue IntMetadataValue JsonMetadataValue MarkdownMetadataValue "
@@ -183,7 +183,7 @@ _ALIASES = {
     "DagsterInvalidConfigError": "InvalidRequestError",
     "DagsterInvalidDefinitionError": "DefinitionError",
     "DagsterInvalidInvocationError": "InvocationError",
-    "DagsterInvalidSubsetError": "DefinitionError",
+    "DagsterInvalidSubsetError": "SubsetError",
     "DagsterInvariantViolationError": "DagwrightError",
     "DagsterPipesError": "PipesError",
     "DagsterPipesExecutionError": "PipesExecutionError",

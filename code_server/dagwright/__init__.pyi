@@ -339,6 +339,7 @@ from dagwright_shared.model.errors import DagwrightError as DagwrightError
 from dagwright_shared.model.errors import DefinitionError as DefinitionError
 from dagwright_shared.model.errors import InvalidRequestError as InvalidRequestError
 from dagwright_shared.model.errors import NotFoundError as NotFoundError
+from dagwright_shared.model.errors import SubsetError as SubsetError
 from dagwright_shared.model.errors import UserCodeError as UserCodeError
 from dagwright_shared.model.keys import AssetCheckKey as AssetCheckKey
 from dagwright_shared.model.keys import AssetKey as AssetKey
@@ -380,7 +381,7 @@ DagsterInvalidConfigDefinitionError = DefinitionError
 DagsterInvalidConfigError = InvalidRequestError
 DagsterInvalidDefinitionError = DefinitionError
 DagsterInvalidInvocationError = InvocationError
-DagsterInvalidSubsetError = DefinitionError
+DagsterInvalidSubsetError = SubsetError
 DagsterInvariantViolationError = DagwrightError
 DagsterPipesError = PipesError
 DagsterPipesExecutionError = PipesExecutionError

@@ -18,6 +18,12 @@ class Intended:
 
 _CHECK = {"checked": "table", "severity": "ERROR", "blocking": False, "description": None, "metadata": {}}
 
+_BOTH: dict[str, Any] = {
+    "success": True,
+    "steps": {"after": ["success"], "made": ["success"]},
+    "records": [{"materialized": name, "partition": None, "metadata": {}, "description": None, "tags": {}} for name in ("after", "p", "q")],
+}
+
 INTENDED: Mapping[str, Intended] = {
     "asset_checks.case_beside": Intended(
         "A check that returns True or False means its verdict. Dagster runs such a check and records nothing; dagwright records it.",
@@ -68,6 +74,31 @@ INTENDED: Mapping[str, Intended] = {
     "types.case_python_types": Intended(
         "A whole number is accepted where a float is declared, as type checkers do; Dagster fails the step.",
         [True, False, True, False, True, False, True],
+    ),
+    "check_kinds.case_in_asset_forgotten": Intended(
+        "What a function said that it made is recorded, though it forgot a check and so fails.",
+        {
+            "success": False,
+            "steps": {"own": ["failure"]},
+            "records": [{"materialized": "own", "partition": None, "metadata": {}, "description": None, "tags": {}}],
+        },
+    ),
+    "check_kinds.case_wrong_return": Intended(
+        "A check that gives neither a verdict nor a bool fails; Dagster lets it pass and records nothing.",
+        {
+            "success": False,
+            "steps": {"table": ["success"], "table_wrong": ["failure"]},
+            "records": [{"materialized": "table", "partition": None, "metadata": {"path": "a path"}, "description": None, "tags": {}}],
+        },
+    ),
+    "spec_values.case_nothing_said": Intended("`-> None` may be written on a function of several specs; Dagster refuses it.", _BOTH),
+    "spec_values.case_list_of_results": Intended(
+        "A list of results is as good as a tuple.",
+        {**_BOTH, "records": [*_BOTH["records"][:2], {**_BOTH["records"][2], "metadata": {"a": ["IntMetadataValue", 1]}}]},
+    ),
+    "spec_values.case_results_with_values": Intended(
+        "A value that a result carries is stored, also of a spec.",
+        {**_BOTH, "records": [_BOTH["records"][0], *({**one, "metadata": {"path": "a path"}} for one in _BOTH["records"][1:])]},
     ),
     "keys_and_specs.case_key_as_text": Intended(
         "A key in a message or an f-string reads as people write it; repr() is Dagster's.", ["a/b", "AssetKey(['a', 'b'])"]

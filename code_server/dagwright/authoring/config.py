@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from enum import Enum
 from functools import cached_property, lru_cache
-from typing import Any, get_origin
+from typing import Any, Optional, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -114,10 +114,17 @@ class ConfigType:
     `parse` makes the value that user code receives; `json_schema` is what the launch form and REST check against.
     """
 
+    _default: JsonValue = None
+    """Of a schema that is a `Field` with a default."""
+
     def __init__(self, declared: Any, owner: str = "config") -> None:
         self.declared = declared
         self.annotation: Any = declared.annotation if isinstance(declared, ConfigType) else config_schema.annotation(declared, owner)
         self.is_class = isinstance(declared, type) and issubclass(declared, BaseModel)
+        if isinstance(declared, config_schema.Field):
+            self._default = to_json(declared.default_value) if declared.default_provided else None
+            if declared.default_value is None or not (declared.is_required or declared.default_provided or self._is_object):
+                self.annotation = Optional[self.annotation]  # noqa: UP045 - built at run time
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -146,7 +153,7 @@ class ConfigType:
     def has_defaults(self) -> bool:
         """Whether an empty config is enough."""
         try:
-            self.parse({} if self._is_object else None)
+            self.parse(self.empty)
         except ConfigProblems:
             return False
         return True
@@ -154,7 +161,7 @@ class ConfigType:
     @property
     def empty(self) -> JsonValue:
         """What stands for a config that was not given."""
-        return {} if self._is_object else None
+        return self._default if self._default is not None else {} if self._is_object else None
 
     @property
     def _is_object(self) -> bool:

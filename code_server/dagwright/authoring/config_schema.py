@@ -165,6 +165,7 @@ class Array(_Kind):
 
     def __init__(self, inner_type: Any) -> None:
         self.inner_type = inner_type
+        annotation(inner_type, type(self).__name__)
 
     def to_annotation(self, owner: str, source: Any) -> Any:
         return list[annotation(self.inner_type, owner, source)]  # type: ignore[misc]
@@ -180,6 +181,7 @@ class Noneable(_Kind):
 
     def __init__(self, inner_type: Any) -> None:
         self.inner_type = inner_type
+        annotation(inner_type, type(self).__name__)
 
     def to_annotation(self, owner: str, source: Any) -> Any:
         return Optional[annotation(self.inner_type, owner, source)]  # noqa: UP045 - built at run time
@@ -234,6 +236,8 @@ class Enum(_Kind):
 
     def __init__(self, name: str, enum_values: Sequence[EnumValue]) -> None:
         self.name, self.enum_values = name, list(enum_values)
+        if not all(isinstance(value, EnumValue) for value in self.enum_values):
+            raise DefinitionError(f"Enum {name!r} has the values {enum_values!r}", source=sources.of_caller(), mend="make them EnumValues")
 
     @staticmethod
     def from_python_enum(enum: type[enum.Enum], name: str | None = None) -> Enum:
@@ -242,8 +246,8 @@ class Enum(_Kind):
 
     @staticmethod
     def from_python_enum_direct_values(enum: type[enum.Enum], name: str | None = None) -> Enum:
-        """The values of a Python enum's members."""
-        return Enum(name or enum.__name__, [EnumValue(member.value) for member in enum])
+        """The members of a Python enum by their names, of which functions receive the values."""
+        return Enum(name or enum.__name__, [EnumValue(member.name, member.value) for member in enum])
 
     def to_annotation(self, owner: str, source: Any) -> Any:  # noqa: ARG002 - one form for all kinds
         table = {value.config_value: value.python_value for value in self.enum_values}
@@ -251,7 +255,7 @@ class Enum(_Kind):
         def pick(value: Any) -> Any:
             if isinstance(value, str) and value in table:
                 return table[value]
-            if any(value is known or value == known for known in table.values()):
+            if not isinstance(value, str) and value in table.values():
                 return value
             close = nearest(str(value), table)
             raise ValueError(f"{value!r} is not one of {', '.join(table)}" + (f"; did you mean {close!r}?" if close else ""))
@@ -275,7 +279,7 @@ def model_of(
         default: Any = field.default_value
         if default is ... and not field.is_required:
             if _all_optional(field.config):
-                default = {}
+                default = _implied(field.config)
             else:
                 absent.add(name)
                 kind, default = Optional[kind], None  # noqa: UP045 - built at run time
@@ -347,7 +351,7 @@ def annotation(declared: Any, owner: str, source: Any = None) -> Any:
 
 
 def _all_optional(config: Any) -> bool:
-    """Whether an empty object fits, so that the entry may be left out."""
+    """Whether nothing, or an empty object, fits, so that the entry may be left out."""
     match config:
         case Field():
             return not config.is_required
@@ -355,8 +359,15 @@ def _all_optional(config: Any) -> bool:
             return all(not entry.is_required for entry in config.fields.values())
         case dict() if config and all(isinstance(name, str) for name in config):
             return all(_all_optional(entry) if isinstance(entry, (Field, Shape, dict)) else False for entry in config.values())
+        case Noneable():
+            return True
         case _:
             return config is Permissive
+
+
+def _implied(config: Any) -> Any:
+    """What stands for an entry that was not given and need not be."""
+    return _implied(config.config) if isinstance(config, Field) else None if isinstance(config, Noneable) else {}
 
 
 def _from_environment(kind: Any, default: Any, name: str) -> Any:

@@ -12,11 +12,12 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.assets import _key_of
 from dagwright.authoring.assets_definition import AssetsDefinition
 from dagwright.authoring.graphs import GraphDefinition, GraphOut
+from dagwright.authoring.loaded import checks_by_output
 from dagwright.authoring.mappings import PartitionMapping
 from dagwright.authoring.ops import DEFAULT_OUTPUT, OpDefinition
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import BackfillPolicy
-from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetOut, AssetSpec, read_hooks, read_kinds, refuse
+from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetIn, AssetOut, AssetSpec, read_hooks, read_kinds
 from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
 from dagwright_shared.model.keys import AssetKey
 
@@ -56,6 +57,8 @@ def graph_asset(compose_fn: Callable[..., Any] | None = None, /, **options: Any)
         ins: what argument names do not say of upstream assets.
         config: of the ops inside: a dict, or a ConfigMapping.
         hooks: of all its ops.
+        check_specs: checks that ops inside evaluate; the body then returns a dict of `result`, and of each check's verdict under the
+            name `ASSET_CHECK`.
 
     Raises:
         DefinitionError: the body does not return one output of an op, or an option does not fit.
@@ -107,9 +110,10 @@ def _graph_asset(
     source = sources.of_function(fn)
     own = _key_of(fn, name, key_prefix, key, source)
     what = f"asset {own}"
-    refuse(what, source, check_specs=check_specs or None)
-    graph = graphs.make_graph(fn, name=naming.identifier(own), description=description, what="graph asset", config=config)
-    if list(graph.outs) != [DEFAULT_OUTPUT]:
+    checks = checks_by_output(check_specs, {own}, what, source)
+    named = {output: GraphOut() for output in (DEFAULT_OUTPUT, *checks)} if checks else None
+    graph = graphs.make_graph(fn, name=naming.identifier(own), description=description, out=named, what="graph asset", config=config)
+    if not checks and list(graph.outs) != [DEFAULT_OUTPUT]:
         raise DefinitionError(
             f"{what}: its body returns {len(graph.outs)} outputs", source=source, mend="return what one op gave, or use @graph_multi_asset"
         )
@@ -129,6 +133,7 @@ def _graph_asset(
         (spec,),
         {DEFAULT_OUTPUT: own},
         inputs,
+        checks=checks,
         resource_defs=resource_defs,
         backfill_policy=backfill_policy,
         source=source,
@@ -155,7 +160,7 @@ def graph_multi_asset(
     Args:
         outs: the assets by output name.
         name: of the graph; by default the function's.
-        ins, config, hooks, partitions_def, backfill_policy, group_name, resource_defs: as for `@graph_asset`.
+        ins, config, hooks, partitions_def, backfill_policy, group_name, resource_defs, check_specs: as for `@graph_asset`.
         can_subset: a run may ask for some of them only.
 
     Raises:
@@ -177,20 +182,20 @@ def graph_multi_asset(
         source = sources.of_function(fn)
         called = naming.check_name(name or fn.__name__, "graph multi-asset", source)
         what = f"graph multi-asset {called!r}"
-        refuse(what, source, check_specs=check_specs or None)
-        graph = graphs.make_graph(
-            fn, name=called, description=description, out={output: GraphOut() for output in outs}, what="graph multi-asset", config=config
-        )
-        if set(graph.outs) != set(outs):
+        own = {output: out.key or AssetKey((*out.key_prefix, output)) for output, out in outs.items()}
+        checks = checks_by_output(check_specs, set(own.values()), what, source)
+        named = {output: GraphOut() for output in (*outs, *checks)}
+        graph = graphs.make_graph(fn, name=called, description=description, out=named, what="graph multi-asset", config=config)
+        if set(graph.outs) != set(named):
             raise DefinitionError(
-                f"{what}: its body returns the outputs {', '.join(graph.outs) or 'none'}, but outs has {', '.join(outs)}",
+                f"{what}: its body returns the outputs {', '.join(graph.outs) or 'none'}, but it has {', '.join(named)}",
                 source=source,
                 mend="return a dict with these names, or a tuple in their order",
             )
         inputs, deps = _upstreams(graph, ins, what, source)
         specs, keys = [], {}
         for output, out in outs.items():
-            key = out.key or AssetKey((*out.key_prefix, output))
+            key = own[output]
             given = {"group_name": group_name, "partitions_def": partitions_def, "deps": deps, "source": source, **out.attributes}
             specs.append(AssetSpec(key, skippable=not out.is_required, io_manager_key=out.io_manager_key, **given))
             keys[output] = key
@@ -199,6 +204,7 @@ def graph_multi_asset(
             tuple(specs),
             keys,
             inputs,
+            checks=checks,
             resource_defs=resource_defs,
             backfill_policy=backfill_policy,
             source=source,
@@ -228,7 +234,7 @@ def of_node(
     """The work of `AssetsDefinition.from_op` and `.from_graph`."""
     source = node.source or sources.of_caller()
     what = f"assets of {node.name!r}"
-    refuse(what, source, check_specs=check_specs or None)
+    verdicts = {spec.get_python_identifier() for spec in check_specs or ()}
     tables = {attribute: _table(by_output.pop(name, None), name, node, what, source) for name, attribute in _BY_OUTPUT.items()}
     if by_output:
         raise TypeError(f"from_op and from_graph have no argument {next(iter(by_output))!r}")
@@ -238,6 +244,8 @@ def of_node(
     prefix, keys, specs = naming.key_prefix(key_prefix), {}, []
     mappings = {inputs[name]: mapping for name, mapping in (partition_mappings or {}).items() if name in inputs}
     for output, out in node.outs.items():
+        if output in verdicts:
+            continue
         default = node.name if len(node.outs) == 1 and output == DEFAULT_OUTPUT else output
         key = naming.asset_key(given.get(output, default), what, source)
         keys[output] = key = AssetKey((*prefix, *key.path)) if prefix else key
@@ -253,7 +261,11 @@ def of_node(
                 **{"group_name": group_name, "description": out.description or node.description, "metadata": out.metadata, **attributes},
             )
         )
-    made = _assets_of(node, tuple(specs), keys, inputs, resource_defs=resource_defs, backfill_policy=backfill_policy, source=source)
+    checks = checks_by_output(check_specs, set(keys.values()), what, source)
+    _table(checks, "check_specs", node, what, source)
+    made = _assets_of(
+        node, tuple(specs), keys, inputs, checks=checks, resource_defs=resource_defs, backfill_policy=backfill_policy, source=source
+    )
     made = replace(made, can_subset=can_subset, partition_mappings={**made.partition_mappings, **mappings})
     return made.with_hooks(hook_defs) if hook_defs else made
 
@@ -312,6 +324,7 @@ def _assets_of(
     keys: Mapping[str, AssetKey],
     inputs: Mapping[str, AssetKey],
     *,
+    checks: Mapping[str, AssetCheckSpec],
     resource_defs: Mapping[str, Any] | None,
     backfill_policy: BackfillPolicy | None,
     source: SourceRef | None,
@@ -326,6 +339,7 @@ def _assets_of(
         partition_mappings={
             dep.asset_key: dep.partition_mapping for spec in specs for dep in spec.deps if dep.partition_mapping is not None
         },
+        check_specs_by_output_name=checks,
         resource_defs=dict(resource_defs or {}),
         backfill_policy=backfill_policy,
         source=source,

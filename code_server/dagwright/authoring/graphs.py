@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
@@ -142,6 +142,11 @@ class GraphDefinition:
             options: as for `JobDefinition.execute_in_process`.
         """
         return self.to_job(input_values=input_values).execute_in_process(**options)
+
+    def fed_by_config(self, values: Collection[str]) -> list[str]:
+        """Its inputs that get no value here, and that run config may give one: `{"inputs": {"rows": 3}}`."""
+        needy = (name for name, given in self.ins.items() if not given.is_nothing and name not in values)
+        return [name for name in needy if value_types.fits_config(self.ins[name].dagster_type)]
 
     def source_of_output(self, handle: str, output: str) -> tuple[str, str] | None:
         """The handle of the op, and its output, whose value an output is: of an op or graph inside, or (`""`) of this graph."""
@@ -318,10 +323,13 @@ def check_connected(graph: GraphDefinition, what: str, values: Mapping[str, Any]
         DefinitionError: naming op and input.
     """
     if graph.ins:
-        needy = [name for name, given in graph.ins.items() if not given.is_nothing and name not in (values or {})]
+        open_inputs = {*(values or {}), *graph.fed_by_config(values or {})}
+        needy = [name for name, given in graph.ins.items() if not given.is_nothing and name not in open_inputs]
         if needy:
             raise DefinitionError(
-                f"{what} has the input {needy[0]!r}, which nothing feeds", source=graph.source, mend="a job's body takes no arguments"
+                f"{what} has the input {needy[0]!r}, which nothing feeds and config cannot give",
+                source=graph.source,
+                mend="give it in input_values=, or make it an op's output",
             )
     _check_connected(graph, what, "")
 

@@ -173,10 +173,11 @@ def _from_specs(
     made = {spec.key: _complete(spec, shared, wanted.defaults, own, what, source) for spec in _unique(specs, what, source)}
     outputs = {}
     for key, spec in made.items():
+        # The function stores them by itself: it is done when it ends, unless it may leave some out and says which.
         required = not (spec.skippable or wanted.can_subset)
         outputs[naming.identifier(key)] = (
             key,
-            Out(None, spec.description, required, spec.io_manager_key, spec.metadata, spec.code_version),
+            Out(ops.Nothing, spec.description, required, spec.io_manager_key, spec.metadata, spec.code_version),
         )
     return made, outputs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeAlias
 
 from dagwright.authoring.assets import AssetsDefinition
@@ -56,6 +57,7 @@ def check(
             inside = {**resources, **job.resource_defs}
             for handle, op, _ in job.graph.walk():
                 _need_op(f"op {handle!r} of job {job.name!r}", op, inside)
+            _no_cycle(inside)
     timed: tuple[ScheduleDefinition | SensorDefinition, ...] = (*schedules, *sensors)
     for item in timed:
         kind = "schedule" if isinstance(item, ScheduleDefinition) else "sensor"
@@ -63,6 +65,20 @@ def check(
     for key, value in resources.items():
         if isinstance(value, ResourceDefinition):
             _need(f"resource {key!r}", value.required_resource_keys, resources, value.source, "resource")
+    _no_cycle(resources)
+
+
+def _no_cycle(resources: Mapping[str, Any]) -> None:
+    requiring = {key: value.required_resource_keys for key, value in resources.items() if isinstance(value, ResourceDefinition)}
+    try:
+        TopologicalSorter(requiring).prepare()
+    except CycleError as error:
+        first = resources[error.args[1][0]]
+        raise DefinitionError(
+            f"resources require each other: {' -> '.join(error.args[1])}",
+            source=first.source,
+            mend="leave one out of required_resource_keys",
+        ) from None
 
 
 def _need_op(what: str, op: OpDefinition, resources: Mapping[str, Any]) -> None:

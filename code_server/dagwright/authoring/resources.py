@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -187,6 +188,11 @@ class PartialResource:
     def config_type(self) -> ConfigType:
         return ConfigType(self.resource_class)
 
+    def missing(self, config: Mapping[str, Any]) -> list[str]:
+        """Fields that have to be given and are not."""
+        fields = self.resource_class.model_fields.items()
+        return [name for name, info in fields if info.is_required() and name not in config and name not in self.given]
+
     def complete(self, config: Mapping[str, Any]) -> ConfigurableResource[Any]:
         return self.resource_class(**{**self.given, **config})
 
@@ -279,13 +285,13 @@ def _resource_of(
     description: str | None = None,
     required_resource_keys: AbstractSet[str] | None = None,
 ) -> Any:
-    code = getattr(fn, "__code__", None)
+    code = getattr(inspect.unwrap(fn), "__code__", None)  # of a `@contextmanager`, the generator below it
     return cls(
         resource_fn=fn,
         config_type=None if config_schema is None else ConfigType(config_schema, getattr(fn, "__name__", "resource")),
         required_resource_keys=frozenset(required_resource_keys or ()),
         description=description or (fn.__doc__ or "").strip() or None,
-        takes_context=code is None or code.co_argcount > 0,
+        takes_context=code is None or code.co_argcount > 0 or bool(code.co_flags & inspect.CO_VARARGS),
         source=sources.of_function(fn),
     )
 
@@ -379,13 +385,18 @@ class Opener:
         else:
             whole = definition.complete(given or {}) if isinstance(definition, PartialResource) else definition
             overrides = {} if isinstance(definition, PartialResource) else given
-            nested = {name: self.open(inner, self._key_of(inner)) for name, inner in whole.nested_resources().items()}
+            nested = {name: self._nested(inner) for name, inner in whole.nested_resources().items()}
             ready = whole.resolved(nested, overrides)
             entered = self.stack.enter_context(ready.yield_for_execution(context))
             made = entered.create_resource(context) if isinstance(entered, ConfigurableResource) else entered
         if given is None:
             self.by_identity[id(definition)] = made
         return made
+
+    def _nested(self, definition: Any) -> Any:
+        """A resource inside another; the one that run config completes under its own key is the same one here."""
+        key = self._key_of(definition)
+        return self.open_key(key) if key is not None and isinstance(definition, PartialResource) else self.open(definition, key)
 
     def _key_of(self, definition: Any) -> str | None:
         return next((key for key, value in self.definitions.items() if value is definition), None)

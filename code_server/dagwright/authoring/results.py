@@ -284,6 +284,10 @@ class AssetMaterialization:
             tags=dict(tags or {}),
         )
 
+    @property
+    def label(self) -> str:
+        return " ".join(self.asset_key.path)
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class AssetObservation:

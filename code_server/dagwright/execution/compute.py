@@ -21,12 +21,14 @@ from dagwright.authoring.results import (
     MaterializeResult,
     ObserveResult,
     Output,
+    check_key,
 )
 from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.contexts import OpExecutionContext
 from dagwright.execution.event_loop import CoroutineRunner
 from dagwright.planning.steps import Step
 from dagwright_shared.model.errors import DagwrightError
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 
 Result: TypeAlias = (
     "Output[Any] | DynamicOutput[Any] | MaterializeResult[Any] | ObserveResult | AssetCheckResult | AssetMaterialization | "
@@ -100,9 +102,11 @@ def spread(step: Step, value: Any) -> Iterator[Result]:
     outputs = step.outputs
     value = _observed(step, value)
     if isinstance(value, _RESULTS):
+        _check_all_said(step, [value])
         yield value
         return
     if isinstance(value, Sequence) and not isinstance(value, str | bytes) and value and all(isinstance(v, _RESULTS) for v in value):
+        _check_all_said(step, value)
         yield from _in_order(step, value)
         return
     verdicts = [check for check in step.checks if check.output_name is not None]
@@ -122,15 +126,43 @@ def spread(step: Step, value: Any) -> Iterator[Result]:
             raise OutputError(f"{_name(step)} must yield or return a list of DynamicOutput, not {_kind(value)}")
         yield Output(value, output_name=outputs[0].name)
         return
+    yield from _several(step, value)
+
+
+def _several(step: Step, value: Any) -> Iterator[Result]:
+    """The results in what a function with several outputs returned."""
+    names = ", ".join(output.name for output in step.outputs)
     if value is None:
+        if not any(output.required for output in step.outputs if output.selected):
+            raise OutputError(
+                f"{_name(step)} may leave out its outputs ({names}), but said of none that it was made; yield a result for each"
+            )
         return  # whether something is missing is seen at the end
-    if not isinstance(value, tuple | list) or len(value) != len(outputs):
+    if not isinstance(value, tuple | list) or len(value) != len(step.outputs):
         size = f" of {len(value)}" if isinstance(value, tuple | list) else ""
-        names = ", ".join(output.name for output in outputs)
         raise OutputError(
-            f"{_name(step)} has {len(outputs)} outputs ({names}), but returned {_kind(value)}{size}; return a tuple in that order"
+            f"{_name(step)} has {len(step.outputs)} outputs ({names}), but returned {_kind(value)}{size}; return a tuple in that order"
         )
     yield from _in_order(step, value)
+
+
+def _check_all_said(step: Step, results: Sequence[Any]) -> None:
+    """Results that are returned, and not yielded, must be of all assets that the function has to make."""
+    said = {result.asset_key for result in results if isinstance(result, MaterializeResult | ObserveResult)}
+    if not said or None in said:
+        return
+    missing = [output for output in step.outputs if output.required and output.selected and output.asset_key not in (None, *said)]
+    if missing:
+        named = ", ".join(sorted(map(str, said)))
+        raise OutputError(f"{_name(step)} returned results of {named}, but not of {missing[0].asset_key}; return one for each asset")
+
+
+def judged(step: Step, result: AssetCheckResult, about: AssetKey | None) -> AssetCheckKey:
+    """Which of the step's checks a result is about; `about` is the asset whose result it came with."""
+    try:
+        return check_key(result, [check.key for check in step.checks if about is None or check.key.asset_key == about])
+    except ValueError as error:
+        raise OutputError(f"step {step.key!r}: {error}") from None
 
 
 def _observed(step: Step, value: Any) -> Any:

@@ -21,7 +21,6 @@ from dagwright.authoring.results import (
     MaterializeResult,
     ObserveResult,
     Output,
-    check_key,
 )
 from dagwright.execution import compute, contexts, failures, hooks, logs, versions
 from dagwright.execution.cancellation import Cancellation, RunInterrupted
@@ -351,9 +350,12 @@ class _Pipeline:
     def _materialize_result(self, result: MaterializeResult[Any]) -> None:
         output = self._output_of(result.asset_key, "MaterializeResult")
         self._named(output.name)
+        for check in result.check_results:
+            compute.judged(self.step, check, output.asset_key)  # told before anything is recorded
         if result.value is not NO_VALUE:
             # A value that is given on purpose is stored, also where the declaration promises none.
-            self._output(replace(output, nothing=False), result.value, clean(result.metadata), result.data_version, result.tags)
+            stored = replace(output, nothing=False, annotation=None) if output.nothing else output
+            self._output(stored, result.value, clean(result.metadata), result.data_version, result.tags)
         else:
             added = self.context.surroundings.added.get(output.name, {})
             self.seen[output.name] = None
@@ -421,12 +423,8 @@ class _Pipeline:
         return self._input_versions
 
     def _check(self, result: AssetCheckResult, about: AssetKey | None = None) -> None:
-        declared = self.step.checks
-        try:
-            key = check_key(result, [c.key for c in declared if about is None or c.key.asset_key == about])
-        except ValueError as error:
-            raise OutputError(f"step {self.step.key!r}: {error}") from None
-        check = next(c for c in declared if c.key == key)
+        key = compute.judged(self.step, result, about)
+        check = next(c for c in self.step.checks if c.key == key)
         self._evaluated.add(key)
         self.emit(
             CheckEvaluated(

@@ -59,12 +59,17 @@ def _schema(job: JobDefinition, configs: Iterable[NodeConfig], resources: Sequen
     by_partition = job.partitioned_config is not None
     mapping = job.graph.config_mapping if job.graph is not None else None
     if mapping is None:
-        whole = dict(run_config.compose(configs, resources))
+        whole: dict[str, Any] = dict(run_config.compose(configs, resources))
     else:
         # What the mapping takes stands where an op of that name would: `{"ops": {"config": ...}}`.
         whole = dict(run_config.compose([NodeConfig(path=("mapped",), config=mapping.config_schema)], resources))
         properties: Any = whole["properties"]
         whole["properties"] = {**properties, "ops": properties["ops"]["properties"]["mapped"]}
+    graph = job.graph
+    if graph is not None and (names := graph.fed_by_config(job.input_values)):
+        inputs = run_config.inputs_schema({name: _input_schema(graph.ins[name]) for name in names})
+        whole["properties"] = {**whole["properties"], "inputs": inputs}
+        whole["required"] = [*whole.get("required", ()), "inputs"]
     if by_partition:
         whole.pop("required", None)  # the partition gives it
     return whole

@@ -271,18 +271,29 @@ class _Builder:
         for name, key in definition.keys_by_output_name.items():
             made = flat.outputs[name]
             by_output[made.step, made.output] = key
+        verdicts = {
+            (flat.outputs[name].step, flat.outputs[name].output): spec for name, spec in definition.check_specs_by_output_name.items()
+        }
         result = []
         for step in flat.steps:
+            checks = tuple(
+                PlannedCheck(key=spec.key, blocking=spec.blocking, output_name=output.name, selected=spec.key in self._checks)
+                for output in step.outputs
+                if (spec := verdicts.get((step.key, output.name))) is not None
+            )
             outputs = tuple(
                 output
                 if (asset := by_output.get((step.key, output.name))) is None
                 else _asset_output(definition, asset, output, asset in selected)
                 for output in step.outputs
+                if (step.key, output.name) not in verdicts
             )
+            kind = "asset" if any(o.asset_key for o in outputs) else "check" if checks and not outputs else "op"
             # What is an asset is stored as one, also for the steps of the same graph that read it.
             inputs = tuple(replace(each, source=self._inside(each.source, by_output)) for each in step.inputs)
-            result.append(replace(step, inputs=inputs, outputs=outputs, kind="asset" if any(o.asset_key for o in outputs) else "op"))
+            result.append(replace(step, inputs=inputs, outputs=outputs, checks=checks, kind=kind))
             self._note(result[-1])
+            self._gate(result[-1])
         return result
 
     def _inside(self, source: Source, by_output: Mapping[tuple[StepKey, str], AssetKey]) -> Source:
@@ -317,10 +328,14 @@ class _Builder:
             retry=definition.op.retry_policy,
         )
         step = replace(step, outputs=(), checks=_checks(definition, self._checks), order_only_assets=others)
+        self._gate(step)
+        return step
+
+    def _gate(self, step: Step) -> None:
+        """What is downstream of the assets that a step judges waits for its blocking checks."""
         for check in step.checks:
             if check.blocking and check.selected:
                 self._gates.setdefault(check.key.asset_key, []).append(Need(step=step.key))
-        return step
 
     def _check_without_asset(self, definition: AssetsDefinition) -> None:
         for spec in definition.check_specs:

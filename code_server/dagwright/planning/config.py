@@ -16,7 +16,7 @@ from dagwright.authoring.type_loaders import TypeLoader
 from dagwright_shared.model.errors import Problem, UserCodeError, nearest
 from dagwright_shared.model.metadata import JsonValue
 
-TOP_LEVEL = ("ops", "resources", "execution", "loggers")
+TOP_LEVEL = ("ops", "resources", "execution", "loggers", "inputs")
 _NODE_KEYS = ("config", "inputs", "outputs", "ops")
 
 
@@ -99,6 +99,17 @@ class ConfigReader:
         value = inputs[name]
         return True, value["value"] if isinstance(value, Mapping) and set(value) == {"value"} else value
 
+    def inputs(self, names: Iterable[str]) -> dict[str, Any]:
+        """The values of a whole graph's inputs: `{"inputs": {...}}` at the top."""
+        found = {}
+        for name in names:
+            known, value = self.input(name)
+            if known:
+                found[name] = value
+            else:
+                self.problem(f"inputs.{name}", f"the job's input {name!r} has no value", expected='{"value": ...}')
+        return found
+
     def input_to_load(self, name: str, loader: TypeLoader) -> tuple[bool, Any]:
         """Whether config has an input, and what its type's loader is to make the value of."""
         inputs = self._entry.get("inputs")
@@ -160,6 +171,23 @@ def check_resources(given: Any, definitions: Mapping[str, Any], problems: list[P
             _check_resource(definitions[key], entry.get("config"), f"{path}.config", problems)
 
 
+def check_missing_resources(given: Any, definitions: Mapping[str, Any], needed: Iterable[str], problems: list[Problem]) -> None:
+    """Resources that the run needs, and of which config says nothing, must do without it."""
+    said = given if isinstance(given, Mapping) else {}
+    seen: set[str] = set()
+    waiting = list(needed)
+    while waiting:
+        key = waiting.pop()
+        definition = definitions.get(key)
+        if key in seen or definition is None:
+            continue
+        seen.add(key)
+        if isinstance(definition, ResourceDefinition):
+            waiting += definition.required_resource_keys
+        if key not in said and getattr(definition, "config", None) is None:
+            _check_resource(definition, None, f"config.resources.{key}.config", problems)
+
+
 def _check_resource(definition: Any, config: Any, path: str, problems: list[Problem]) -> None:
     match definition:
         case ResourceDefinition(config_type=kind) if kind is not None and not _reads_environment(config):
@@ -170,7 +198,10 @@ def _check_resource(definition: Any, config: Any, path: str, problems: list[Prob
         case ConfigurableResource():
             _check_fields(type(definition), config or {}, path, problems)
         case PartialResource():
-            _check_fields(definition.resource_class, config or {}, path, problems)
+            given = config or {}
+            _check_fields(definition.resource_class, given, path, problems)
+            for name in definition.missing(given) if isinstance(given, Mapping) else ():
+                problems.append(Problem(path=f"{path}.{name}", message="this entry is required", expected="a value"))
 
 
 def _check_fields(model: type[ConfigurableResource[Any]], config: Any, path: str, problems: list[Problem]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from dagwright.planning.steps import Step, upstream
-from dagwright_shared.model.errors import InvalidRequestError, Problem, nearest
+from dagwright_shared.model.errors import Problem, SubsetError, nearest
 from dagwright_shared.model.keys import StepKey
 
 _QUERY = re.compile(r"^(\*|\++)?([^*+]+?)(\*|\++)?$")
@@ -20,7 +20,7 @@ def select(steps: Sequence[Step], queries: Collection[str]) -> frozenset[StepKey
             `name++` as many levels as there are plus signs.
 
     Raises:
-        InvalidRequestError: a query names nothing in the job.
+        SubsetError: a query names nothing in the job.
     """
     before = {step.key: frozenset(upstream(step)) for step in steps}
     after = {key: frozenset(other for other, needs in before.items() if key in needs) for key in before}
@@ -37,7 +37,7 @@ def select(steps: Sequence[Step], queries: Collection[str]) -> frozenset[StepKey
             continue
         found |= named | _reached(named, before, parts[1]) | _reached(named, after, parts[3])
     if problems:
-        raise InvalidRequestError("; ".join(problem.message for problem in problems), problems=problems)
+        raise SubsetError("; ".join(problem.message for problem in problems), problems=problems)
     return frozenset(found)
 
 

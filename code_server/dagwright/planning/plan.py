@@ -105,6 +105,7 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
     executor = (job.executor_def if job is not None else None) or resolved.executor
     _check_executor(executor, given, problems)
     _check_resources_exist(kept, resources, problems)
+    run_config.check_missing_resources(given.get("resources"), resources, {key for step in kept for key in step.resource_keys}, problems)
     if problems:
         raise InvalidRequestError(_summary(problems), problems=problems)
     return ExecutionPlan(
@@ -135,6 +136,7 @@ def _op_steps(
         retry_policy=job.op_retry_policy, partition=partition, partitions=partitions, hooks=frozenset(job.hook_defs), asset_source=source
     )
     given = {name: FromValue(value=value) for name, value in job.input_values.items()}
+    given |= {name: FromValue(value=value, where="config") for name, value in reader.inputs(graph.fed_by_config(job.input_values)).items()}
     return flatten(graph, config=reader.of_graph(graph, root=True), defaults=defaults, given=given).steps
 
 

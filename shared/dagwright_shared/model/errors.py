@@ -3,6 +3,7 @@
     DagwrightError
     |-- DefinitionError (ValueError)         what a user wrote does not make a location
     |-- InvalidRequestError (ValueError)     a request does not fit the definitions; carries Problems
+    |   `-- SubsetError                      it picks ops, assets or checks that are not there
     |-- NotFoundError (LookupError)          no such run, asset, job, schedule, location ...
     |-- ConflictError                        the thing is in a state that does not allow this
     |-- UnavailableError (ConnectionError)   a code server or the database does not answer
@@ -86,6 +87,10 @@ class InvalidRequestError(DagwrightError, ValueError):
     def __init__(self, message: str | None = None, *, problems: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems)
         super().__init__(message)
+
+
+class SubsetError(InvalidRequestError):
+    """What is picked is not there."""
 
 
 class NotFoundError(DagwrightError, LookupError):

@@ -64,12 +64,17 @@ def _place(ops: dict[str, Any], node: NodeConfig, definitions: _Definitions) -> 
     if node.config is not None:
         parts["config"] = definitions.adopt("_".join(node.path), node.config)
     if node.inputs:
-        parts["inputs"] = _object({name: _input(schema) for name, schema in node.inputs.items()}, list(node.inputs))
+        parts["inputs"] = inputs_schema(node.inputs)
     *graphs, name = node.path
     for graph in graphs:
         outer = ops.setdefault(graph, _object({"ops": _object({})}))
         ops = outer["properties"]["ops"]["properties"]
     ops[name] = _object(parts) if parts else NO_CONFIG
+
+
+def inputs_schema(inputs: Mapping[str, JsonSchema]) -> dict[str, Any]:
+    """Schema of the values of inputs, all of which have to be given."""
+    return _object({name: _input(schema) for name, schema in inputs.items()}, list(inputs))
 
 
 def _input(schema: JsonSchema) -> dict[str, Any]:

@@ -133,4 +133,14 @@ def test_enums_from_python() -> None:
         BLUE = "b"
 
     assert ConfigType(dg.Enum.from_python_enum(Colour)).parse("RED") is Colour.RED
-    assert ConfigType(dg.Enum.from_python_enum_direct_values(Colour)).parse("b") == "b"
+    assert ConfigType(dg.Enum.from_python_enum_direct_values(Colour)).parse("BLUE") == "b"
+
+
+def test_a_field_alone_may_have_a_default() -> None:
+    assert ConfigType(dg.Field(int, default_value=4)).parse(ConfigType(dg.Field(int, default_value=4)).empty) == 4
+    optional = ConfigType(dg.Field(int, is_required=False))
+    assert optional.parse(optional.empty) is None
+    with pytest.raises(DefinitionError, match="make them EnumValues"):
+        dg.Enum("Mode", ["fast"])  # type: ignore[list-item]
+    with pytest.raises(DefinitionError, match="is not a type of config"):
+        dg.Array(3)

@@ -71,7 +71,7 @@ def test_what_a_graph_asset_may_not_be() -> None:
         def wrong(number):
             return increment(number)
 
-    with pytest.raises(DefinitionError, match="its body returns the outputs low, but outs has low, high"):
+    with pytest.raises(DefinitionError, match="its body returns the outputs low, but it has low, high"):
 
         @dg.graph_multi_asset(outs={"low": dg.AssetOut(), "high": dg.AssetOut()})
         def half(base):
@@ -208,3 +208,28 @@ def test_config_by_partition() -> None:
     assert day.get_run_config_for_partition_key("2024-01-03")["ops"]["show"]["config"] == {"region": "2024"}
     with pytest.raises(DefinitionError, match=r"is partitioned by .* but its config by"):
         dg.define_asset_job("j", config=region, partitions_def=dg.StaticPartitionsDefinition(["x"]))
+
+
+def test_checks_that_ops_of_a_graph_evaluate() -> None:
+    @dg.op
+    def judge(number):
+        return number < 0
+
+    @dg.graph_asset(check_specs=[dg.AssetCheckSpec("negative", asset="checked", blocking=True)])
+    def checked(base):
+        made = increment(base)
+        return {"result": made, "checked_negative": judge(made)}
+
+    @dg.asset(deps=[checked])
+    def after(): ...
+
+    @dg.asset
+    def base():
+        return 1
+
+    result = dg.materialize([base, checked, after], raise_on_error=False)
+    [evaluated] = result.get_asset_check_evaluations()
+    assert (evaluated.passed, evaluated.check_name) == (False, "negative")
+    assert result.is_node_skipped("after")
+    with pytest.raises(DefinitionError, match="which this function does not compute"):
+        dg.graph_asset(name="x", check_specs=[dg.AssetCheckSpec("c", asset="y")])(lambda: increment(1))

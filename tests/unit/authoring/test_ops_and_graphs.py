@@ -256,8 +256,16 @@ def test_jobs_need_all_inputs() -> None:
     with pytest.raises(DefinitionError, match="has the input 'x', which nothing feeds"):
 
         @dg.job
-        def k(x):
+        def k(x: set[int]):
             add(x)
+
+    @dg.job
+    def of_input(x: int):
+        add(x, x)
+
+    assert of_input.execute_in_process(run_config={"inputs": {"x": {"value": 3}}}).output_for_node("add") == 6
+    with pytest.raises(dg.DagsterInvalidConfigError, match="the job's input 'x' has no value"):
+        of_input.execute_in_process()
 
     @dg.job
     def from_config():
