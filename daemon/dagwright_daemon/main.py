@@ -22,6 +22,7 @@ from dagwright_daemon.loops.sensors import Sensors
 from dagwright_daemon.outage import Outage
 from dagwright_daemon.runner import Runner, identity
 from dagwright_daemon.servers import CodeServers
+from dagwright_shared.decide.recovery import Patience
 from dagwright_shared.decide.retries import RetryDefaults
 from dagwright_shared.model.errors import SettingsError, UnavailableError
 from dagwright_shared.runtime import process, settings
@@ -75,20 +76,37 @@ def connect(config: Settings) -> Callable[[str], LocationClient]:
 def loops(config: Settings, engine: Engine, servers: CodeServers, outage: Outage, trusts_lapses: Callable[[float], bool]) -> Sequence[Loop]:
     """The list of loops: adding one is a line here."""
     catalog, timeout = Catalog(), config.evaluation_timeout_seconds
-    retries = RetryDefaults(max_retries=config.run_max_retries, delay_seconds=config.run_retry_delay_seconds)
+    retries = RetryDefaults(
+        max_retries=config.run_max_retries,
+        strategy=config.run_retry_strategy,
+        delay_seconds=config.run_retry_delay_seconds,
+        backoff=config.run_retry_backoff,
+        jitter=config.run_retry_jitter,
+        on_step_failure=config.run_retry_on_step_failure,
+    )
+    patience = Patience(launch=config.launch_timeout_seconds, cancel=config.cancel_timeout_seconds, runtime=config.max_runtime_seconds)
     return (
         Locations(engine, servers, addresses=config.code_servers, outage=outage.failed).loop(),
         Queue(
             engine,
             servers,
-            limit=config.max_concurrent_runs,
+            catalog,
+            settings=config.limits,
             launch_timeout=config.launch_timeout_seconds,
+            lease_seconds=config.lease_seconds,
             log_limit_bytes=config.log_limit_bytes,
         ).loop(),
         Schedules(engine, servers, catalog, timeout=timeout).loop(),
         Sensors(engine, servers, catalog, timeout=timeout).loop(),
         Freshness(engine, catalog).loop(),
         Backfills(engine, catalog).loop(),
-        Recovery(engine, trusts_lapses=trusts_lapses, lease_seconds=config.lease_seconds, retries=retries).loop(),
+        Recovery(
+            engine,
+            trusts_lapses=trusts_lapses,
+            lease_seconds=config.lease_seconds,
+            retries=retries,
+            patience=patience,
+            max_resumes=config.run_max_resumes,
+        ).loop(),
         Housekeeping(engine).loop(),
     )

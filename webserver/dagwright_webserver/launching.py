@@ -25,7 +25,7 @@ from dagwright_shared.model.keys import (
 )
 from dagwright_shared.model.partitions import DynamicKeys, Partitions
 from dagwright_shared.model.run_config import schema_for
-from dagwright_shared.model.runs import PRIORITY_TAG, NewRun, Trigger
+from dagwright_shared.model.runs import SYSTEM_TAG_PREFIXES, NewRun, Trigger, system_tag
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, JobSnapshot, LocationSnapshot
 from dagwright_webserver import run_config
 from dagwright_webserver.reads.definitions import Definitions
@@ -236,14 +236,15 @@ def _steps(given: Sequence[str] | None, target: Target, problems: list[Problem])
 
 
 def _priority(body: LaunchBody, problems: list[Problem]) -> int:
-    if body.priority is not None or PRIORITY_TAG not in body.tags:
+    text = system_tag(body.tags, "priority")
+    if body.priority is not None or text is None:
         return body.priority or 0
-    text = body.tags[PRIORITY_TAG]
     try:
         return int(text)
     except ValueError:
         message = f"{text!r} is not a whole number"
-        problems.append(Problem(path=f"tags.{PRIORITY_TAG}", message=message, value=text, expected="a whole number"))
+        tag = next(f"{prefix}priority" for prefix in SYSTEM_TAG_PREFIXES if f"{prefix}priority" in body.tags)
+        problems.append(Problem(path=f"tags.{tag}", message=message, value=text, expected="a whole number"))
         return 0
 
 

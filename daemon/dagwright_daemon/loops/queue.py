@@ -1,4 +1,9 @@
-"""The queue: claims as many queued runs as there is room for, has them launched concurrently, and passes on cancels."""
+"""The queue: claims as many queued runs as there is room for, has them launched concurrently, and passes on cancels.
+
+Where only numbers of runs are limited, one statement claims. With limits by tag or location, or pools claimed by runs, the facts are
+read and `decide.queue` chooses. Until a launch has been acknowledged this loop renews the lease of its run; from then on the code
+server does, so a code server that dies right after its answer is found as soon as any other.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +17,20 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine
 
+from dagwright_daemon import crashes
+from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Loop, Outcome, Turn
 from dagwright_daemon.outage import Outage
 from dagwright_daemon.pool import Pool
 from dagwright_daemon.servers import CodeServers, Server
 from dagwright_shared.decide import queue as decide
+from dagwright_shared.decide import retries
+from dagwright_shared.decide.queue import Room
 from dagwright_shared.model.errors import UnavailableError, error_info
 from dagwright_shared.model.keys import LocationName, RunId
-from dagwright_shared.model.runs import Run, RunStatus
-from dagwright_shared.store import runs
+from dagwright_shared.model.limits import Granularity, Limits
+from dagwright_shared.model.runs import LaunchSpec, Run, RunStatus
+from dagwright_shared.store import limits, pools, queue, runs
 
 log = logging.getLogger("dagwright_daemon.queue")
 
@@ -45,17 +55,29 @@ class _Suspect:
 class Queue:
     """The only place where runs are launched."""
 
-    def __init__(self, engine: Engine, servers: CodeServers, *, limit: int, launch_timeout: float, log_limit_bytes: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        servers: CodeServers,
+        catalog: Catalog,
+        *,
+        settings: Limits,
+        launch_timeout: float,
+        lease_seconds: float,
+        log_limit_bytes: int,
+    ) -> None:
         """
         Args:
-            limit: how many runs may be active at once, over all locations.
-            launch_timeout: seconds that a claimed run has until its worker reports.
+            settings: the limits that hold where nobody has changed them.
+            launch_timeout: seconds that a code server has to take a claimed run.
+            lease_seconds: for how long a run is vouched for at a time.
         """
-        self._engine, self._servers = engine, servers
-        self._limit, self._launch_timeout, self._log_limit = limit, launch_timeout, log_limit_bytes
-        self._pools: dict[str, Pool] = {}
+        self._engine, self._servers, self._catalog = engine, servers, catalog
+        self._settings, self._launch_timeout, self._lease_seconds = settings, launch_timeout, lease_seconds
+        self._log_limit = log_limit_bytes
+        self._threads: dict[str, Pool] = {}
         self._lock = threading.Lock()
-        self._launching: set[tuple[RunId, int]] = set()
+        self._launching: dict[tuple[RunId, int], float] = {}
         self._canceled: dict[tuple[RunId, int], float] = {}
         self._later: frozenset[datetime] = frozenset()
         self._suspects: dict[str, _Suspect] = {}
@@ -67,23 +89,71 @@ class Queue:
         """Claim, hand out, and see to what is being canceled."""
         servers = self._servers.current()
         trusted, probed = self._sort(servers, turn.now)
+        self._vouch()
+        crashes.point("queue.before_claim")
         with self._engine.begin() as conn:
-            room = min(_BATCH, decide.room(limit=self._limit, active=runs.count_active(conn))) if servers else 0
-            claimed = self._claim(conn, room, trusted)
+            claimed = self._claim(conn, trusted, _BATCH)
             for location in probed:
-                claimed += self._claim(conn, min(1, room - len(claimed)), [location])
+                claimed += self._claim(conn, [location], 1)
+            specs = {run.run_id: self._spec(conn, run) for run in claimed}
             canceling = runs.canceling(conn)
+        crashes.point("queue.after_claim")
         for run in decide.order(claimed):
-            self._hand_out(run, servers[run.location])
+            self._hand_out(run, specs[run.run_id], servers[run.location])
         canceled = self._cancel(canceling, servers)
         with self._lock:
             self._later = frozenset(moment for moment in self._later if moment > turn.now)
         return Outcome(done=len(claimed) + canceled, more=len(claimed) == _BATCH, wake_at=self._later, facts={"claimed": len(claimed)})
 
-    def _claim(self, conn: Connection, limit: int, locations: Sequence[LocationName]) -> list[Run]:
-        if limit <= 0 or not locations:
+    def _claim(self, conn: Connection, locations: Sequence[LocationName], most: int) -> list[Run]:
+        """Take at most so many runs of these locations."""
+        if not locations:
             return []
-        return runs.claim(conn, limit=limit, lease_seconds=self._launch_timeout, locations=locations)
+        counts = queue.counts(conn)
+        force = limits.over(self._settings, counts.changes)
+        room = decide.room(force, active=counts.active, background=counts.background)
+        if room.runs <= 0:
+            return []
+        if not force.is_plain:
+            return self._choose(conn, force, room, locations, most)
+        most = min(most, room.runs)
+        return runs.claim(conn, limit=most, background=room.background, lease_seconds=self._lease_seconds, locations=locations)
+
+    def _choose(self, conn: Connection, force: Limits, room: Room, locations: Sequence[LocationName], most: int) -> list[Run]:
+        """The same where more is limited than numbers of runs."""
+        now, active = datetime.now(UTC), tuple(queue.active(conn))
+        facts = decide.Facts(limits=force, now=now, active=active, locations=locations)
+        full = decide.exhausted(facts)
+        queued = queue.candidates(conn, locations=locations, background=room.background > 0, without=full)
+        if force.pool_granularity is Granularity.RUN:
+            known = self._catalog.current(conn)
+            wanted = {run.run_id: decide.pools_of(known[run.location].snapshot, run) for run in queued if run.location in known}
+            pools.lock(conn, {name for names in wanted.values() for name in names})
+            use = {name: decide.PoolUse(slots=slots, used=used) for name, (used, slots) in pools.usage(conn, force).items()}
+            facts = replace(facts, pools=use, wanted=wanted)
+        # The clock of the database has said that they are due.
+        chosen = decide.choose(facts, [replace(run, not_before=None) for run in queued], most=most).start
+        ids = [run.run_id for run in chosen]
+        claimed = runs.claim(conn, limit=most, lease_seconds=self._lease_seconds, run_ids=ids) if ids else []
+        pools.hold(conn, {(run.run_id, run.epoch): facts.wanted[run.run_id] for run in claimed if facts.wanted.get(run.run_id)})
+        return claimed
+
+    def _spec(self, conn: Connection, run: Run) -> LaunchSpec:
+        """What the worker is told; one that takes over from a lost one goes on from what is done."""
+        spec = runs.launch_spec(run, self._log_limit)
+        if not run.resumes:
+            return spec
+        left, inherited = retries.left(run, runs.steps(conn, run.run_id))
+        return replace(spec, step_keys=left, inherited=inherited)
+
+    def _vouch(self) -> None:
+        """Renew the leases of runs that have been claimed and whose launch is not answered yet."""
+        now = time.monotonic()
+        with self._lock:
+            launching = [key for key, until in self._launching.items() if until > now]
+        if launching:
+            with self._engine.begin() as conn:
+                runs.vouch(conn, launching, seconds=self._lease_seconds)
 
     def _sort(self, servers: Mapping[LocationName, Server], now: datetime) -> tuple[list[LocationName], list[LocationName]]:
         """Locations to launch at freely, and those whose code server failed lately and is tried with one run.
@@ -107,28 +177,30 @@ class Queue:
 
     def release(self) -> None:
         """Launches in hand go on: their runs are claimed. Those that have not begun are found by recovery."""
-        pools, self._pools = list(self._pools.values()), {}
-        for pool in pools:
+        threads, self._threads = list(self._threads.values()), {}
+        for pool in threads:
             pool.close()
 
-    def _hand_out(self, run: Run, server: Server) -> None:
-        with self._lock:
-            self._launching.add((run.run_id, run.epoch))
+    def _hand_out(self, run: Run, spec: LaunchSpec, server: Server) -> None:
         until = time.monotonic() + self._launch_timeout
-        self._pool(f"launch {server.address}").submit(partial(self._launch, run, server, until))
+        with self._lock:
+            self._launching[run.run_id, run.epoch] = until
+        self._pool(f"launch {server.address}").submit(partial(self._launch, run, spec, server, until))
 
     def _pool(self, name: str) -> Pool:
-        pool = self._pools.get(name)
+        pool = self._threads.get(name)
         if pool is None:
-            pool = self._pools[name] = Pool(name, _LAUNCHES_AT_ONCE)
+            pool = self._threads[name] = Pool(name, _LAUNCHES_AT_ONCE)
         return pool
 
-    def _launch(self, run: Run, server: Server, until: float) -> None:
+    def _launch(self, run: Run, spec: LaunchSpec, server: Server, until: float) -> None:
         """In a thread of the server's pool."""
         try:
             if time.monotonic() >= until:
                 return  # its lease has lapsed meanwhile: it is recovery's
-            self._servers.at(server.address).launch_run(runs.launch_spec(run, self._log_limit))
+            crashes.point("queue.before_launch")
+            self._servers.at(server.address).launch_run(spec)
+            crashes.point("queue.after_launch")
             with self._lock:
                 self._suspects.pop(server.server_id, None)
         except UnavailableError as error:
@@ -137,7 +209,7 @@ class Queue:
             self._give_up(run, error)
         finally:
             with self._lock:
-                self._launching.discard((run.run_id, run.epoch))
+                self._launching.pop((run.run_id, run.epoch), None)
 
     def _put_back(self, run: Run, server: Server, error: UnavailableError) -> None:
         delay = decide.launch_delay(run.launch_attempts)

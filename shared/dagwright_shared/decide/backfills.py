@@ -21,7 +21,7 @@ from dagwright_shared.model.dependents import Moment, dependents, is_identity
 from dagwright_shared.model.graph import Topology
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, RunId
 from dagwright_shared.model.partitions import MultiPartitions, Partitions, count
-from dagwright_shared.model.runs import PRIORITY_TAG, BackfillPart, NewRun, RunStatus, Trigger, TriggerKind
+from dagwright_shared.model.runs import BackfillPart, NewRun, RunStatus, Trigger, TriggerKind, system_tag
 from dagwright_shared.model.snapshot import AssetSnapshot, BackfillPolicyData, PartitionMappingData
 from dagwright_shared.model.subsets import EMPTY, Subset
 
@@ -192,7 +192,7 @@ def new_runs(backfill: Backfill, planned: Sequence[PlannedRun], definitions: Def
             config=backfill.config or (job.default_config if job else {}),
             tags=tags,
             trigger=Trigger(kind=TriggerKind.BACKFILL, name=backfill.backfill_id),
-            priority=queue.priority(tags) if PRIORITY_TAG in tags else PRIORITY,
+            priority=queue.priority(tags) if system_tag(tags, "priority") is not None else PRIORITY,
             run_key=f"backfill:{backfill.backfill_id}:{backfill.attempt}:{group}:{run.first}-{run.last}",
             backfill=BackfillPart(backfill_id=backfill.backfill_id, first=run.first, last=run.last),
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from dagwright_shared.decide import queue
+from dagwright_shared.decide import queue, retries
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.runs import Run, RunStatus
 
@@ -49,6 +49,13 @@ class Requeue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Go on with a new worker from what is done."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
     """Give it up; a retry makes a new run."""
 
@@ -68,14 +75,27 @@ class Leave:
     """Nothing to do: it has ended, or nobody owns it."""
 
 
-Verdict: TypeAlias = Requeue | Fail | Cancel | Leave
+Verdict: TypeAlias = Requeue | Resume | Fail | Cancel | Leave
 
 
-def decide(run: Run, *, launches: int, now: datetime, known: str | None = None) -> Verdict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long things may take, in seconds."""
+
+    launch: float = 30.0
+    """From the claim to the first report."""
+    cancel: float = 60.0
+    """From the request to stop to the end."""
+    runtime: float | None = None
+    """From the start of a run to its end, where its tag `dagwright/max_runtime` does not say; None: any time."""
+
+
+def decide(run: Run, *, launches: int, now: datetime, known: str | None = None, max_resumes: int = 0) -> Verdict:
     """What becomes of a run whose lease has lapsed.
 
     Args:
         launches: how often its launch was tried.
+        max_resumes: how often it goes on with a new worker, where its tag `dagwright/max_resumes` does not say.
         known: what the code server said of the worker's end, such as `the worker was killed by signal 9`.
     """
     match run.status:
@@ -86,12 +106,50 @@ def decide(run: Run, *, launches: int, now: datetime, known: str | None = None) 
             return Requeue(delay=queue.launch_delay(launches), reason=f"To be launched again: {detail}.")
         case RunStatus.STARTING:
             return _lost(run, f"no worker reported after {launches} launches" + (f"; {known}" if known else ""), now, _LAUNCH_HINT)
+        case RunStatus.STARTED if run.resumes < _resumes(run, max_resumes):
+            return Resume(reason=f"Goes on with a new worker from what is done: {known or 'its worker stopped reporting'}.")
         case RunStatus.STARTED:
             return _lost(run, known or "its worker stopped reporting", now, _WORKER_HINT)
         case _:
             return Leave()
 
 
+def overdue(run: Run, patience: Patience, *, now: datetime) -> Verdict:
+    """What becomes of an active run that may have taken too long, whether or not its worker lives."""
+    match run.status:
+        case RunStatus.STARTING if _since(run.claimed_at, now) >= patience.launch:
+            return decide(run, launches=run.launch_attempts, now=now, known=f"no worker reported within {patience.launch:g} s")
+        case RunStatus.CANCELING if _since(run.canceling_at, now) >= patience.cancel:
+            return Cancel(reason=f"It did not stop within {patience.cancel:g} s of being asked to, and was given up.")
+        case RunStatus.STARTED:
+            limit = max_runtime(run, patience.runtime)
+            if limit is not None and _since(run.started_at, now) >= limit:
+                message = f"The run was stopped: it ran longer than its limit of {limit:g} s."
+                return Fail(error=ErrorInfo(class_name="RunTimedOut", message=message, hint=_RUNTIME_HINT), reason=message)
+    return Leave()
+
+
+def max_runtime(run: Run, default: float | None) -> float | None:
+    """Seconds that a run may take; None: any time. A tag that is no positive number counts as none."""
+    try:
+        limit = retries.number(run.tags, "max_runtime", default or 0.0, float)
+    except ValueError:
+        limit = default or 0.0
+    return limit if 0 < limit < float("inf") else None
+
+
+def _resumes(run: Run, default: int) -> float:
+    try:
+        return retries.number(run.tags, "max_resumes", default, int)
+    except ValueError:
+        return default
+
+
+def _since(moment: datetime | None, now: datetime) -> float:
+    return 0.0 if moment is None else (now - moment).total_seconds()
+
+
+_RUNTIME_HINT = "Raise the tag dagwright/max_runtime (or the setting max_runtime_seconds), or have the run do less."
 _LAUNCH_HINT = "Look at the log of the code server; a crash while user code loads shows there."
 _WORKER_HINT = (
     "The worker process, its machine or its code server went away: out of memory, a kill or a restart are the usual "

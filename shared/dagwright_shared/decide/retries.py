@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from enum import StrEnum
+from typing import TypeAlias, TypeVar
 
 from dagwright_shared.model.keys import RunId, StepKey
 from dagwright_shared.model.runs import (
-    MAX_RETRIES_TAG,
-    RETRY_DELAY_TAG,
-    RETRY_STRATEGY_TAG,
     NewRun,
     RetryStrategy,
     Run,
@@ -23,7 +21,11 @@ from dagwright_shared.model.runs import (
     StepStatus,
     Trigger,
     TriggerKind,
+    system_tag,
 )
+from dagwright_shared.model.snapshot import Backoff, Jitter
+
+C = TypeVar("C", bound=StrEnum)
 
 _LONGEST_DELAY = 3600.0
 _MOST_RETRIES = 100
@@ -36,7 +38,14 @@ class RetryDefaults:
     max_retries: int = 0
     strategy: RetryStrategy = RetryStrategy.FROM_FAILURE
     delay_seconds: float = 0.0
-    """Before the first retry; doubled for each further one, at most an hour."""
+    """Before the first retry."""
+    backoff: Backoff | None = Backoff.EXPONENTIAL
+    """How the delay grows from one retry to the next: twice as long each time, as much longer each time, or (None) not at all. It is at
+    most an hour."""
+    jitter: Jitter | None = None
+    """Spreads retries that would come at once: FULL waits a random part of the delay, PLUS_MINUS up to the first delay more or less."""
+    on_step_failure: bool = True
+    """Whether runs are retried whose steps failed, and not only those whose worker was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +64,29 @@ class NoRetry:
 Verdict: TypeAlias = Retry | NoRetry
 
 
-def decide(run: Run, defaults: RetryDefaults) -> Verdict:
-    """Whether a failed run is tried again, by its tags or else the defaults of the deployment."""
+def decide(run: Run, defaults: RetryDefaults, *, random: float = 0.5) -> Verdict:
+    """Whether a failed run is tried again, by its tags or else the defaults of the deployment.
+
+    Args:
+        random: from 0 (inclusive) to 1 (exclusive), for the jitter.
+    """
     if run.status is not RunStatus.FAILURE:
         return NoRetry(reason=f"The run is {run.status}, not FAILURE.")
     try:
-        allowed = _number(run.tags, MAX_RETRIES_TAG, defaults.max_retries, int)
-        base = _number(run.tags, RETRY_DELAY_TAG, defaults.delay_seconds, float)
-        strategy = _strategy(run.tags, defaults.strategy)
+        allowed = number(run.tags, "max_retries", defaults.max_retries, int)
+        base = number(run.tags, "retry_delay_seconds", defaults.delay_seconds, float)
+        backoff = _choice(run.tags, "retry_backoff", Backoff, defaults.backoff)
+        jitter = _choice(run.tags, "retry_jitter", Jitter, defaults.jitter)
+        strategy = _choice(run.tags, "retry_strategy", RetryStrategy, defaults.strategy)
+        on_step_failure = _flag(run.tags, "retry_on_asset_or_op_failure", default=defaults.on_step_failure)
     except ValueError as error:
         return NoRetry(reason=str(error))
     if run.retry_number >= min(allowed, _MOST_RETRIES):
         return NoRetry(reason="No retries asked for." if allowed <= 0 else f"All {allowed} retries are used up.")
-    delay = min(_LONGEST_DELAY, max(0.0, base) * 2.0 ** min(run.retry_number, 20))
+    if run.error is None and not on_step_failure:
+        return NoRetry(reason="Its steps failed, and only runs whose worker was lost are to be retried (retry_on_asset_or_op_failure).")
+    delay = _delay(max(0.0, base), run.retry_number, backoff, jitter, random)
+    strategy = strategy or defaults.strategy
     return Retry(strategy=strategy, delay=timedelta(seconds=delay), number=run.retry_number + 1)
 
 
@@ -154,22 +173,68 @@ def _to_do(run: Run, steps: Sequence[StepRecord]) -> tuple[StepKey, ...]:
     return tuple(step.step_key for step in steps if step.step_key in again)
 
 
-def _number(tags: Mapping[str, str], name: str, default: float, kind: type[int] | type[float]) -> float:
-    text = tags.get(name)
+def left(run: Run, steps: Sequence[StepRecord]) -> tuple[tuple[StepKey, ...], Mapping[StepKey, RunId]]:
+    """What a new worker of a run has to do, and where the outputs of the rest are: in the run itself, or in those that it stands on.
+
+    All of it where nothing has been planned yet.
+    """
+    rest = _to_do(run, steps)
+    done = {step.step_key: run.run_id for step in steps if step.status is StepStatus.SUCCESS}
+    return (rest, {**done, **run.inherited}) if rest and done else (run.step_keys, run.inherited)
+
+
+def is_done(run: Run, steps: Sequence[StepRecord]) -> bool:
+    """Whether every step of a run has ended well, so that nothing is left to do but to say so."""
+    return bool(steps) and not _to_do(run, steps)
+
+
+def _delay(base: float, before: int, backoff: Backoff | None, jitter: Jitter | None, random: float) -> float:
+    """Seconds until the retry that follows `before` others."""
+    delay = base
+    match backoff:
+        case Backoff.EXPONENTIAL:
+            delay = base * 2.0 ** min(before, 20)
+        case Backoff.LINEAR:
+            delay = base * (before + 1)
+    match jitter:
+        case Jitter.FULL:
+            delay *= random
+        case Jitter.PLUS_MINUS:
+            delay += (2 * random - 1) * base
+    return min(_LONGEST_DELAY, max(0.0, delay))
+
+
+def number(tags: Mapping[str, str], name: str, default: float, kind: type[int] | type[float]) -> float:
+    """The number that the tag `dagwright/NAME` (or `dagster/NAME`) gives.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    text = system_tag(tags, name)
     if text is None:
         return default
     try:
         return kind(text)
     except (ValueError, OverflowError):
-        raise ValueError(f"The tag {name} is {text!r}, which is not a number; write one, such as '3'.") from None
+        raise ValueError(f"The tag dagwright/{name} is {text!r}, which is not a number; write one, such as '3'.") from None
 
 
-def _strategy(tags: Mapping[str, str], default: RetryStrategy) -> RetryStrategy:
-    text = tags.get(RETRY_STRATEGY_TAG)
+def _choice(tags: Mapping[str, str], name: str, kind: type[C], default: C | None) -> C | None:
+    text = system_tag(tags, name)
     if text is None:
         return default
-    try:
-        return RetryStrategy(text.upper())
-    except ValueError:
-        known = ", ".join(RetryStrategy)
-        raise ValueError(f"The tag {RETRY_STRATEGY_TAG} is {text!r}; it can be one of: {known}.") from None
+    if text.lower() == "none":
+        return None
+    known = {str(value).upper(): value for value in kind}
+    if text.upper() not in known:
+        raise ValueError(f"The tag dagwright/{name} is {text!r}; it can be one of: {', '.join(known)}.")
+    return known[text.upper()]
+
+
+def _flag(tags: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = system_tag(tags, name)
+    if text is None:
+        return default
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"The tag dagwright/{name} is {text!r}; it can be one of: true, false.")
+    return text.lower() == "true"

@@ -93,10 +93,13 @@ class BackfillPart:
     last: int
 
 
-MAX_RETRIES_TAG = "dagwright/max_retries"
-RETRY_STRATEGY_TAG = "dagwright/retry_strategy"
-RETRY_DELAY_TAG = "dagwright/retry_delay_seconds"
-PRIORITY_TAG = "dagwright/priority"
+SYSTEM_TAG_PREFIXES = ("dagwright/", "dagster/")
+"""What begins the names of tags that mean something to dagwright; the first that is there counts."""
+
+
+def system_tag(tags: Mapping[str, str], name: str) -> str | None:
+    """The value of `dagwright/NAME`, or else of `dagster/NAME`, which projects that came from there carry."""
+    return next((tags[prefix + name] for prefix in SYSTEM_TAG_PREFIXES if prefix + name in tags), None)
 
 
 class RetryStrategy(StrEnum):
@@ -193,6 +196,12 @@ class Run:
     """Why it waits, was requeued or failed, in words, where there is something to say."""
     launch_attempts: int = 0
     """How often it was claimed."""
+    background: bool = False
+    """Of a backfill or of automation: it takes the places that others leave."""
+    resumes: int = 0
+    """How often it went on with a new worker after one was lost."""
+    canceling_at: datetime | None = None
+    """When it was asked to stop."""
     partition_end: PartitionKey | None = None
     backfill: BackfillPart | None = None
 

@@ -17,6 +17,8 @@ from msgspec import Meta
 
 from dagwright_shared.model.errors import InvalidRequestError, SettingsError, nearest
 from dagwright_shared.model.limits import Limits
+from dagwright_shared.model.runs import RetryStrategy
+from dagwright_shared.model.snapshot import Backoff, Jitter
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0)]
@@ -78,8 +80,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether slots of pools are claimed by each `step` (Dagster's `op`), or by a whole `run` when it leaves the queue."""
     run_max_retries: Annotated[int, Meta(ge=0)] = 0
     """How often a failed run is tried again when its tags do not say."""
+    run_retry_strategy: RetryStrategy = RetryStrategy.FROM_FAILURE
+    """Whether a retry keeps the steps that succeeded (FROM_FAILURE) or starts over (ALL_STEPS)."""
     run_retry_delay_seconds: Seconds = 0.0
-    """Wait before the first such retry; it doubles with each."""
+    """Wait before the first retry of a run."""
+    run_retry_backoff: Backoff | None = Backoff.EXPONENTIAL
+    """How that wait grows: EXPONENTIAL doubles it with each retry, LINEAR adds it once more."""
+    run_retry_jitter: Jitter | None = None
+    """Spreads retries: FULL waits a random part of the time, PLUS_MINUS up to the first wait more or less."""
+    run_retry_on_step_failure: bool = True
+    """Whether runs are retried whose steps failed, and not only those whose worker was lost."""
+    run_max_resumes: Annotated[int, Meta(ge=0)] = 0
+    """How often a run whose worker was lost goes on with a new one, from what is done, when its tag does not say."""
+    max_runtime_seconds: Annotated[float, Meta(gt=0)] | None = None
+    """How long a run may take when its tag `dagwright/max_runtime` does not say; unset: any time."""
+    cancel_timeout_seconds: Annotated[float, Meta(gt=0)] = 60.0
+    """A run that has not ended so long after being asked to stop is given up, and ends as canceled."""
     launch_timeout_seconds: Annotated[float, Meta(gt=0)] = 30.0
     """A claimed run whose worker has not reported by then is launched again, three times in all."""
     lease_seconds: Annotated[float, Meta(ge=3)] = 9.0

@@ -9,12 +9,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, TextClause, func, select, text
 
 from dagwright_shared.model.errors import ConflictError, ErrorInfo, NotFoundError, error_from_json
-from dagwright_shared.model.events import AssetFailed, EventBatch, Payload, RunCanceled, RunEvent, RunFailed
+from dagwright_shared.model.events import AssetFailed, EventBatch, Payload, RunCanceled, RunEvent, RunFailed, RunSucceeded
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, Digest, LocationName, RunId, StepKey, asset_keys
 from dagwright_shared.model.runs import (
     ACTIVE,
@@ -74,30 +75,35 @@ def get_many(conn: Connection, run_ids: Collection[RunId]) -> list[Run]:
     return [from_row(row) for row in rows]
 
 
-def claim(conn: Connection, *, limit: int, lease_seconds: float, locations: Collection[str] | None = None) -> list[Run]:
-    """Take queued runs that may start now: highest priority first, then oldest. No two callers get the same run.
+def claim(
+    conn: Connection,
+    *,
+    limit: int,
+    lease_seconds: float,
+    background: int | None = None,
+    locations: Collection[str] | None = None,
+    run_ids: Collection[RunId] | None = None,
+) -> list[Run]:
+    """Take queued runs that may start now, in the order of `decide.queue`. No two callers get the same run.
 
     Args:
         conn: a connection in a transaction.
         limit: at most so many.
-        lease_seconds: until the code server must have shown a sign of life.
+        lease_seconds: for how long the caller vouches for them without renewing it.
+        background: of these, at most so many runs of backfills and automation; None means any number.
         locations: only runs of these; None means all.
+        run_ids: only of these; None means any.
     """
-    parameters = {"limit": limit, "lease": lease_seconds, "locations": None if locations is None else list(locations)}
-    claimed = [from_row(row) for row in conn.execute(_CLAIM if locations is None else _CLAIM_OF, parameters)]
-    claimed.sort(key=lambda run: (-run.priority, run.created_at, run.run_id))
+    parameters: dict[str, Any] = {"limit": limit, "lease": lease_seconds, "background": limit if background is None else background}
+    condition = ""
+    if locations is not None:
+        condition, parameters["locations"] = _OF_LOCATIONS, [*locations]
+    if run_ids is not None:
+        condition, parameters["ids"] = condition + _OF_IDS, [*run_ids]
+    claimed = [from_row(row) for row in conn.execute(_claim_statement(condition), parameters)]
+    claimed.sort(key=lambda run: (run.background, -run.priority, run.created_at, run.run_id))
     listen.notify_all(conn, (f"runs:{run.run_id}" for run in claimed))
     return claimed
-
-
-def count_active(conn: Connection) -> int:
-    """How many runs occupy a place of the global limit."""
-    return conn.execute(select(func.count()).where(_runs.c.status.in_(_names(ACTIVE)))).scalar_one()
-
-
-def count_active_by_location(conn: Connection) -> dict[LocationName, int]:
-    query = select(_runs.c.location, func.count()).where(_runs.c.status.in_(_names(ACTIVE))).group_by(_runs.c.location)
-    return {LocationName(location): count for location, count in conn.execute(query)}
 
 
 def requeue(
@@ -108,14 +114,23 @@ def requeue(
     not_before: datetime | None,
     reason: str,
     statuses: Collection[RunStatus] = sources(RunStatus.QUEUED),
+    resume: bool = False,
 ) -> bool:
     """Put a claimed run back: it could not be launched, or its worker was lost. False: a newer attempt owns it, or it has ended.
 
     Args:
         statuses: only from these; a launch that did not answer may have led to a worker all the same.
+        resume: the next worker goes on from what is done.
     """
     allowed = _names(sources(RunStatus.QUEUED).intersection(statuses))
-    arguments = {"run_id": run_id, "epoch": epoch, "not_before": not_before, "reason": json_rows.clean(reason), "statuses": allowed}
+    arguments = {
+        "run_id": run_id,
+        "epoch": epoch,
+        "not_before": not_before,
+        "reason": json_rows.clean(reason),
+        "statuses": allowed,
+        "resumes": int(resume),
+    }
     changed = conn.execute(_REQUEUE, arguments).rowcount
     if changed:
         conn.execute(_REOPEN_STEPS, {"run_id": run_id})
@@ -136,6 +151,12 @@ def fail(conn: Connection, run_id: RunId, epoch: int, *, error: ErrorInfo | None
     ]
     payloads.append(RunFailed(error=error, failed_steps=tuple(StepKey(key) for key in stopped), reason=reason))
     return _conclude(conn, fenced, RunStatus.FAILURE, payloads)
+
+
+def succeed(conn: Connection, run_id: RunId, epoch: int) -> bool:
+    """End a run whose worker was lost after all steps were done. False: a newer attempt owns it, or it has ended."""
+    fenced = _fence(conn, run_id, epoch, RunStatus.SUCCESS)
+    return fenced is not None and _conclude(conn, fenced, RunStatus.SUCCESS, [RunSucceeded()])
 
 
 def cancel_lost(conn: Connection, run_id: RunId, epoch: int, *, reason: str = "its worker is gone") -> bool:
@@ -182,6 +203,13 @@ def renew(conn: Connection, held: Sequence[tuple[RunId, int]], *, seconds: float
     return {RunId(str(run_id)) for run_id in conn.execute(_RENEW, parameters).scalars()}
 
 
+def vouch(conn: Connection, launching: Sequence[tuple[RunId, int]], *, seconds: float) -> None:
+    """Extend the leases of runs whose launch is under way; from the launch on their code server does it."""
+    if launching:
+        parameters = {"ids": [run_id for run_id, _ in launching], "epochs": [epoch for _, epoch in launching], "seconds": seconds}
+        conn.execute(_VOUCH, parameters)
+
+
 def end_lease(conn: Connection, run_id: RunId, epoch: int, *, reason: str) -> bool:
     """Tell the recovery loop that a worker is gone, without waiting for its lease to lapse."""
     changed = conn.execute(_END_LEASE, {"run_id": run_id, "epoch": epoch, "reason": json_rows.clean(reason)}).rowcount
@@ -195,6 +223,19 @@ def end_lease(conn: Connection, run_id: RunId, epoch: int, *, reason: str) -> bo
 def lapsed(conn: Connection) -> list[Run]:
     """Active runs that nobody vouches for any more, locked against their workers until the transaction ends."""
     return [from_row(row) for row in conn.execute(_LAPSED)]
+
+
+def slow(conn: Connection, *, launch_seconds: float, cancel_seconds: float, limited: bool) -> tuple[datetime, list[Run]]:
+    """Active runs that may have taken too long, and the database's time; they are not locked.
+
+    Args:
+        launch_seconds: since the claim, without a report.
+        cancel_seconds: since being asked to stop.
+        limited: whether runs without a tag have a longest time, too.
+    """
+    now = conn.execute(select(func.clock_timestamp())).scalar_one()
+    parameters = {"launch": launch_seconds, "cancel": cancel_seconds, "limited": limited}
+    return now, [from_row(row) for row in conn.execute(_SLOW, parameters)]
 
 
 def retryable(conn: Connection, limit: int = 100) -> list[Run]:
@@ -283,6 +324,9 @@ def from_row(row: Any) -> Run:
         status_reason=row.status_reason,
         launch_attempts=row.launch_attempts,
         backfill=_backfill(row),
+        background=row.background,
+        resumes=row.resumes,
+        canceling_at=row.canceling_at,
     )
 
 
@@ -380,26 +424,33 @@ ON CONFLICT DO NOTHING
 """)
 
 
-def _claim_statement(condition: str) -> str:
-    return f"""
+@cache
+def _claim_statement(condition: str) -> TextClause:
+    # What is left of the places of background runs is counted by themselves: they are the last in the order.
+    return text(f"""
 WITH picked AS MATERIALIZED (
-    SELECT run_id FROM runs
+    SELECT run_id, background, priority, created_at FROM runs
     WHERE status = 'QUEUED' AND (not_before IS NULL OR not_before <= clock_timestamp()) {condition}
-    ORDER BY priority DESC, created_at, run_id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ORDER BY background, priority DESC, created_at, run_id LIMIT :limit FOR UPDATE SKIP LOCKED
+), chosen AS (
+    SELECT run_id FROM (
+        SELECT run_id, background, row_number() OVER (PARTITION BY background ORDER BY priority DESC, created_at, run_id) AS place
+        FROM picked) p
+    WHERE NOT background OR place <= :background
 )
 UPDATE runs SET status = 'STARTING', epoch = runs.epoch + 1, claimed_at = clock_timestamp(), launch_attempts = runs.launch_attempts + 1,
     lease_expires_at = clock_timestamp() + make_interval(secs => :lease), server_id = NULL, status_reason = NULL, pooled = false,
     xid = pg_current_xact_id()
-FROM picked WHERE runs.run_id = picked.run_id AND runs.status IN ({_quoted(sources(RunStatus.STARTING))})
+FROM chosen WHERE runs.run_id = chosen.run_id AND runs.status IN ({_quoted(sources(RunStatus.STARTING))})
 RETURNING runs.*
-"""
+""")
 
 
-_CLAIM = text(_claim_statement(""))
-_CLAIM_OF = text(_claim_statement("AND location = ANY(CAST(:locations AS text[]))"))
+_OF_LOCATIONS = " AND location = ANY(CAST(:locations AS text[]))"
+_OF_IDS = " AND run_id = ANY(CAST(:ids AS uuid[]))"
 _REQUEUE = text("""
 UPDATE runs SET status = 'QUEUED', not_before = :not_before, status_reason = :reason, lease_expires_at = NULL, server_id = NULL,
-    started_at = NULL, xid = pg_current_xact_id()
+    started_at = NULL, resumes = resumes + :resumes, xid = pg_current_xact_id()
 WHERE run_id = :run_id AND epoch = :epoch AND status = ANY(:statuses)
 """)
 _REOPEN_STEPS = text("UPDATE steps SET status = 'PENDING', started_at = NULL WHERE run_id = :run_id AND status IN ('STARTED', 'RETRYING')")
@@ -417,7 +468,7 @@ _OPEN_STEP_KEYS = text(
 )
 _LOCK_RUN = text("SELECT run_id, status, epoch FROM runs WHERE run_id = :run_id FOR UPDATE")
 _CANCELING = text(f"""
-UPDATE runs SET status = 'CANCELING', status_reason = :reason, xid = pg_current_xact_id()
+UPDATE runs SET status = 'CANCELING', status_reason = :reason, canceling_at = clock_timestamp(), xid = pg_current_xact_id()
 WHERE run_id = :run_id AND status IN ({_quoted(sources(RunStatus.CANCELING))})
 """)
 _RENEW = text(f"""
@@ -425,6 +476,18 @@ UPDATE runs SET lease_expires_at = clock_timestamp() + make_interval(secs => :se
 FROM unnest(CAST(:ids AS uuid[]), CAST(:epochs AS integer[])) AS held(run_id, epoch)
 WHERE runs.run_id = held.run_id AND runs.epoch = held.epoch AND runs.status IN ({_quoted(ACTIVE)})
 RETURNING runs.run_id
+""")
+_VOUCH = text("""
+UPDATE runs SET lease_expires_at = clock_timestamp() + make_interval(secs => :seconds)
+FROM unnest(CAST(:ids AS uuid[]), CAST(:epochs AS integer[])) AS held(run_id, epoch)
+WHERE runs.run_id = held.run_id AND runs.epoch = held.epoch AND runs.status = 'STARTING'
+""")
+_SLOW = text(f"""
+SELECT * FROM runs WHERE status IN ({_quoted(ACTIVE)}) AND CASE status
+    WHEN 'STARTING' THEN claimed_at <= clock_timestamp() - make_interval(secs => :launch)
+    WHEN 'CANCELING' THEN canceling_at <= clock_timestamp() - make_interval(secs => :cancel)
+    ELSE :limited OR tags ?| ARRAY['dagwright/max_runtime', 'dagster/max_runtime'] END
+ORDER BY run_id
 """)
 _END_LEASE = text(f"""
 UPDATE runs SET lease_expires_at = clock_timestamp(), status_reason = :reason

@@ -13,12 +13,14 @@ from tests import build
 from tests.integration.daemon import rig
 from tests.integration.daemon.rig import until
 
+from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Turn
 from dagwright_daemon.loops.queue import Queue
 from dagwright_daemon.runner import Runner
 from dagwright_daemon.servers import CodeServers
 from dagwright_shared.model.errors import InvalidRequestError, UnavailableError
 from dagwright_shared.model.keys import RunId
+from dagwright_shared.model.limits import Limits
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.store import runs
 
@@ -42,7 +44,8 @@ def enqueue(engine: Engine, count: int = 1, **fields: object) -> list[RunId]:
 
 @pytest.fixture
 def queue(store_engine: Engine, servers: CodeServers) -> Iterator[Queue]:
-    made = Queue(store_engine, servers, limit=3, launch_timeout=30.0, log_limit_bytes=1000)
+    settings = Limits(max_concurrent_runs=3)
+    made = Queue(store_engine, servers, Catalog(), settings=settings, launch_timeout=30.0, lease_seconds=9.0, log_limit_bytes=1000)
     yield made
     made.release()
 

@@ -14,6 +14,7 @@ from tests.integration.daemon.rig import until
 from dagwright_daemon.loop import Turn
 from dagwright_daemon.loops.recovery import Recovery
 from dagwright_daemon.runner import Runner
+from dagwright_shared.decide.recovery import Patience
 from dagwright_shared.decide.retries import RetryDefaults
 from dagwright_shared.model.events import PlannedStep, RunFailed, RunStarted, StepFailed, StepStarted, StepSucceeded, Usage
 from dagwright_shared.model.keys import RunId, StepKey
@@ -22,7 +23,14 @@ from dagwright_shared.store import events, run_list, runs
 
 
 def recovery(engine: Engine, *, trusts: bool = True, retries: RetryDefaults | None = None) -> Recovery:
-    return Recovery(engine, trusts_lapses=lambda _: trusts, lease_seconds=9.0, retries=retries or RetryDefaults())
+    return Recovery(
+        engine,
+        trusts_lapses=lambda _: trusts,
+        lease_seconds=9.0,
+        retries=retries or RetryDefaults(),
+        patience=Patience(),
+        max_resumes=0,
+    )
 
 
 def turn() -> Turn:

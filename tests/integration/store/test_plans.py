@@ -12,10 +12,23 @@ from sqlalchemy import event as sa_event
 
 from dagwright_shared.model.backfills import Target
 from dagwright_shared.model.events import LogStream
-from dagwright_shared.model.keys import RunId, StepKey
+from dagwright_shared.model.keys import LocationName, RunId, StepKey
 from dagwright_shared.model.runs import RunStatus, TriggerKind
 from dagwright_shared.model.ticks import TickStatus
-from dagwright_shared.store import assets, backfill_runs, backfills, event_partitions, events, instigators, logs, run_list, runs, tables
+from dagwright_shared.store import (
+    assets,
+    backfill_runs,
+    backfills,
+    event_partitions,
+    events,
+    instigators,
+    logs,
+    pools,
+    queue,
+    run_list,
+    runs,
+    tables,
+)
 
 LARGE = ("runs", "events", "ticks", "asset_partitions", "run_assets", "steps", "log_chunks", "check_results", "backfills")
 RUN = RunId("00000000-0000-7000-8000-000000000777")
@@ -109,7 +122,11 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "a run": lambda conn: runs.get(conn, RUN),
     "steps": lambda conn: runs.steps(conn, RUN),
     "claim": lambda conn: runs.claim(conn, limit=2, lease_seconds=1),
-    "count of active runs": runs.count_active,
+    "counts of active runs": queue.counts,
+    "all active runs": queue.active,
+    "candidates": lambda conn: queue.candidates(conn, locations=[LocationName("here")], background=True, limit=10),
+    "runs that take long": lambda conn: runs.slow(conn, launch_seconds=30, cancel_seconds=60, limited=False),
+    "slots of a pool": lambda conn: pools.slots(conn, ["db"]),
     "canceling": runs.canceling,
     "lapsed": runs.lapsed,
     "retryable": lambda conn: runs.retryable(conn, 10),

@@ -12,7 +12,7 @@ from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import ConflictError, InvalidRequestError, NotFoundError
 from dagwright_shared.model.keys import AssetCheckKey, RunId, StepKey, new_run_id
 from dagwright_shared.model.runs import FINAL, TRANSITIONS, Run, RunStatus, StepStatus, Trigger, TriggerKind
-from dagwright_shared.store import assets, events, run_list, runs, tables
+from dagwright_shared.store import assets, events, queue, run_list, runs, tables
 
 
 def at(conn: Connection, status: RunStatus) -> Run:
@@ -140,7 +140,7 @@ def test_claim_order_and_conditions(conn: Connection) -> None:
     assert [run.run_id for run in runs.claim(conn, limit=9, lease_seconds=9)] == [elsewhere]
     row = conn.execute(select(tables.runs).where(tables.runs.c.run_id == new)).one()
     assert (row.launch_attempts, round((row.lease_expires_at - row.claimed_at).total_seconds())) == (1, 9)
-    assert runs.count_active(conn) == 4
+    assert queue.counts(conn).active == 4
 
 
 def test_two_claimers_never_get_the_same_run(store_engine: Engine) -> None:
