@@ -22,6 +22,7 @@ from dagwright_shared.store import runs
 log = logging.getLogger("dagwright_daemon.recovery")
 
 _BATCH = 100
+_PATIENCE = Patience()
 
 
 class Recovery:
@@ -34,8 +35,8 @@ class Recovery:
         trusts_lapses: Callable[[float], bool],
         lease_seconds: float,
         retries: RetryDefaults,
-        patience: Patience,
-        max_resumes: int,
+        patience: Patience = _PATIENCE,
+        max_resumes: int = 0,
     ) -> None:
         """
         Args:
