@@ -9,6 +9,7 @@ from typing import Any, overload
 from dagwright.authoring import naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.assets_definition import AssetsDefinition
+from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.authoring.loaded import Loaded, checks_by_output
 from dagwright.authoring.ops import DEFAULT_OUTPUT, Out
 from dagwright.authoring.partitions import PartitionsDefinition
@@ -53,6 +54,9 @@ def asset(
     owners: Sequence[str] | None = ...,
     kinds: AbstractSet[str] | None = ...,
     pool: str | None = ...,
+    timeout: float | None = ...,
+    executor: ExecutorDefinition | str | None = ...,
+    step_group: str | None = ...,
     compute_kind: str | None = ...,
     auto_materialize_policy: Any = ...,
     non_argument_deps: Iterable[Any] | None = ...,
@@ -85,6 +89,9 @@ def asset(compute_fn: Callable[..., Any] | None = None, /, **options: Any) -> An
         code_version: changes when the function's meaning does.
         check_specs: checks that the function itself evaluates.
         pool: limits how many steps of that pool run at once.
+        timeout: seconds that an attempt may take; a longer one is ended and counts as failed.
+        executor: runs its steps in place of the job's: an executor, or the name of one, such as "threads".
+        step_group: consecutive steps with this name run in one process, one after another.
         compute_kind: one kind; `kinds` is the newer form.
 
     Raises:
@@ -192,7 +199,7 @@ _OF_SPEC = (
     "auto_materialize_policy",
     "legacy_freshness_policy",
 )
-_OF_OP = ("config_schema", "required_resource_keys", "retry_policy", "pool")
+_OF_OP = ("config_schema", "required_resource_keys", "retry_policy", "pool", "timeout", "executor", "step_group")
 
 
 def _own_io_manager(key: AssetKey, given: str | None, definition: Any, source: SourceRef | None) -> tuple[str | None, dict[str, Any]]:

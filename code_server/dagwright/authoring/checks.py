@@ -10,6 +10,7 @@ from typing import Any
 from dagwright.authoring import invocation, naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.assets import Loaded
+from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.authoring.ops import OpDefinition, Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
@@ -83,6 +84,8 @@ def asset_check(
     automation_condition: Any = None,
     pool: str | None = None,
     partitions_def: PartitionsDefinition | None = None,
+    executor: ExecutorDefinition | str | None = None,
+    step_group: str | None = None,
 ) -> Callable[[Callable[..., Any]], AssetChecksDefinition]:
     """Turn a function that returns an `AssetCheckResult` into a check of an asset.
 
@@ -95,7 +98,8 @@ def asset_check(
         blocking: what is downstream of the asset waits for it, and does not run when it fails with severity ERROR.
         additional_ins: other assets that it loads, by argument.
         additional_deps: other assets that it reads by itself.
-        required_resource_keys, resource_defs, config_schema, op_tags, retry_policy, pool: as for `@asset`.
+        required_resource_keys, resource_defs, config_schema, op_tags, retry_policy, pool, executor, step_group: as for
+            `@asset`.
         metadata: shown.
 
     Raises:
@@ -158,6 +162,8 @@ def asset_check(
             tags={**naming.check_run_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
             retry_policy=retry_policy,
             pool=pool,
+            executor=executor,
+            step_group=step_group,
             source=source,
         )
         return AssetChecksDefinition(
@@ -186,6 +192,8 @@ def multi_asset_check(
     config_schema: Any = None,
     pool: str | None = None,
     hooks: Any = None,
+    executor: ExecutorDefinition | str | None = None,
+    step_group: str | None = None,
 ) -> Callable[[Callable[..., Any]], AssetChecksDefinition]:
     """Turn a function that yields several `AssetCheckResult`s into checks; arguments as for `@asset_check`.
 
@@ -221,6 +229,8 @@ def multi_asset_check(
             tags={**naming.check_run_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
             retry_policy=retry_policy,
             pool=pool,
+            executor=executor,
+            step_group=step_group,
             hook_defs=read_hooks(hooks, what, source),
             source=source,
         )

@@ -155,7 +155,7 @@ class MemoryStore:
             for step in payload.steps:
                 steps[step.key] = StepRecord(
                     step_key=step.key, status=StepStatus.PENDING, op_name=step.op_name, kind=step.kind, depends_on=step.depends_on,
-                    asset_keys=step.asset_keys,
+                    asset_keys=step.asset_keys, executor=step.executor, step_group=step.step_group,
                 )  # fmt: skip
         status = _STEP_STATUS.get(type(payload))
         if status is None or event.step_key is None:

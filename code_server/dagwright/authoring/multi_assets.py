@@ -10,6 +10,7 @@ from typing import Any
 from dagwright.authoring import naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.assets import AssetsDefinition, Loaded, checks_by_output
+from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.authoring.ops import Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import BackfillPolicy, RetryPolicy
@@ -42,6 +43,8 @@ def multi_asset(
     pool: str | None = None,
     hooks: Any = None,
     allow_arbitrary_check_specs: Any = None,
+    executor: ExecutorDefinition | str | None = None,
+    step_group: str | None = None,
 ) -> Callable[[Callable[..., Any]], AssetsDefinition]:
     """Turn a function that makes several assets into their definition.
 
@@ -56,7 +59,7 @@ def multi_asset(
         internal_asset_deps: with `outs`: the upstreams of single outputs, where they are not all of them.
         group_name, code_version, partitions_def: of all assets that do not say otherwise.
         ins, deps, description, config_schema, required_resource_keys, resource_defs, op_tags, retry_policy, pool,
-            backfill_policy, check_specs, compute_kind: as for `@asset`.
+            backfill_policy, check_specs, compute_kind, executor, step_group: as for `@asset`.
 
     Raises:
         DefinitionError: names or options do not fit.
@@ -88,6 +91,8 @@ def multi_asset(
         check_specs=check_specs,
         of_op={
             **of_op,
+            "executor": executor,
+            "step_group": step_group,
             "description": description or ops.doc(fn),
             "code_version": code_version,
             "tags": op_tags,

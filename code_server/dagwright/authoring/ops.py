@@ -8,10 +8,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args, get_origin, overload
 
-from dagwright.authoring import composition, invocation, naming, signatures, value_types
+from dagwright.authoring import composition, executors, invocation, naming, signatures, value_types
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import ConfigType
 from dagwright.authoring.configured import ConfiguredType
+from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.results import NO_VALUE, DynamicOutput, MaterializeResult, ObserveResult, Output
 from dagwright_shared.model.errors import DefinitionError, SourceRef
@@ -172,6 +173,10 @@ class OpDefinition:
     pool: str | None = None
     timeout: float | None = None
     """Seconds that an attempt may take."""
+    executor: ExecutorDefinition | None = None
+    """Runs its steps in place of the job's."""
+    step_group: str | None = None
+    """Steps of one group run in one process, one after another."""
     code_version: str | None = None
     config_type: ConfigType | None = None
     """What `config` must look like; None when the op takes none."""
@@ -268,6 +273,8 @@ def op(
     code_version: str | None = ...,
     pool: str | None = ...,
     timeout: float | None = ...,
+    executor: ExecutorDefinition | str | None = ...,
+    step_group: str | None = ...,
 ) -> Callable[[Callable[..., Any]], OpDefinition]: ...
 def op(compute_fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a function into an op: a node of jobs and graphs.
@@ -288,6 +295,10 @@ def op(compute_fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         pool: limits how many steps of that pool run at once.
         timeout: seconds that an attempt may take; a longer one is ended and counts as failed. Where it is absent, the tag
             `dagwright/timeout` says it.
+        executor: runs its steps in place of the job's: an executor, or the name of one, such as "threads"; the tag `dagwright/executor`
+            says it for one call.
+        step_group: consecutive steps with this name run in one process, one after another; the tag `dagwright/step_group` says it for
+            one call.
 
     Raises:
         DefinitionError: a name, input or output does not fit the function.
@@ -319,6 +330,8 @@ def make_op(
     code_version: str | None = None,
     pool: str | None = None,
     timeout: float | None = None,
+    executor: ExecutorDefinition | str | None = None,
+    step_group: str | None = None,
 ) -> OpDefinition:
     """The work of `@op`."""
     source = sources.of_function(fn)
@@ -340,6 +353,8 @@ def make_op(
         code_version=code_version or version,
         pool=pool,
         timeout=timeout,
+        executor=executor,
+        step_group=step_group,
         source=source,
     )
 
@@ -353,6 +368,8 @@ def build(
     required_resource_keys: AbstractSet[str] | None = None,
     retry_policy: RetryPolicy | None = None,
     timeout: float | None = None,
+    executor: ExecutorDefinition | str | None = None,
+    step_group: str | None = None,
     source: SourceRef | None = None,
     **fields: Any,
 ) -> OpDefinition:
@@ -380,6 +397,8 @@ def build(
         is_async=signature.is_async,
         retry_policy=retry_policy,
         timeout=float(timeout) if timeout is not None else None,
+        executor=executors.of_step(executor, what, source),
+        step_group=naming.check_group(step_group, f"step_group= of {what}", source),
         source=source,
         **fields,
     )

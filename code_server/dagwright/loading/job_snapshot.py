@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -18,7 +18,10 @@ from dagwright.authoring.jobs import JobDefinition
 from dagwright.authoring.ops import In, OpDefinition
 from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.signatures import type_name
+from dagwright.planning import step_groups
+from dagwright.planning.flatten import EXECUTOR_TAG, STEP_GROUP_TAG
 from dagwright_shared.model import run_config
+from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.run_config import NodeConfig
 from dagwright_shared.model.snapshot import EdgeSnapshot, JobSnapshot, JsonSchema, NodeSnapshot, PortSnapshot, ResourceSnapshot
@@ -34,6 +37,7 @@ def of_job(job: JobDefinition, resolved: ResolvedDefinitions, resources: Sequenc
         configs = list(_asset_configs(nodes, job, resolved))
     needed = {key for node in nodes for key in node.resource_keys}
     executor: ExecutorDefinition = job.executor_def or resolved.executor
+    _check_groups(job, nodes, edges, executor)
     return JobSnapshot(
         name=job.name,
         description=job.description,
@@ -51,6 +55,26 @@ def of_job(job: JobDefinition, resolved: ResolvedDefinitions, resources: Sequenc
         resource_keys=tuple(sorted(needed)),
         source=job.source,
     )
+
+
+def _check_groups(job: JobDefinition, nodes: Sequence[NodeSnapshot], edges: Sequence[EdgeSnapshot], executor: ExecutorDefinition) -> None:
+    """Refuse step groups that cannot be. What is mapped over what is not known here; the plan of a run sees to that."""
+    if not any(node.step_group for node in nodes):
+        return
+    upstream: dict[str, list[str]] = {}
+    for edge in edges:
+        upstream.setdefault(edge.to_node, []).append(edge.from_node)
+    members = [
+        step_groups.Member(
+            key=node.handle,
+            upstream=upstream.get(node.handle, ()),
+            group=node.step_group,
+            executor=node.executor or executor.name,
+        )
+        for node in nodes
+    ]
+    for _, message in step_groups.troubles(members):
+        raise DefinitionError(f"job {job.name!r}: {message}", source=job.source)
 
 
 def _schema(job: JobDefinition, configs: Iterable[NodeConfig], resources: Sequence[ResourceSnapshot]) -> JsonSchema:
@@ -108,8 +132,14 @@ def _node(handle: str, op: OpDefinition, node: Node, job: JobDefinition) -> Node
         tags={**op.tags, **node.tags},
         retry_policy=policy.to_model() if policy is not None else None,
         pool=op.pool,
+        executor=_executor({**op.tags, **node.tags}, op),
+        step_group=node.tags.get(STEP_GROUP_TAG) or op.tags.get(STEP_GROUP_TAG) or op.step_group,
         source=op.source,
     )
+
+
+def _executor(tags: Mapping[str, str], op: OpDefinition) -> str | None:
+    return tags.get(EXECUTOR_TAG) or (op.executor.name if op.executor is not None else None)
 
 
 def _edges(graph: GraphDefinition, prefix: str, given: dict[str, list[tuple[str, str]]]) -> Iterator[EdgeSnapshot]:
@@ -223,6 +253,8 @@ def _asset_node(
         tags=op.tags if op is not None else {},
         retry_policy=policy.to_model() if policy is not None else None,
         pool=op.pool if op is not None else None,
+        executor=_executor(op.tags, op) if op is not None else None,
+        step_group=(op.tags.get(STEP_GROUP_TAG) or op.step_group) if op is not None else None,
         asset_keys=keys,
         check_keys=checks,
         source=definition.source,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dagwright.authoring.config import problems_of
-from dagwright.authoring.executors import ExecutorDefinition, multiprocess_executor
-from dagwright_shared.model.errors import InvalidRequestError, Problem, nearest
+from dagwright.authoring.executors import BY_NAME, ExecutorDefinition, multi_or_in_process_executor, multiprocess_executor
+from dagwright_shared.model.errors import InvalidRequestError, Problem
 
 IN_PROCESS = "in_process"
 MULTIPROCESS = "multiprocess"
@@ -92,11 +93,16 @@ _CONFIGS: Mapping[str, type[BaseModel]] = {
 }
 
 
-DEFAULT = ExecutorDefinition(EITHER)
-"""multiprocess, unless the run's config says in_process."""
+@dataclass(frozen=True, slots=True)
+class OwnConfig:
+    """The config of an executor of a user's own."""
+
+    value: Any
 
 
-def resolve(definition: ExecutorDefinition | None, given: Any, path: str = "config.execution") -> tuple[ExecutorDefinition, BaseModel]:
+def resolve(
+    definition: ExecutorDefinition | None, given: Any, path: str = "config.execution"
+) -> tuple[ExecutorDefinition, BaseModel | OwnConfig]:
     """The executor and its parsed config.
 
     Args:
@@ -106,33 +112,38 @@ def resolve(definition: ExecutorDefinition | None, given: Any, path: str = "conf
     Raises:
         InvalidRequestError: the config does not fit.
     """
-    chosen = definition or DEFAULT
+    chosen = definition or multi_or_in_process_executor
     config = given.get("config", {}) if isinstance(given, Mapping) else {}
     if given is not None and (not isinstance(given, Mapping) or not isinstance(config, Mapping | None)):
         raise _refuse(Problem(path=path, message="this is not an object", value=given, expected="object"))
-    values = {**chosen.config, **(config or {})}
     path = f"{path}.config"
+    if chosen.executor_creation_fn is not None:
+        return chosen, _own(chosen, config, path)
+    values = {**chosen.config, **(config or {})}
     named = [key for key in values if key in _CONFIGS]
     if chosen.kind == EITHER or named:  # the run's config may choose another
         if len(named) > 1:
             raise _refuse(Problem(path=path, message=f"name one executor, not {len(named)}", expected=" or ".join(_CONFIGS)))
         if named:
             inner = values[named[0]] or {}
-            return resolve(
-                ExecutorDefinition(named[0]), {"config": inner.get("config", inner)}, f"{path}.{named[0]}".removesuffix(".config")
-            )
+            return resolve(BY_NAME[named[0]], {"config": inner.get("config", inner)}, f"{path}.{named[0]}".removesuffix(".config"))
         chosen = multiprocess_executor
-    model = _CONFIGS.get(chosen.kind)
-    if model is None:
-        raise _refuse(
-            Problem(
-                path=path, message=f"there is no executor {chosen.kind!r}", suggestion=nearest(chosen.kind, _CONFIGS), value=chosen.kind
-            )
-        )
+    model = _CONFIGS[chosen.kind]
     try:
         return chosen, model.model_validate(values)
     except ValidationError as error:
         raise InvalidRequestError("The executor's config does not fit", problems=problems_of(error, path, model)) from None
+
+
+def _own(chosen: ExecutorDefinition, config: Any, path: str) -> OwnConfig:
+    kind = chosen.config_type
+    if kind is None:
+        if config:
+            raise _refuse(
+                Problem(path=path, message=f"the executor {chosen.name!r} takes no config", value=config, expected="no config_schema was given")
+            )
+        return OwnConfig({})
+    return OwnConfig(kind.parse(config if config else kind.empty, path))
 
 
 def _refuse(problem: Problem) -> InvalidRequestError:

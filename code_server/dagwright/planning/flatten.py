@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dagwright.authoring import value_types
+from dagwright.authoring import executors, value_types
 from dagwright.authoring.composition import Edge, Flow, GraphInput, NodeOutput, Origin
+from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.authoring.graphs import GraphDefinition, retry_policy_of
 from dagwright.authoring.ops import In, OpDefinition, Out
 from dagwright.authoring.policies import RetryPolicy
@@ -27,11 +28,16 @@ from dagwright.planning.steps import (
     Step,
     flat,
 )
+from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey, StepKey
 from dagwright_shared.model.partitions import Partitions
 
 TIMEOUT_TAG = "dagwright/timeout"
 """Seconds that an attempt of a step may take, where its op says nothing."""
+EXECUTOR_TAG = "dagwright/executor"
+"""Name of the executor of a step, in place of its op's."""
+STEP_GROUP_TAG = "dagwright/step_group"
+"""The step group of a step, in place of its op's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +170,8 @@ def op_step(  # noqa: PLR0913 - what a step has
         tags=all_tags,
         hooks=tuple(sorted(defaults.hooks | hooks | op.hook_defs, key=lambda hook: hook.name)),
         timeout_seconds=_timeout(op, all_tags, config),
+        executor=_executor(op, all_tags, config),
+        step_group=all_tags.get(STEP_GROUP_TAG) or op.step_group,
         scope=_scope(key, inputs, config),
         partitions=defaults.partitions,
         partition=defaults.partition,
@@ -244,6 +252,18 @@ def _timeout(op: OpDefinition, tags: Mapping[str, str], config: ConfigReader) ->
         config.problem("", f"the tag {TIMEOUT_TAG} of {op.name!r} is {text!r}", value=text, expected="seconds, such as 30")
         return None
     return seconds
+
+
+def _executor(op: OpDefinition, tags: Mapping[str, str], config: ConfigReader) -> ExecutorDefinition | None:
+    """That of the tag, or of the op."""
+    text = tags.get(EXECUTOR_TAG)
+    if text is None:
+        return op.executor
+    try:
+        return executors.of_step(text, f"the tag {EXECUTOR_TAG} of {op.name!r}", op.source)
+    except DefinitionError as error:
+        config.problem("", str(error), value=text, expected=f"one of {', '.join(executors.BY_NAME)}")
+        return None
 
 
 def _source(edge: Edge, made: Mapping[str, Mapping[str, FromOutput]], given: Mapping[str, Source]) -> Source | None:

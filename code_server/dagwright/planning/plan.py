@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dagwright.authoring.jobs import JobDefinition
 from dagwright.planning import assets as asset_steps
 from dagwright.planning import config as run_config
-from dagwright.planning import executor_config
+from dagwright.planning import executor_config, step_groups
 from dagwright.planning.config import merged
 from dagwright.planning.dynamic import split_key
 from dagwright.planning.flatten import Defaults, flatten
@@ -26,6 +26,7 @@ from dagwright.planning.steps import (
     Step,
     flat,
     planned,
+    upstream,
 )
 from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem, nearest
@@ -106,6 +107,7 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
     _check_executor(executor, given, problems)
     _check_resources_exist(kept, resources, problems)
     run_config.check_missing_resources(given.get("resources"), resources, {key for step in kept for key in step.resource_keys}, problems)
+    problems += (Problem(path=f"step_groups.{name}", message=message, value=name) for name, message in step_groups.troubles(_members(kept, executor)))
     if problems:
         raise InvalidRequestError(_summary(problems), problems=problems)
     return ExecutionPlan(
@@ -116,6 +118,7 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         config=given,
         resources=resources,
         executor=executor,
+        job=job,
         loggers=(job.logger_defs if job is not None else {}) or resolved.loggers,
         inherited=dict(inherited or {}),
         chosen=frozenset(step_keys) or None,
@@ -151,6 +154,19 @@ def _check_executor(executor: Any, config: Mapping[str, Any], problems: list[Pro
         executor_config.resolve(executor, config.get("execution"))
     except InvalidRequestError as error:
         problems += error.problems
+
+
+def _members(steps: Sequence[Step], executor: Any) -> list[step_groups.Member]:
+    return [
+        step_groups.Member(
+            key=step.key,
+            upstream=upstream(step),
+            group=step.step_group,
+            executor=(step.executor or executor).name,
+            scope=tuple(f"{level.step}.{level.output}" for level in step.scope),
+        )
+        for step in steps
+    ]
 
 
 def _described(picked: asset_steps.Picked) -> str:

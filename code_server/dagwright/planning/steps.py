@@ -14,7 +14,9 @@ from dagwright_shared.model.partitions import Partitions
 from dagwright_shared.model.snapshot import PartitionMappingData, RetryPolicyData
 
 if TYPE_CHECKING:
+    from dagwright.authoring.executors import ExecutorDefinition
     from dagwright.authoring.hooks import HookDefinition
+    from dagwright.authoring.jobs import JobDefinition
     from dagwright.authoring.ops import OpDefinition
 
 
@@ -163,6 +165,10 @@ class Step:
     """The AssetsDefinition that the step belongs to, for `context.assets_def`."""
     timeout_seconds: float | None = None
     """How long one attempt may take; it is ended, and counts as failed, when it takes longer."""
+    executor: ExecutorDefinition | None = None
+    """In place of the run's."""
+    step_group: str | None = None
+    """Steps of one group run in one process, one after another."""
     hooks: tuple[HookDefinition, ...] = ()
     """Called once an attempt is over, in this order."""
     scope: tuple[Level, ...] = ()
@@ -198,6 +204,11 @@ class Step:
                     keys.add(planned.io_manager_key or source.io_manager_key)
         return frozenset(keys)
 
+    @property
+    def group(self) -> tuple[str, Path] | None:
+        """Its step group; of mapped steps there is one for each path of mapping keys."""
+        return None if self.step_group is None else (self.step_group, self.path)
+
     def output(self, name: str) -> PlannedOutput | None:
         return next((o for o in self.outputs if o.name == name), None)
 
@@ -215,8 +226,9 @@ class ExecutionPlan:
     """The whole run config, defaults of the job merged in."""
     resources: Mapping[str, Any] = field(default_factory=dict)
     """The resource definitions in force, by key."""
-    executor: Any = None
-    """The ExecutorDefinition in force."""
+    executor: ExecutorDefinition | None = None
+    """Of the steps that name no other."""
+    job: JobDefinition | None = None
     loggers: Mapping[str, Any] = field(default_factory=dict)
     """The LoggerDefinitions in force, by key."""
     inherited: Mapping[StepKey, RunId] = field(default_factory=dict)
@@ -296,4 +308,6 @@ def planned_step(step: Step, key: StepKey, depends_on: Iterable[StepKey]) -> Pla
         depends_on=tuple(depends_on),
         asset_keys=step.asset_keys,
         check_keys=step.check_keys,
+        executor=step.executor.name if step.executor is not None else None,
+        step_group=step.step_group,
     )

@@ -144,12 +144,18 @@ class PlannedStep(_message.Message):
     DEPENDS_ON_FIELD_NUMBER: _builtins.int
     ASSET_KEYS_FIELD_NUMBER: _builtins.int
     CHECK_KEYS_FIELD_NUMBER: _builtins.int
+    EXECUTOR_FIELD_NUMBER: _builtins.int
+    STEP_GROUP_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """The key of the step, unique in its run."""
     op_name: _builtins.str
     """Name of the op that it executes."""
     kind: _builtins.str
     """`op`, `asset` or `check`."""
+    executor: _builtins.str
+    """Name of its executor; absent: that of the run."""
+    step_group: _builtins.str
+    """Steps of one group run in one process."""
     @_builtins.property
     def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Keys of the steps that come before it."""
@@ -171,12 +177,21 @@ class PlannedStep(_message.Message):
         depends_on: _abc.Iterable[_builtins.str] | None = ...,
         asset_keys: _abc.Iterable[_values_pb2.AssetKey] | None = ...,
         check_keys: _abc.Iterable[_values_pb2.AssetCheckKey] | None = ...,
+        executor: _builtins.str | None = ...,
+        step_group: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_executor", b"_executor", "_step_group", b"_step_group", "executor", b"executor", "step_group", b"step_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_keys", b"asset_keys", "check_keys", b"check_keys", "depends_on", b"depends_on", "key", b"key", "kind", b"kind", "op_name", b"op_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_executor", b"_executor", "_step_group", b"_step_group", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "depends_on", b"depends_on", "executor", b"executor", "key", b"key", "kind", b"kind", "op_name", b"op_name", "step_group", b"step_group"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__executor: _TypeAlias = _typing.Literal["executor"]  # noqa: Y015
+    _WhichOneofArgType__executor: _TypeAlias = _typing.Literal["_executor", b"_executor"]  # noqa: Y015
+    _WhichOneofReturnType__step_group: _TypeAlias = _typing.Literal["step_group"]  # noqa: Y015
+    _WhichOneofArgType__step_group: _TypeAlias = _typing.Literal["_step_group", b"_step_group"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__executor) -> _WhichOneofReturnType__executor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__step_group) -> _WhichOneofReturnType__step_group | None: ...
 
 Global___PlannedStep: _TypeAlias = PlannedStep  # noqa: Y015
 

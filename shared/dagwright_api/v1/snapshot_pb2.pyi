@@ -853,6 +853,8 @@ class NodeSnapshot(_message.Message):
     ASSET_KEYS_FIELD_NUMBER: _builtins.int
     CHECK_KEYS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    EXECUTOR_FIELD_NUMBER: _builtins.int
+    STEP_GROUP_FIELD_NUMBER: _builtins.int
     handle: _builtins.str
     """Dotted path through nested graphs."""
     op_name: _builtins.str
@@ -861,6 +863,10 @@ class NodeSnapshot(_message.Message):
     """What it does."""
     pool: _builtins.str
     """Its concurrency pool."""
+    executor: _builtins.str
+    """Name of its executor; absent: that of the job."""
+    step_group: _builtins.str
+    """Steps of one group run in one process."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortSnapshot]:
         """Its inputs."""
@@ -913,19 +919,29 @@ class NodeSnapshot(_message.Message):
         asset_keys: _abc.Iterable[_values_pb2.AssetKey] | None = ...,
         check_keys: _abc.Iterable[_values_pb2.AssetCheckKey] | None = ...,
         source: _values_pb2.SourceRef | None = ...,
+        executor: _builtins.str | None = ...,
+        step_group: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_pool", b"_pool", "config_schema", b"config_schema", "description", b"description", "pool", b"pool", "retry_policy", b"retry_policy", "source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_executor", b"_executor", "_pool", b"_pool", "_step_group", b"_step_group", "config_schema", b"config_schema", "description", b"description", "executor", b"executor", "pool", b"pool", "retry_policy", b"retry_policy", "source", b"source", "step_group", b"step_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_pool", b"_pool", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config_schema", b"config_schema", "description", b"description", "handle", b"handle", "inputs", b"inputs", "op_name", b"op_name", "outputs", b"outputs", "pool", b"pool", "resource_keys", b"resource_keys", "retry_policy", b"retry_policy", "source", b"source", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_executor", b"_executor", "_pool", b"_pool", "_step_group", b"_step_group", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config_schema", b"config_schema", "description", b"description", "executor", b"executor", "handle", b"handle", "inputs", b"inputs", "op_name", b"op_name", "outputs", b"outputs", "pool", b"pool", "resource_keys", b"resource_keys", "retry_policy", b"retry_policy", "source", b"source", "step_group", b"step_group", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
+    _WhichOneofReturnType__executor: _TypeAlias = _typing.Literal["executor"]  # noqa: Y015
+    _WhichOneofArgType__executor: _TypeAlias = _typing.Literal["_executor", b"_executor"]  # noqa: Y015
     _WhichOneofReturnType__pool: _TypeAlias = _typing.Literal["pool"]  # noqa: Y015
     _WhichOneofArgType__pool: _TypeAlias = _typing.Literal["_pool", b"_pool"]  # noqa: Y015
+    _WhichOneofReturnType__step_group: _TypeAlias = _typing.Literal["step_group"]  # noqa: Y015
+    _WhichOneofArgType__step_group: _TypeAlias = _typing.Literal["_step_group", b"_step_group"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__executor) -> _WhichOneofReturnType__executor | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__pool) -> _WhichOneofReturnType__pool | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__step_group) -> _WhichOneofReturnType__step_group | None: ...
 
 Global___NodeSnapshot: _TypeAlias = NodeSnapshot  # noqa: Y015
 

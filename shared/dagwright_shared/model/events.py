@@ -53,6 +53,10 @@ class PlannedStep:
     depends_on: tuple[StepKey, ...] = ()
     asset_keys: tuple[AssetKey, ...] = ()
     check_keys: tuple[AssetCheckKey, ...] = ()
+    executor: str | None = None
+    """Where the step names one of its own."""
+    step_group: str | None = None
+    """Steps of one group run in one process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

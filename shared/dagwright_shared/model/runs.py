@@ -152,6 +152,9 @@ class StepRecord:
     kind: str = "op"
     depends_on: tuple[StepKey, ...] = ()
     asset_keys: tuple[AssetKey, ...] = ()
+    executor: str | None = None
+    """Where it is not the run's."""
+    step_group: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     cpu_seconds: float | None = None

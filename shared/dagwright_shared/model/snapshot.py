@@ -188,6 +188,9 @@ class NodeSnapshot:
     tags: Mapping[str, str] = field(default_factory=dict)
     retry_policy: RetryPolicyData | None = None
     pool: str | None = None
+    executor: str | None = None
+    """None: that of the job."""
+    step_group: str | None = None
     asset_keys: tuple[AssetKey, ...] = ()
     check_keys: tuple[AssetCheckKey, ...] = ()
     source: SourceRef | None = None

@@ -283,6 +283,8 @@ def _planned(step: e.PlannedStep) -> dict[str, Any]:
         "depends_on": list(step.depends_on),
         "asset_keys": [key.to_user_string() for key in step.asset_keys],
         "check_keys": [key.to_user_string() for key in step.check_keys],
+        **({"executor": step.executor} if step.executor is not None else {}),
+        **({"step_group": step.step_group} if step.step_group is not None else {}),
     }
 
 
@@ -294,4 +296,6 @@ def _planned_from(data: Mapping[str, Any]) -> e.PlannedStep:
         depends_on=tuple(map(StepKey, data["depends_on"])),
         asset_keys=tuple(AssetKey.from_user_string(key) for key in data["asset_keys"]),
         check_keys=tuple(AssetCheckKey.from_user_string(key) for key in data["check_keys"]),
+        executor=data.get("executor"),
+        step_group=data.get("step_group"),
     )

@@ -67,6 +67,8 @@ def _plan_steps(conn: Connection, accepted: Sequence[Accepted]) -> None:
                 "kind": step.kind,
                 "depends_on": step.depends_on,
                 "asset_keys": [key.to_user_string() for key in step.asset_keys],
+                "executor": step.executor,
+                "step_group": step.step_group,
             }
     if gone:
         conn.execute(_GONE, {"rows": json_rows.dumps(gone)})
@@ -193,13 +195,13 @@ def _list(columns: Iterable[str], prefix: str = "") -> str:
     return ", ".join(f"{prefix}{column}" for column in columns)
 
 
-_PLAN_COLUMNS = ("run_id", "step_key", "ordinal", "op_name", "kind", "depends_on", "asset_keys")
+_PLAN_COLUMNS = ("run_id", "step_key", "ordinal", "op_name", "kind", "depends_on", "asset_keys", "executor", "step_group")
 # A second attempt of the run plans again: what the first one left of a step is forgotten.
 _PLAN = text(f"""
 INSERT INTO steps ({_list(_PLAN_COLUMNS)}) SELECT {_list(_PLAN_COLUMNS)} FROM {json_rows.source(steps, _PLAN_COLUMNS)}
 ON CONFLICT (run_id, step_key) DO UPDATE SET
     ordinal = EXCLUDED.ordinal, op_name = EXCLUDED.op_name, kind = EXCLUDED.kind, depends_on = EXCLUDED.depends_on,
-    asset_keys = EXCLUDED.asset_keys, status = 'PENDING', attempt = 1, started_at = NULL, ended_at = NULL,
+    asset_keys = EXCLUDED.asset_keys, executor = EXCLUDED.executor, step_group = EXCLUDED.step_group, status = 'PENDING', attempt = 1, started_at = NULL, ended_at = NULL,
     cpu_seconds = NULL, peak_memory_bytes = NULL, error = NULL
 """)
 

@@ -349,6 +349,8 @@ def _step(row: Any) -> StepRecord:
         kind=row.kind,
         depends_on=tuple(StepKey(key) for key in row.depends_on),
         asset_keys=asset_keys(row.asset_keys),
+        executor=row.executor,
+        step_group=row.step_group,
         started_at=row.started_at,
         ended_at=row.ended_at,
         cpu_seconds=row.cpu_seconds,

@@ -259,6 +259,8 @@ steps = Table(
     Column("cpu_seconds", Double),
     Column("peak_memory_bytes", BigInteger),
     _json("error", null=True),
+    Column("executor", Text, comment="where it is not the run's"),
+    Column("step_group", Text),
     _one_of("status", StepStatus),
 )
 

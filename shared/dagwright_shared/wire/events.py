@@ -128,6 +128,8 @@ def encode_planned_step(step: PlannedStep) -> pb.PlannedStep:
         depends_on=step.depends_on,
         asset_keys=map(encode_asset_key, step.asset_keys),
         check_keys=map(encode_check_key, step.check_keys),
+        executor=step.executor,
+        step_group=step.step_group,
     )
 
 
@@ -139,6 +141,8 @@ def decode_planned_step(message: pb.PlannedStep) -> PlannedStep:
         depends_on=cast("tuple[StepKey, ...]", tuple(message.depends_on)),
         asset_keys=decode_asset_keys(message.asset_keys),
         check_keys=decode_check_keys(message.check_keys),
+        executor=message.executor if message.HasField("executor") else None,
+        step_group=message.step_group if message.HasField("step_group") else None,
     )
 
 

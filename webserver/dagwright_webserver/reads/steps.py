@@ -28,6 +28,10 @@ class StepView:
     """Steps that must succeed before it starts."""
     assets: tuple[str, ...]
     """Assets that it materializes."""
+    executor: str | None
+    """Its executor, where it is not the run's."""
+    step_group: str | None
+    """Steps of one group run in one process."""
     started_at: Moment | None
     """Start of the newest attempt."""
     ended_at: Moment | None
@@ -55,6 +59,8 @@ def read_steps(conn: Connection, run_id: str) -> tuple[StepView, ...]:
             kind=row.kind,
             depends_on=tuple(row.depends_on),
             assets=tuple(row.asset_keys),
+            executor=row.executor,
+            step_group=row.step_group,
             started_at=row.started_at,
             ended_at=row.ended_at,
             duration_seconds=seconds_between(row.started_at, row.ended_at),
