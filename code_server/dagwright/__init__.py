@@ -40,7 +40,8 @@ _MODULES = {
     "dagwright.authoring.configured": "configured",
     "dagwright.authoring.definitions": "Definitions definitions",
     "dagwright.authoring.executors": (
-        "ExecutorDefinition asyncio_executor dask_executor in_process_executor multiprocess_executor threads_executor"
+        "Executor ExecutorDefinition ExecutorRequirement InitExecutorContext StepAttempt asyncio_executor dask_executor executor "
+        "in_process_executor multi_or_in_process_executor multiple_process_executor_requirements multiprocess_executor threads_executor"
     ),
     "dagwright.authoring.external_assets": "SourceAsset external_asset external_asset_from_spec external_assets_from_specs",
     "dagwright.authoring.freshness": "FreshnessPolicy apply_freshness_policy",

@@ -56,10 +56,17 @@ from dagwright.authoring.config_schema import StringSource as StringSource
 from dagwright.authoring.configured import configured as configured
 from dagwright.authoring.definitions import Definitions as Definitions
 from dagwright.authoring.definitions import definitions as definitions
+from dagwright.authoring.executors import Executor as Executor
 from dagwright.authoring.executors import ExecutorDefinition as ExecutorDefinition
+from dagwright.authoring.executors import ExecutorRequirement as ExecutorRequirement
+from dagwright.authoring.executors import InitExecutorContext as InitExecutorContext
+from dagwright.authoring.executors import StepAttempt as StepAttempt
 from dagwright.authoring.executors import asyncio_executor as asyncio_executor
 from dagwright.authoring.executors import dask_executor as dask_executor
+from dagwright.authoring.executors import executor as executor
 from dagwright.authoring.executors import in_process_executor as in_process_executor
+from dagwright.authoring.executors import multi_or_in_process_executor as multi_or_in_process_executor
+from dagwright.authoring.executors import multiple_process_executor_requirements as multiple_process_executor_requirements
 from dagwright.authoring.executors import multiprocess_executor as multiprocess_executor
 from dagwright.authoring.executors import threads_executor as threads_executor
 from dagwright.authoring.external_assets import SourceAsset as SourceAsset

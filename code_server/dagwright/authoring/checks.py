@@ -139,24 +139,14 @@ def asset_check(
                 mend="name the others in additional_ins=",
             )
         loaded = Loaded.read(signature, {**(additional_ins or {}), **{own_name: AssetIn(spec.asset_key) for own_name in own}}, what, source)
-        return _check_of(fn, signature, [spec], loaded, what, source)
-
-    def _check_of(
-        fn: Callable[..., Any],
-        signature: signatures.Signature,
-        specs: Sequence[AssetCheckSpec],
-        loaded: Loaded,
-        what: str,
-        source: SourceRef | None,
-    ) -> AssetChecksDefinition:
         op = ops.build(
             fn,
             signature,
             what=what,
-            name=specs[0].get_python_identifier(),
+            name=spec.get_python_identifier(),
             ins=loaded.ins,
-            outs={spec.get_python_identifier(): Out(ops.Nothing) for spec in specs},
-            description=specs[0].description,
+            outs={spec.get_python_identifier(): Out(ops.Nothing)},
+            description=spec.description,
             config_schema=config_schema,
             required_resource_keys=required_resource_keys,
             tags={**naming.check_run_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
@@ -168,7 +158,7 @@ def asset_check(
         )
         return AssetChecksDefinition(
             op=op,
-            check_specs_by_output_name={spec.get_python_identifier(): spec for spec in specs},
+            check_specs_by_output_name={spec.get_python_identifier(): spec},
             keys_by_input_name=loaded.keys,
             resource_defs=dict(resource_defs or {}),
             source=source,

@@ -179,7 +179,7 @@ class ExecutorDefinition:
         )
 
     def _set(self, **values: Any) -> None:
-        empty = {"options": (), "config": {}, "base": None, "executor_creation_fn": None, "config_type": None}
+        empty: dict[str, Any] = {"options": (), "config": {}, "base": None, "executor_creation_fn": None, "config_type": None}
         for field, value in {**empty, "requirements": None, "description": None, "source": None, **values}.items():
             object.__setattr__(self, field, value)
 
@@ -331,7 +331,6 @@ The workers import the location's code themselves, so it must be installed where
 """
 
 BY_NAME = {
-    built_in.name: built_in
-    for built_in in (in_process_executor, multiprocess_executor, threads_executor, asyncio_executor, dask_executor)
+    built_in.name: built_in for built_in in (in_process_executor, multiprocess_executor, threads_executor, asyncio_executor, dask_executor)
 }
 """Those that an op may name."""

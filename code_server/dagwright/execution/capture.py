@@ -41,6 +41,10 @@ class _Tail:
     def fd(self) -> int:
         return self._fd
 
+    def restart(self) -> None:
+        os.ftruncate(self._fd, 0)
+        self._offset, self._done = 0, False
+
     def read(self, step_key: StepKey, attempt: int) -> Iterator[LogChunk]:
         size = os.fstat(self._fd).st_size
         if self._done:
@@ -101,6 +105,12 @@ class Capture:
             if self._closed:
                 return []
             return [chunk for tail in self._tails for chunk in tail.read(self.step_key, self.attempt)]
+
+    def restart(self) -> None:
+        """Catch another attempt from here on; what was written before and not polled is gone."""
+        with self._lock:
+            for tail in self._tails:
+                tail.restart()
 
     def close(self) -> None:
         """Let go of the files; what was not polled is gone."""

@@ -11,6 +11,12 @@ from typing import Any
 _HEADER = struct.Struct("<I")
 
 
+def encode(value: Any) -> bytes:
+    """One value as it is written."""
+    body = pickle.dumps(value, protocol=5)
+    return _HEADER.pack(len(body)) + body
+
+
 def write(fd: int, value: Any) -> None:
     """Write one value, waiting while the pipe is full.
 
@@ -18,8 +24,7 @@ def write(fd: int, value: Any) -> None:
         BrokenPipeError: the reader is gone.
         Exception: the value cannot be pickled; nothing was written.
     """
-    body = pickle.dumps(value, protocol=5)
-    view = memoryview(_HEADER.pack(len(body)) + body)
+    view = memoryview(encode(value))
     while view:
         view = view[os.write(fd, view) :]
 

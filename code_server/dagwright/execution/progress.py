@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from dagwright.execution.outcome import Outcome, StepBroke, StepDone, StepStopped
+from dagwright.execution.ports import SlotSource
 from dagwright.execution.scope import RunScope
 from dagwright.planning.dynamic import Change, Growth, key_at, placeholder
 from dagwright.planning.state import Phase, PlanState, Skip, may_retry, retry_delay
-from dagwright.planning.steps import FromMany, FromOutput, PlannedInput, Step, node, planned_step, upstream
+from dagwright.planning.steps import FromMany, FromOutput, Path, PlannedInput, Step, node, planned_step, upstream
 from dagwright_shared.model.events import (
     AssetFailed,
     AssetMaterialized,
@@ -46,10 +48,17 @@ class Progress:
         self.stopping = False
         self._made: set[AssetKey] = set()
         self._lost: set[AssetKey] = set()
+        self._groups: dict[tuple[str, Path], deque[StepKey]] = {}
+        """Steps of each step group, without those at the front that have come to an end."""
 
     def begin(self) -> None:
         """Lay out the plan: call it once, after the run's first event."""
         self._grow(self.growth.start())
+
+    @property
+    def slots(self) -> SlotSource | None:
+        """Where steps with a pool get its slots."""
+        return self.scope.sink if isinstance(self.scope.sink, SlotSource) else None
 
     @property
     def finished(self) -> bool:
@@ -90,6 +99,13 @@ class Progress:
         due = self.state.next_retry()
         return None if due is None else max(0.0, due - self.clock())
 
+    def goes_on(self, group: tuple[str, Path]) -> bool:
+        """Whether a step group has steps that have not come to an end."""
+        members = self._groups.get(group, deque())
+        while members and self.state.is_over(members[0]):
+            members.popleft()
+        return bool(members)
+
     def began(self, step: Step, pid: int) -> None:
         self.scope.sink.emit(StepStarted(attempt=self.attempt(step), pid=pid), step.key)
 
@@ -122,6 +138,9 @@ class Progress:
         """Take in what the plan has gained, and tell of it."""
         for step in (*change.added, *change.filled):
             self._steps[step.key] = step
+        for step in change.added:
+            if step.group is not None:
+                self._groups.setdefault(step.group, deque()).append(step.key)
         self._tell(change)
         skips = self.state.grow(node(step) for step in change.added)
         for key, need in change.needs:

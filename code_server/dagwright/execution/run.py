@@ -61,7 +61,7 @@ def execute(  # noqa: PLR0913 - what a run is tied to
         kept=kept,
         origin=origin,
     )
-    runner = executor or choose(plan)
+    runner = executor or choose(plan, instance)
     sink.emit(RunStarted(pid=os.getpid(), host=socket.gethostname(), executor=runner.name, steps=planned(plan.steps)))
     # On its way before any user code: a run that dies from here on has started, and is not launched again as if it had not.
     sink.flush()

@@ -140,7 +140,9 @@ def _own(chosen: ExecutorDefinition, config: Any, path: str) -> OwnConfig:
     if kind is None:
         if config:
             raise _refuse(
-                Problem(path=path, message=f"the executor {chosen.name!r} takes no config", value=config, expected="no config_schema was given")
+                Problem(
+                    path=path, message=f"the executor {chosen.name!r} takes no config", value=config, expected="no config_schema was given"
+                )
             )
         return OwnConfig({})
     return OwnConfig(kind.parse(config if config else kind.empty, path))

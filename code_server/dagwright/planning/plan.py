@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from dagwright.authoring.executors import multi_or_in_process_executor
 from dagwright.authoring.jobs import JobDefinition
 from dagwright.planning import assets as asset_steps
 from dagwright.planning import config as run_config
@@ -107,7 +108,9 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
     _check_executor(executor, given, problems)
     _check_resources_exist(kept, resources, problems)
     run_config.check_missing_resources(given.get("resources"), resources, {key for step in kept for key in step.resource_keys}, problems)
-    problems += (Problem(path=f"step_groups.{name}", message=message, value=name) for name, message in step_groups.troubles(_members(kept, executor)))
+    problems += (
+        Problem(path=f"step_groups.{name}", message=message, value=name) for name, message in step_groups.troubles(_members(kept, executor))
+    )
     if problems:
         raise InvalidRequestError(_summary(problems), problems=problems)
     return ExecutionPlan(
@@ -162,7 +165,7 @@ def _members(steps: Sequence[Step], executor: Any) -> list[step_groups.Member]:
             key=step.key,
             upstream=upstream(step),
             group=step.step_group,
-            executor=(step.executor or executor).name,
+            executor=(step.executor or executor or multi_or_in_process_executor).name,
             scope=tuple(f"{level.step}.{level.output}" for level in step.scope),
         )
         for step in steps

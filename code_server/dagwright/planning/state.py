@@ -162,6 +162,10 @@ class PlanState:
     def phase(self, key: StepKey) -> Phase:
         return self._entries[key].phase
 
+    def is_over(self, key: StepKey) -> bool:
+        """Whether the step has come to an end, whichever."""
+        return self._entries[key].phase in _FINAL
+
     def attempt(self, key: StepKey) -> int:
         """The attempt that runs or ran last, from 1 on; 0 before the first."""
         return self._entries[key].attempt

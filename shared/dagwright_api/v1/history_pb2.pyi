@@ -847,6 +847,8 @@ class StepRecord(_message.Message):
     CPU_SECONDS_FIELD_NUMBER: _builtins.int
     PEAK_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    EXECUTOR_FIELD_NUMBER: _builtins.int
+    STEP_GROUP_FIELD_NUMBER: _builtins.int
     step_key: _builtins.str
     """Its key."""
     status: _builtins.str
@@ -861,6 +863,10 @@ class StepRecord(_message.Message):
     """CPU time that it took."""
     peak_memory_bytes: _builtins.int
     """Its peak memory."""
+    executor: _builtins.str
+    """Its executor, where it is not the run's."""
+    step_group: _builtins.str
+    """Steps of one group run in one process."""
     @_builtins.property
     def depends_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The steps that it needs."""
@@ -896,23 +902,33 @@ class StepRecord(_message.Message):
         cpu_seconds: _builtins.float | None = ...,
         peak_memory_bytes: _builtins.int | None = ...,
         error: _errors_pb2.ErrorInfo | None = ...,
+        executor: _builtins.str | None = ...,
+        step_group: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cpu_seconds", b"_cpu_seconds", "_op_name", b"_op_name", "_peak_memory_bytes", b"_peak_memory_bytes", "cpu_seconds", b"cpu_seconds", "ended_at", b"ended_at", "error", b"error", "op_name", b"op_name", "peak_memory_bytes", b"peak_memory_bytes", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cpu_seconds", b"_cpu_seconds", "_executor", b"_executor", "_op_name", b"_op_name", "_peak_memory_bytes", b"_peak_memory_bytes", "_step_group", b"_step_group", "cpu_seconds", b"cpu_seconds", "ended_at", b"ended_at", "error", b"error", "executor", b"executor", "op_name", b"op_name", "peak_memory_bytes", b"peak_memory_bytes", "started_at", b"started_at", "step_group", b"step_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cpu_seconds", b"_cpu_seconds", "_op_name", b"_op_name", "_peak_memory_bytes", b"_peak_memory_bytes", "asset_keys", b"asset_keys", "attempt", b"attempt", "cpu_seconds", b"cpu_seconds", "depends_on", b"depends_on", "ended_at", b"ended_at", "error", b"error", "kind", b"kind", "op_name", b"op_name", "peak_memory_bytes", b"peak_memory_bytes", "started_at", b"started_at", "status", b"status", "step_key", b"step_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cpu_seconds", b"_cpu_seconds", "_executor", b"_executor", "_op_name", b"_op_name", "_peak_memory_bytes", b"_peak_memory_bytes", "_step_group", b"_step_group", "asset_keys", b"asset_keys", "attempt", b"attempt", "cpu_seconds", b"cpu_seconds", "depends_on", b"depends_on", "ended_at", b"ended_at", "error", b"error", "executor", b"executor", "kind", b"kind", "op_name", b"op_name", "peak_memory_bytes", b"peak_memory_bytes", "started_at", b"started_at", "status", b"status", "step_group", b"step_group", "step_key", b"step_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cpu_seconds: _TypeAlias = _typing.Literal["cpu_seconds"]  # noqa: Y015
     _WhichOneofArgType__cpu_seconds: _TypeAlias = _typing.Literal["_cpu_seconds", b"_cpu_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__executor: _TypeAlias = _typing.Literal["executor"]  # noqa: Y015
+    _WhichOneofArgType__executor: _TypeAlias = _typing.Literal["_executor", b"_executor"]  # noqa: Y015
     _WhichOneofReturnType__op_name: _TypeAlias = _typing.Literal["op_name"]  # noqa: Y015
     _WhichOneofArgType__op_name: _TypeAlias = _typing.Literal["_op_name", b"_op_name"]  # noqa: Y015
     _WhichOneofReturnType__peak_memory_bytes: _TypeAlias = _typing.Literal["peak_memory_bytes"]  # noqa: Y015
     _WhichOneofArgType__peak_memory_bytes: _TypeAlias = _typing.Literal["_peak_memory_bytes", b"_peak_memory_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__step_group: _TypeAlias = _typing.Literal["step_group"]  # noqa: Y015
+    _WhichOneofArgType__step_group: _TypeAlias = _typing.Literal["_step_group", b"_step_group"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cpu_seconds) -> _WhichOneofReturnType__cpu_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__executor) -> _WhichOneofReturnType__executor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__op_name) -> _WhichOneofReturnType__op_name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__peak_memory_bytes) -> _WhichOneofReturnType__peak_memory_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__step_group) -> _WhichOneofReturnType__step_group | None: ...
 
 Global___StepRecord: _TypeAlias = StepRecord  # noqa: Y015
 

@@ -201,8 +201,8 @@ _PLAN = text(f"""
 INSERT INTO steps ({_list(_PLAN_COLUMNS)}) SELECT {_list(_PLAN_COLUMNS)} FROM {json_rows.source(steps, _PLAN_COLUMNS)}
 ON CONFLICT (run_id, step_key) DO UPDATE SET
     ordinal = EXCLUDED.ordinal, op_name = EXCLUDED.op_name, kind = EXCLUDED.kind, depends_on = EXCLUDED.depends_on,
-    asset_keys = EXCLUDED.asset_keys, executor = EXCLUDED.executor, step_group = EXCLUDED.step_group, status = 'PENDING', attempt = 1, started_at = NULL, ended_at = NULL,
-    cpu_seconds = NULL, peak_memory_bytes = NULL, error = NULL
+    asset_keys = EXCLUDED.asset_keys, executor = EXCLUDED.executor, step_group = EXCLUDED.step_group,
+    status = 'PENDING', attempt = 1, started_at = NULL, ended_at = NULL, cpu_seconds = NULL, peak_memory_bytes = NULL, error = NULL
 """)
 
 _STEP_COLUMNS = (

@@ -335,6 +335,8 @@ def _step(step: StepRecord) -> pb.StepRecord:
         cpu_seconds=step.cpu_seconds,
         peak_memory_bytes=step.peak_memory_bytes,
         error=encode_error(step.error) if step.error else None,
+        executor=step.executor,
+        step_group=step.step_group,
     )
 
 
@@ -352,6 +354,8 @@ def _read_step(message: pb.StepRecord) -> StepRecord:
         cpu_seconds=optional(message, "cpu_seconds"),
         peak_memory_bytes=optional(message, "peak_memory_bytes"),
         error=decode_error(message.error) if message.HasField("error") else None,
+        executor=optional(message, "executor"),
+        step_group=optional(message, "step_group"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from dagwright.execution.progress import Progress
+from dagwright.execution.executors.work import Work
 from dagwright.execution.scope import RunScope
 
 
@@ -18,4 +18,4 @@ class Executor(Protocol):
     def name(self) -> str:
         """As the run's page shows it."""
 
-    def run(self, scope: RunScope, progress: Progress) -> None: ...
+    def run(self, scope: RunScope, progress: Work) -> None: ...

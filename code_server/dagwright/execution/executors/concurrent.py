@@ -23,9 +23,9 @@ from dagwright.execution.executors import limits
 from dagwright.execution.executors.gate import Gate
 from dagwright.execution.executors.interruption import Interruption
 from dagwright.execution.executors.printing import StepOutput
+from dagwright.execution.executors.work import Work
 from dagwright.execution.outcome import Outcome, StepStopped
 from dagwright.execution.ports import PumpedSink
-from dagwright.execution.progress import Progress
 from dagwright.execution.scope import RunScope
 from dagwright.planning.steps import Step
 from dagwright_shared.model.events import EngineMessage, LogLevel, Payload, Usage
@@ -85,7 +85,7 @@ class Lane(Protocol):
 class Loop:
     """Takes the progress of a run to its end over one lane."""
 
-    def __init__(self, scope: RunScope, progress: Progress, gate: Gate, lane: Lane, *, grace: float = limits.GRACE_SECONDS) -> None:
+    def __init__(self, scope: RunScope, progress: Work, gate: Gate, lane: Lane, *, grace: float = limits.GRACE_SECONDS) -> None:
         self._scope, self._progress, self._gate, self._lane, self._grace = scope, progress, gate, lane, grace
         self._running: dict[StepKey, Running] = {}
         self._news: deque[Callable[[], None]] = deque()
@@ -199,8 +199,7 @@ class Loop:
                 running.interruption.request(reason)
                 self._lane.interrupt(running)
                 del self._running[running.step.key]
-                self._gate.leave(running.step.key)
-                self._progress.put_back(running.step)
+                self._gate.give_back(running.step)
         self._progress.stop()
         for running in list(self._running.values()):
             self._interrupt(running, reason)

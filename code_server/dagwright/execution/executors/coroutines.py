@@ -21,7 +21,7 @@ from dagwright.execution.executors import limits, printing
 from dagwright.execution.executors.concurrent import Loop, Running
 from dagwright.execution.executors.gate import Gate
 from dagwright.execution.executors.threads import MAX_CONCURRENT, Pool, ThreadLane, usage
-from dagwright.execution.progress import Progress
+from dagwright.execution.executors.work import Work
 from dagwright.execution.scope import RunScope
 from dagwright.planning.executor_config import TagLimit
 
@@ -52,7 +52,7 @@ class AsyncioExecutor:
         self._max_concurrent, self._max_threads = max_concurrent or MAX_CONCURRENT, max_threads
         self._cancel_grace, self._tag_limits = cancel_grace, tag_limits
 
-    def run(self, scope: RunScope, progress: Progress) -> None:
+    def run(self, scope: RunScope, progress: Work) -> None:
         environment = steps.Environment(scope)
         lane = AsyncLane(environment, Pool(self._max_threads, "step"))
         gate = Gate(progress, self._max_concurrent, self._tag_limits)

@@ -24,8 +24,8 @@ from dagwright.execution.executors import dask_worker
 from dagwright.execution.executors.concurrent import Loop, Running
 from dagwright.execution.executors.dask_worker import Ended, Hello, Order, Said
 from dagwright.execution.executors.gate import Gate
+from dagwright.execution.executors.work import Work
 from dagwright.execution.outcome import StepBroke
-from dagwright.execution.progress import Progress
 from dagwright.execution.scope import RunScope
 from dagwright.planning.dynamic import pack
 from dagwright.planning.executor_config import DaskConfig
@@ -56,7 +56,7 @@ class DaskExecutor:
     def __init__(self, config: DaskConfig) -> None:
         self._config = config
 
-    def run(self, scope: RunScope, progress: Progress) -> None:
+    def run(self, scope: RunScope, progress: Work) -> None:
         gate = Gate(progress, self._config.max_concurrent or MAX_CONCURRENT, self._config.tag_concurrency_limits or ())
         with Cluster(self._config) as cluster:
             lane = DaskLane(scope, self._config, cluster)

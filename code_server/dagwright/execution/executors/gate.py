@@ -1,12 +1,12 @@
-"""Which of the steps that are ready may start now: at most so many at once, at most so many with a tag, and with a slot of their pool."""
+"""Which of the steps that are ready may start now: so many at once, so many with a tag, one of a step group, with a slot of their pool."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from dagwright.execution.executors.work import Work
 from dagwright.execution.ports import SlotSource
-from dagwright.execution.progress import Progress
 from dagwright.planning.executor_config import TagLimit
 from dagwright.planning.steps import Step
 from dagwright_shared.model.events import EngineMessage
@@ -16,6 +16,8 @@ _Slot = tuple[int, str]
 """A limit (by its place), and the tag value that it counts; "" where it does not tell values apart."""
 _POOL = -1
 """In place of a limit: the pool of this name. No more steps than can run at once ask for its slots."""
+_GROUP = -2
+"""In place of a limit: the step group of this name, whose steps run one after another."""
 
 
 class Gate:
@@ -28,10 +30,9 @@ class Gate:
         limits: of the executor's config.
     """
 
-    def __init__(self, progress: Progress, max_concurrent: int, limits: Sequence[TagLimit] = ()) -> None:
+    def __init__(self, progress: Work, max_concurrent: int, limits: Sequence[TagLimit] = ()) -> None:
         self._progress, self._max, self._limits = progress, max_concurrent, tuple(limits)
-        sink = progress.scope.sink
-        self._source = sink if isinstance(sink, SlotSource) else None
+        self._source = progress.slots
         self._running: set[StepKey] = set()
         self._counted: dict[StepKey, tuple[_Slot, ...]] = {}
         self._used: dict[_Slot, int] = {}
@@ -74,6 +75,13 @@ class Gate:
         for slot in self._counted.pop(key):
             self._used[slot] -= 1
 
+    def give_back(self, step: Step) -> None:
+        """A step that was taken has not begun, and is not going to for now."""
+        if self._source is not None and step.pool is not None:
+            self._source.unwant_slot(step.key, self._progress.attempt(step), step.pool)
+        self.leave(step.key)
+        self._progress.put_back(step)
+
     def let_go(self) -> None:
         """Before the run is stopped: what was held back has never started."""
         for held in self._held.values():
@@ -81,10 +89,7 @@ class Gate:
                 self._progress.put_back(step)
         self._held.clear()
         for step in (*self._asking.values(), *self._granted):
-            if self._source is not None and step.pool is not None:
-                self._source.unwant_slot(step.key, self._progress.attempt(step), step.pool)
-            self.leave(step.key)
-            self._progress.put_back(step)
+            self.give_back(step)
         self._asking.clear()
         self._granted.clear()
 
@@ -97,6 +102,8 @@ class Gate:
         slots = slots_of(step.tags, self._limits) if self._limits else ()
         if self._source is not None and step.pool is not None:
             slots = (*slots, (_POOL, step.pool))
+        if step.group is not None:
+            slots = (*slots, (_GROUP, repr(step.group)))
         for slot in slots:
             if not self._room(slot):
                 self._held.setdefault(slot, deque()).append(step)
@@ -123,7 +130,8 @@ class Gate:
 
     def _room(self, slot: _Slot) -> bool:
         place, _ = slot
-        return self._used.get(slot, 0) < (self._max if place == _POOL else self._limits[place].limit)
+        most = self._max if place == _POOL else 1 if place == _GROUP else self._limits[place].limit
+        return self._used.get(slot, 0) < most
 
 
 def slots_of(tags: Mapping[str, str], limits: Sequence[TagLimit]) -> tuple[_Slot, ...]:

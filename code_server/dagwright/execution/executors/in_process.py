@@ -9,8 +9,8 @@ from dagwright.execution import step as steps
 from dagwright.execution.capture import Capture, LiveCapture
 from dagwright.execution.executors import limits
 from dagwright.execution.executors.gate import Gate
+from dagwright.execution.executors.work import Work
 from dagwright.execution.ports import PumpedSink, SlotSource
-from dagwright.execution.progress import Progress
 from dagwright.execution.scope import RunScope
 from dagwright.execution.usage import Meter
 from dagwright.planning.steps import Step
@@ -21,7 +21,7 @@ class InProcessExecutor:
 
     name = "in_process"
 
-    def run(self, scope: RunScope, progress: Progress) -> None:
+    def run(self, scope: RunScope, progress: Work) -> None:
         live = LiveCapture(scope.sink.chunk)
         if isinstance(scope.sink, PumpedSink):
             scope.sink.start_pump(live.poll)
@@ -41,9 +41,7 @@ class InProcessExecutor:
         finally:
             environment.close()
 
-    def _attempt(
-        self, scope: RunScope, progress: Progress, step: Step, live: LiveCapture, environment: steps.Environment, gate: Gate
-    ) -> None:
+    def _attempt(self, scope: RunScope, progress: Work, step: Step, live: LiveCapture, environment: steps.Environment, gate: Gate) -> None:
         attempt = progress.attempt(step)
         progress.began(step, os.getpid())
         # Before user code: what is done so far is not repeated by a retry after a crash.

@@ -5,6 +5,8 @@ retries that come due, output files to look at, processes that were asked to sto
 
 Two things keep the time between steps short. While steps run, one more process is forked ahead and warms up, so that the
 next step finds it ready; and a step counts as done once its process has said so, while the process still takes itself apart.
+
+The steps of a step group share one process, which waits for the next of them for as long as the group goes on.
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dagwright.execution import step as steps
-from dagwright.execution.capture import Capture
+from dagwright.execution.capture import Capture, flush_output
 from dagwright.execution.executors import limits
 from dagwright.execution.executors.gate import Gate
 from dagwright.execution.executors.process import ChildProcess, Line, freeze
+from dagwright.execution.executors.work import Group, Work
 from dagwright.execution.outcome import Outcome, StepBroke, StepDone, StepStopped, of_exit
 from dagwright.execution.ports import PumpedSink
-from dagwright.execution.progress import Progress
 from dagwright.execution.scope import RunScope
 from dagwright.execution.usage import ChildMeter, of_rusage
 from dagwright.planning.dynamic import Packed, pack, unpack
@@ -45,7 +47,9 @@ class _Task:
     step: Packed
     attempt: int
     news: list[tuple[Payload, str]]
-    """What the run has made since the fork."""
+    """What the run has made since the fork, or since the task before."""
+    is_last: bool = True
+    """False: of a step group, so another may follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,11 @@ class _Worker:
     """When its step has run for as long as it may."""
     overdue: bool = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether it has nothing to do, and may get something."""
+        return self.over and not self.asked_to_stop and self.kill_at is None
+
 
 class MultiprocessExecutor:
     """Runs up to `max_concurrent` steps at once, each in a forked process.
@@ -100,7 +109,7 @@ class MultiprocessExecutor:
         self._exit_grace = exit_grace
         self._tag_limits = tag_limits
 
-    def run(self, scope: RunScope, progress: Progress) -> None:
+    def run(self, scope: RunScope, progress: Work) -> None:
         gate = Gate(progress, self._max_concurrent, self._tag_limits)
         with _Loop(scope, progress, gate, self._cancel_grace, self._exit_grace) as loop:
             loop.run()
@@ -116,12 +125,14 @@ def available_cpus() -> int:
 class _Loop:
     """One run's loop, and what it holds open."""
 
-    def __init__(self, scope: RunScope, progress: Progress, gate: Gate, cancel_grace: float, exit_grace: float) -> None:
+    def __init__(self, scope: RunScope, progress: Work, gate: Gate, cancel_grace: float, exit_grace: float) -> None:
         self._scope, self._progress, self._gate = scope, progress, gate
         self._cancel_grace, self._exit_grace = cancel_grace, exit_grace
         self._steps = {step.key: step for step in scope.plan.steps}
         self._workers: list[_Worker] = []
         self._spare: _Worker | None = None
+        self._groups: dict[Group, _Worker] = {}
+        """The process of each step group that goes on."""
         self._busy = 0
         self._next_tail = 0.0
         self._selector = selectors.DefaultSelector()
@@ -151,6 +162,7 @@ class _Loop:
             while (step := self._gate.take()) is not None:
                 self._start(step)
             self._scope.sink.flush()
+            self._end_groups()
             self._fork_ahead()
             if self._finished():
                 return
@@ -176,23 +188,43 @@ class _Loop:
     # ---- starting
 
     def _start(self, step: Step) -> None:
-        attempt = self._progress.attempt(step)
-        worker, self._spare = self._spare, None
+        attempt, history = self._progress.attempt(step), self._scope.history
+        worker = self._groups.get(step.group) if step.group is not None else None
+        if worker is None or not worker.waits:
+            worker, self._spare = self._spare, None
+        task = _Task(pack(step), attempt, [], is_last=step.group is None)
         if worker is not None:
-            task = _Task(pack(step), attempt, self._scope.history.since(worker.mark))
+            if worker.capture is not None:
+                worker.capture.restart()
             try:
-                worker.process.tell(task)
+                worker.process.tell(replace(task, news=history.since(worker.mark)))
             except BrokenPipeError:  # killed while it was idle; it is reaped when its end is noticed
                 worker = None
         if worker is None:
-            worker = self._fork(_Task(pack(step), attempt, []))
-        worker.step = step
+            worker = self._fork(task)
         if worker.capture is not None:
             worker.capture.step_key, worker.capture.attempt = step.key, attempt
+        worker.step, worker.over, worker.mark = step, False, history.mark
+        if step.group is not None:
+            self._groups[step.group] = worker
         self._busy += 1
         limit = limits.of(step)
         worker.expires_at = None if limit is None else time.monotonic() + limit
         self._progress.began(step, worker.process.pid)
+
+    def _end_groups(self) -> None:
+        """Let processes end whose step group is over."""
+        for group, worker in list(self._groups.items()):
+            if worker.waits and not self._progress.goes_on(group):
+                self._retire(worker)
+
+    def _retire(self, worker: _Worker) -> None:
+        """Give a process no more steps."""
+        if worker.step is not None and worker.step.group is not None and self._groups.get(worker.step.group) is worker:
+            del self._groups[worker.step.group]
+        worker.process.hang_up()
+        if worker.kill_at is None:
+            worker.kill_at = time.monotonic() + self._exit_grace
 
     def _fork_ahead(self) -> None:
         if self._spare is None and self._busy and not self._progress.stopping and self._gate.more_to_start:
@@ -218,14 +250,19 @@ class _Loop:
         if task is None:
             environment.warm_up()
             task = line.receive()
-            if task is None:
+        while task is not None:
+            for payload, run_id in task.news:
+                scope.history.note(payload, run_id)
+            meter = ChildMeter()
+            outcome = steps.attempt(environment, unpack(task.step, self._steps), task.attempt, line.send)
+            if task.is_last:
+                environment.close_into(line.send)
+            flush_output()  # what it has printed belongs to this step, and not to the next
+            line.send(_Ended(outcome, meter.read()))
+            if task.is_last:
                 return
-        for payload, run_id in task.news:
-            scope.history.note(payload, run_id)
-        meter = ChildMeter()
-        outcome = steps.attempt(environment, unpack(task.step, self._steps), task.attempt, line.send)
+            task = None if scope.cancellation.requested else line.receive()
         environment.close_into(line.send)
-        line.send(_Ended(outcome, meter.read()))
 
     def _close_inherited(self) -> None:
         """Let go of what belongs to the run and to the other steps."""
@@ -248,11 +285,16 @@ class _Loop:
         fd = worker.process.pipe
         try:
             for value in worker.process.read():
-                if worker.step is None or worker.over:
+                if worker.step is None:
                     continue
-                if isinstance(value, _Ended):
+                if worker.over:
+                    if isinstance(value, EngineMessage):  # the process of a group has taken its resources down
+                        self._scope.sink.emit(value)
+                elif isinstance(value, _Ended):
                     self._conclude(worker, value.outcome, value.usage)
-                    worker.kill_at = time.monotonic() + self._exit_grace
+                    if worker.step.group is None or worker.asked_to_stop:
+                        self._retire(worker)
+                        worker.kill_at = time.monotonic() + self._exit_grace
                 else:
                     self._progress.relay(worker.step, value)
         except Exception as error:  # noqa: BLE001 - the pipe carries what a process of user code wrote
@@ -282,6 +324,7 @@ class _Loop:
         self._workers.remove(worker)
         if worker is self._spare:
             self._spare = None
+        self._groups = {group: other for group, other in self._groups.items() if other is not worker}
         if worker.step is not None and not worker.over:
             self._conclude(worker, of_exit(code), of_rusage(consumed))
         elif worker.step is not None and worker.killed and not worker.asked_to_stop:
@@ -317,6 +360,8 @@ class _Loop:
         for worker in self._workers:
             if worker is self._spare:
                 worker.process.hang_up()
+            elif worker.waits:
+                self._retire(worker)
             elif not worker.over:
                 self._ask_to_stop(worker)
 

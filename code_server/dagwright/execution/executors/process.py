@@ -31,7 +31,8 @@ class Line:
     cancellation: Cancellation
     """The child's own."""
     _out: int
-    _inbox: int
+    inbox: int
+    """What the parent says can be read here."""
     # Threads of user code log too, and those that read what an external process reports.
     _sending: threading.RLock = field(default_factory=threading.RLock)
 
@@ -43,10 +44,15 @@ class Line:
     def receive(self) -> Any:
         """Wait for the parent's next word; None once it has hung up."""
         reader = frames.Reader()
-        while data := os.read(self._inbox, 65536):
+        while data := os.read(self.inbox, 65536):
             for value in reader.feed(data):
                 return value
         return None
+
+    def close(self) -> None:
+        """Let go of the connection, in a process that was forked from this one."""
+        os.close(self._out)
+        os.close(self.inbox)
 
 
 Body = Callable[[Line], None]
@@ -106,6 +112,12 @@ class ChildProcess:
         """Send the child a word; raises BrokenPipeError when it has gone."""
         assert self._outbox is not None
         frames.write(self._outbox, value)
+
+    @property
+    def outbox(self) -> int:
+        """Where words to the child are written."""
+        assert self._outbox is not None
+        return self._outbox
 
     def hang_up(self) -> None:
         """Say nothing to the child any more."""

@@ -16,8 +16,8 @@ from dagwright.execution import step as steps
 from dagwright.execution.executors import limits, printing
 from dagwright.execution.executors.concurrent import Loop, Running
 from dagwright.execution.executors.gate import Gate
+from dagwright.execution.executors.work import Work
 from dagwright.execution.outcome import Outcome
-from dagwright.execution.progress import Progress
 from dagwright.execution.scope import RunScope
 from dagwright.planning.executor_config import TagLimit
 from dagwright_shared.model.events import Usage
@@ -48,7 +48,7 @@ class ThreadsExecutor:
         self._max_concurrent = max_concurrent or MAX_CONCURRENT
         self._cancel_grace, self._tag_limits = cancel_grace, tag_limits
 
-    def run(self, scope: RunScope, progress: Progress) -> None:
+    def run(self, scope: RunScope, progress: Work) -> None:
         environment = steps.Environment(scope)
         pool = Pool(self._max_concurrent, "step")
         gate = Gate(progress, self._max_concurrent, self._tag_limits)
@@ -69,7 +69,7 @@ class ThreadLane:
 
     def start(self, running: Running) -> None:
         variables = self._variables.copy()
-        self._pool.submit(lambda: variables.run(self._attempt, running))
+        self._pool.submit(lambda: variables.run(attempt, self._environment, running))
 
     def interrupt(self, running: Running) -> None:
         """The interruption itself reaches the thread."""
@@ -77,15 +77,16 @@ class ThreadLane:
     def close(self) -> None:
         self._pool.close()
 
-    def _attempt(self, running: Running) -> None:
-        running.began(os.getpid())
-        if running.concluded:
-            return
-        printing.current.set(running.output)
-        before = time.thread_time()
-        environment = self._environment.of_step(running.interruption)
-        outcome: Outcome = steps.attempt(environment, running.step, running.attempt, running.relay)
-        running.ended(outcome, usage(time.thread_time() - before))
+
+def attempt(environment: steps.Environment, running: Running) -> None:
+    """Run an attempt in this thread, unless it is no longer wanted."""
+    running.began(os.getpid())
+    if running.concluded:
+        return
+    printing.current.set(running.output)
+    before = time.thread_time()
+    outcome: Outcome = steps.attempt(environment.of_step(running.interruption), running.step, running.attempt, running.relay)
+    running.ended(outcome, usage(time.thread_time() - before))
 
 
 class Pool:

@@ -86,12 +86,13 @@ class TestOutcomes:
         def flow():
             check(double(later(number())))
 
-        ran = run(flow, executor=make())
+        executor = make()
+        ran = run(flow, executor=executor)
         assert ran.status is RunStatus.SUCCESS, [f.error for f in ran.of(StepFailed)]
         assert [m.message for m in ran.of(LogMessage)] == ["in number", "in later", "got 42"]
         assert [e.step_key for e in ran.events if isinstance(e.payload, LogMessage)] == ["number", "later", "check"]
         assert all(s.usage.cpu_seconds >= 0 and s.usage.peak_memory_bytes > 1 << 20 for s in ran.of(StepSucceeded))
-        assert ran.of(RunStarted)[0].executor in ("in_process", "multiprocess", "threads", "asyncio")
+        assert ran.of(RunStarted)[0].executor == executor.name
         assert [e.seq for e in ran.events] == list(range(1, len(ran.events) + 1))
         assert not seen
 
@@ -209,8 +210,10 @@ class TestOutcomes:
         executor = make()
         ran = run(several, executor=executor, resources={"store": Store(folder=str(tmp_path))})
         assert ran.status is RunStatus.SUCCESS, [f.error for f in ran.of(StepFailed)]
-        times = 4 if executor.name == "multiprocess" else 1
-        assert sorted((tmp_path / "log").read_text().split()) == sorted(["up", "down"] * times)
+        log = (tmp_path / "log").read_text().split()
+        assert log.count("up") == log.count("down")
+        if "+" not in executor.name:
+            assert log.count("up") == (4 if executor.name == "multiprocess" else 1)
 
 
 class TestOutput:
