@@ -31,6 +31,7 @@ from dagwright_shared.model.runs import (
     sources,
 )
 from dagwright_shared.store import events, json_rows, listen, pools, tables
+from dagwright_shared.store import steps as step_rows
 from dagwright_shared.store.asset_ids import AssetIds
 
 _runs = tables.runs
@@ -255,7 +256,7 @@ def steps(conn: Connection, run_id: RunId) -> list[StepRecord]:
     """The steps of a run, in the order of its plan; empty until its worker has planned."""
     table = tables.steps
     query = select(table).where(table.c.run_id == run_id).order_by(table.c.ordinal, table.c.step_key)
-    return [_step(row) for row in conn.execute(query)]
+    return [step_rows.from_row(row) for row in conn.execute(query)]
 
 
 def launch_spec(run: Run, log_limit_bytes: int) -> LaunchSpec:
@@ -338,25 +339,6 @@ def _backfill(row: Any) -> BackfillPart | None:
 
 def _optional_id(value: object) -> RunId | None:
     return None if value is None else RunId(str(value))
-
-
-def _step(row: Any) -> StepRecord:
-    return StepRecord(
-        step_key=StepKey(row.step_key),
-        status=StepStatus(row.status),
-        attempt=row.attempt,
-        op_name=row.op_name,
-        kind=row.kind,
-        depends_on=tuple(StepKey(key) for key in row.depends_on),
-        asset_keys=asset_keys(row.asset_keys),
-        executor=row.executor,
-        step_group=row.step_group,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        cpu_seconds=row.cpu_seconds,
-        peak_memory_bytes=row.peak_memory_bytes,
-        error=error_from_json(row.error) if row.error else None,
-    )
 
 
 def _new_row(run: NewRun) -> dict[str, Any]:
