@@ -77,8 +77,12 @@ class Environment:
 
     def of_step(self, cancellation: Cancellation) -> Environment:
         """The same run and the same resources, for a step that is stopped by itself."""
+        return self.within(self.scope.in_child(cancellation))
+
+    def within(self, scope: RunScope) -> Environment:
+        """The same resources, for another view of the run."""
         own = copy.copy(self)
-        own.scope = self.scope.in_child(cancellation)
+        own.scope = scope
         return own
 
     def warm_up(self) -> None:

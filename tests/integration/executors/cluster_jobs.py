@@ -124,6 +124,56 @@ def talks():
     chatty()
 
 
+@dg.op(step_group="chain", out=dg.Out(io_manager_key="memory"))
+def begin(context) -> int:
+    context.log.info("pid %s", os.getpid())
+    print("begin")
+    return 1
+
+
+@dg.op(step_group="chain", out=dg.Out(io_manager_key="memory"))
+def link(context, n: int) -> int:
+    context.log.info("pid %s", os.getpid())
+    print(f"link {n}")
+    return n + 1
+
+
+@dg.job(resource_defs={"memory": dg.mem_io_manager})
+def grouped():
+    for index in range(3):
+        tag = {"dagwright/step_group": f"g{index}"}
+        value = begin.tag(tag).alias(f"begin_{index}")()
+        for place in range(3):
+            value = link.tag(tag).alias(f"link_{index}_{place}")(value)
+
+
+@dg.op(step_group="g")
+def first(context) -> int:
+    context.log.info("pid %s", os.getpid())
+    return 1
+
+
+@dg.op(step_group="g")
+def held_in_group(context, n: int) -> int:
+    context.log.info("pid %s", os.getpid())
+    (SIGNALS / f"held-{context.retry_number}").write_text(str(os.getpid()))
+    deadline = time.monotonic() + 60
+    while not (SIGNALS / "go").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return n
+
+
+@dg.op(step_group="g")
+def last(context, n: int):
+    context.log.info("pid %s", os.getpid())
+
+
+@dg.job
+def group_survives():
+    last(held_in_group(first()))
+
+
 @dg.asset
 def base():
     return 3
@@ -152,6 +202,6 @@ def after_beside(beside):
 defs = dg.Definitions(
     assets=[base, below, beside, after_beside],
     asset_checks=[never],
-    jobs=[flow, troubled, survives, stops, overdue, heavies, talks],
+    jobs=[flow, troubled, survives, stops, overdue, heavies, talks, grouped, group_survives],
     resources={"where": Where()},
 )

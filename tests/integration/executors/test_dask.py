@@ -146,6 +146,37 @@ def test_a_killed_worker_loses_the_attempt_and_not_the_step(address, signals):
     assert ran.of(LogMessage, "total")[0].message == "total 21"
 
 
+def processes(ran):
+    return {event.step_key: event.payload.message for event in ran.events if isinstance(event.payload, LogMessage)}
+
+
+def test_a_step_group_runs_in_one_worker_and_shares_what_it_sets_up(address):
+    ran = run(address, "grouped")
+    assert ran.status is RunStatus.SUCCESS, ran.of(RunFailed) + ran.of(StepFailed)
+    where = processes(ran)
+    for index in range(3):
+        assert len({pid for key, pid in where.items() if key.split("_")[1] == str(index)}) == 1
+    assert [ran.sink.output(key) for key in ("begin_0", "link_0_0", "link_0_1")] == [b"begin\n", b"link 1\n", b"link 2\n"]
+
+
+def test_a_killed_worker_loses_a_step_of_a_group_and_the_group_goes_on_elsewhere(address, signals):
+    def kill():
+        until((signals / "held-0").exists)
+        until((signals / "held-0").read_text)
+        os.kill(int((signals / "held-0").read_text()), signal.SIGKILL)
+        until((signals / "held-1").exists)
+        (signals / "go").touch()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    ran = run(address, "group_survives")
+    killer.join()
+    assert ran.status is RunStatus.SUCCESS, ran.of(RunFailed) + ran.of(StepFailed)
+    assert [r.error.class_name for r in ran.of(StepRetrying, "held_in_group")] == ["WorkerLost"]
+    where = processes(ran)
+    assert where["first"] != where["held_in_group"] == where["last"]
+
+
 def test_cancel_interrupts_what_runs_and_drops_what_waits(address, signals):
     cancellation = Cancellation()
     ran = run(address, "stops", cancellation=cancellation, sink=Acts("in it", cancellation.request))

@@ -13,7 +13,7 @@ import os
 import pickle
 import threading
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ from dagwright.execution.executors import dask_worker
 from dagwright.execution.executors.concurrent import Loop, Running
 from dagwright.execution.executors.dask_worker import Ended, Hello, Order, Said
 from dagwright.execution.executors.gate import Gate
-from dagwright.execution.executors.work import Work
+from dagwright.execution.executors.work import Group, Work
 from dagwright.execution.outcome import StepBroke
 from dagwright.execution.scope import RunScope
 from dagwright.planning.dynamic import pack
@@ -59,7 +59,7 @@ class DaskExecutor:
     def run(self, scope: RunScope, progress: Work) -> None:
         gate = Gate(progress, self._config.max_concurrent or MAX_CONCURRENT, self._config.tag_concurrency_limits or ())
         with Cluster(self._config) as cluster:
-            lane = DaskLane(scope, self._config, cluster)
+            lane = DaskLane(scope, self._config, cluster, progress.goes_on)
             Loop(scope, progress, gate, lane, grace=self._config.cancel_grace_seconds).run()
 
 
@@ -132,22 +132,26 @@ class _Sent:
     token: str | None = None
     worker: str | None = None
     host: str = ""
+    place: str | None = None
+    """The worker that it must run on: that of its step group."""
     over: bool = False
 
 
 class DaskLane:
     """Sends steps to a cluster. All but `start`, `interrupt` and `close` runs on the cluster's loop."""
 
-    def __init__(self, scope: RunScope, config: DaskConfig, cluster: Cluster) -> None:
+    def __init__(self, scope: RunScope, config: DaskConfig, cluster: Cluster, goes_on: Callable[[Group], bool]) -> None:
         if scope.origin is None:
             raise DaskError(
                 "the Dask executor works for runs of a code server, whose workers can import the same code; "
                 "in a test, and for definitions made in memory, use in_process_executor"
             )
-        self._scope, self._config, self._cluster = scope, config, cluster
+        self._scope, self._config, self._cluster, self._goes_on = scope, config, cluster, goes_on
         self._origin = pickle.dumps(scope.origin)
         self._sent: dict[str, _Sent] = {}
         self._losses: Counter[StepKey] = Counter()
+        self._places: dict[Group, str] = {}
+        """The worker of each step group."""
         self._name = f"dagwright-{scope.spec.run_id}-{scope.spec.epoch}"
         self._queue: Any = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -175,6 +179,7 @@ class DaskLane:
             attempt=running.attempt,
             news=pickle.dumps(_news(self._scope, step)),
             captures=self._scope.captures,
+            group=repr(step.group) if step.group is not None else None,
         )
 
     # ---- on the loop
@@ -190,14 +195,21 @@ class DaskLane:
         task.add_done_callback(self._tasks.discard)
 
     def _submit(self, order: Order, running: Running) -> None:
+        group = running.step.group
+        place = self._places.get(group) if group is not None else None
         try:
             future = self._cluster.client.submit(
-                dask_worker.work, order, key=order.name, pure=False, resources=resources_of(running.step) or None
+                dask_worker.work,
+                order,
+                key=order.name,
+                pure=False,
+                resources=resources_of(running.step) or None,
+                workers=[place] if place is not None else None,
             )
         except Exception as error:  # noqa: BLE001 - tags may say what Dask does not take
             self._fail(running, error_info(error))
             return
-        sent = _Sent(order.name, running, future)
+        sent = _Sent(order.name, running, future, place=place)
         self._sent[order.name] = sent
         self._keep(self._follow(sent))
 
@@ -245,10 +257,19 @@ class DaskLane:
             self._drop(sent)
             sent.running.ended(message.outcome, message.usage)
 
+    def _end_groups(self) -> None:
+        """Have workers take down what the steps of a group shared, once it is over."""
+        for group, place in list(self._places.items()):
+            if not self._goes_on(group):
+                del self._places[group]
+                self._call(dask_worker.end_group, place, self._name, repr(group))
+
     def _greet(self, sent: _Sent | None, hello: Hello) -> None:
         go = sent is not None and not sent.over and sent.token is None and not sent.running.concluded
         if sent is not None and go:
             sent.token, sent.worker, sent.host = hello.token, hello.worker, hello.host
+            if sent.running.step.group is not None:
+                self._places[sent.running.step.group] = hello.worker
             sent.running.began(hello.pid)
         self._call(dask_worker.answer, hello.worker, hello.token, go=go)
         if sent is not None and not go and sent.token is not None:
@@ -258,13 +279,16 @@ class DaskLane:
         """Notice workers that have gone, also when no other is free to start their tasks again."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            held = [sent for sent in self._sent.values() if sent.worker is not None]
+            self._end_groups()
+            held = [sent for sent in self._sent.values() if (sent.worker or sent.place) is not None]
             if not held:
                 continue
             with suppress(OSError):
                 there = await self._cluster.client.nthreads()
                 for sent in held:
-                    if sent.worker not in there:
+                    if sent.worker is None and sent.place not in there:
+                        self._lose(sent, f"the Dask worker {sent.place} of its step group died")
+                    elif sent.worker is not None and sent.worker not in there:
                         self._lose(sent, f"the Dask worker {sent.worker} on {sent.host} that ran it died")
 
     def _stop(self, running: Running) -> None:
@@ -303,6 +327,8 @@ class DaskLane:
             return
         self._drop(sent)
         running = sent.running
+        if running.step.group is not None:
+            self._places.pop(running.step.group, None)
         self._losses[running.step.key] += 1
         again = self._losses[running.step.key] <= self._config.worker_failures
         error = ErrorInfo(
@@ -325,6 +351,9 @@ class DaskLane:
             with suppress(Exception):
                 await self._cluster.client.cancel([sent.future], force=True)
         self._sent.clear()
+        for group, place in self._places.items():
+            with suppress(Exception):
+                await self._cluster.client.run(dask_worker.end_group, self._name, repr(group), workers=[place])
         self._queue.close()
         for task in list(self._tasks):
             task.cancel()

@@ -9,6 +9,7 @@ announces itself a second time and is refused, so that the run worker can count 
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import socket
@@ -34,6 +35,7 @@ from dagwright_shared.model.events import LogChunk, Payload
 from dagwright_shared.model.keys import StepKey
 from dagwright_shared.model.runs import LaunchSpec
 
+log = logging.getLogger("dagwright.dask")
 GO_SECONDS = 60.0
 """How long a worker waits to be told to go; the run worker has ended, or is very busy, after that."""
 _LOOK_SECONDS = 0.2
@@ -58,6 +60,8 @@ class Order:
     news: bytes
     """Pickled: what the run has made of the assets that the step reads."""
     captures: bool
+    group: str | None
+    """Of a step group: its steps share what they set up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ class _Attempt:
 _attempts: dict[str, _Attempt] = {}
 _loaded: dict[tuple[bytes, str, int], tuple[Any, ExecutionPlan]] = {}
 _loading = threading.Lock()
+_shared: dict[tuple[str, str], steps.Environment] = {}
+"""What the steps of each step group of a run have set up, by the run's queue and the group."""
 
 
 # ---- called on the worker's event loop by the run worker
@@ -120,6 +126,18 @@ def stop(token: str, reason: str | None) -> None:
     if attempt is not None:
         attempt.interruption.request(reason)
         attempt.answered.set()
+
+
+def end_group(run: str, group: str) -> None:
+    """Take down what the steps of a group have set up."""
+    environment = _shared.pop((run, group), None)
+    if environment is not None:  # not here: this is the thread that keeps the worker alive
+        threading.Thread(target=_close, args=(environment,), name="step-group", daemon=True).start()
+
+
+def _close(environment: steps.Environment) -> None:
+    for error in environment.resources.close(environment.scope.cancellation):
+        log.error("a resource of a step group could not be torn down", exc_info=error)
 
 
 # ---- the task
@@ -188,17 +206,25 @@ def _attempt(order: Order, token: str, scope: RunScope, step: Step, queue: Any) 
     reporter = _Reporter(order, token, queue)
     output = printing.StepOutput(StepKey(step.key), order.attempt, scope.spec.log_limit_bytes, reporter.chunk) if scope.captures else None
     reporter.start(output)
-    environment = steps.Environment(scope)
+    environment = _environment(order, scope)
     before = time.thread_time()
     undo = printing.current.set(output)
     try:
         printing.route_for_good()
         outcome = steps.attempt(environment, step, order.attempt, reporter.say)
-        environment.close_into(reporter.say)
+        if order.group is None:
+            environment.close_into(reporter.say)
     finally:
         printing.current.reset(undo)
         reporter.stop()
     queue.put(pickle.dumps(Ended(order.name, token, outcome, usage(time.thread_time() - before))))
+
+
+def _environment(order: Order, scope: RunScope) -> steps.Environment:
+    if order.group is None:
+        return steps.Environment(scope)
+    shared = _shared.setdefault((order.queue, order.group), steps.Environment(scope))
+    return shared.within(scope)
 
 
 class _Reporter:
