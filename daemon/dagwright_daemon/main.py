@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Loop
+from dagwright_daemon.loops.automation import Automation
 from dagwright_daemon.loops.backfills import Backfills
 from dagwright_daemon.loops.freshness import Freshness
 from dagwright_daemon.loops.housekeeping import Housekeeping
@@ -100,6 +101,7 @@ def loops(config: Settings, engine: Engine, servers: CodeServers, outage: Outage
         Sensors(engine, servers, catalog, timeout=timeout).loop(),
         Freshness(engine, catalog).loop(),
         Backfills(engine, catalog).loop(),
+        Automation(engine, catalog).loop(),
         Recovery(
             engine,
             trusts_lapses=trusts_lapses,

@@ -258,11 +258,24 @@ def _newest(clock: str, columns: Iterable[str]) -> str:
 
 
 _PARTITION_COLUMNS = ("asset_id", "partition", *(column for group in _GROUPS.values() for column in group))
+_NEW_MATERIALIZATION, _NEW_OBSERVATION = (
+    f"EXCLUDED.{clock} >= coalesce(asset_partitions.{clock}, '-infinity')" for clock in ("materialized_at", "observed_at")
+)
+# What is new for a reader is told by the transaction, not by the time: a worker's clock says nothing of when its events were committed.
 _PARTITION = text(f"""
-INSERT INTO asset_partitions ({_list(_PARTITION_COLUMNS)})
-SELECT {", ".join(f"coalesce({c}, '{{}}')" if c in ("metadata", "input_data_versions") else c for c in _PARTITION_COLUMNS)}
+INSERT INTO asset_partitions ({_list(_PARTITION_COLUMNS)}, materialized_xid, observed_xid, version_xid)
+SELECT {", ".join(f"coalesce({c}, '{{}}')" if c in ("metadata", "input_data_versions") else c for c in _PARTITION_COLUMNS)},
+    CASE WHEN materialized_at IS NOT NULL THEN pg_current_xact_id() END,
+    CASE WHEN observed_at IS NOT NULL THEN pg_current_xact_id() END,
+    CASE WHEN data_version IS NOT NULL OR observed_data_version IS NOT NULL THEN pg_current_xact_id() END
 FROM {json_rows.source(asset_partitions, _PARTITION_COLUMNS)}
-ON CONFLICT (asset_id, partition) DO UPDATE SET xid = pg_current_xact_id(), {", ".join(_newest(*group) for group in _GROUPS.items())}
+ON CONFLICT (asset_id, partition) DO UPDATE SET xid = pg_current_xact_id(), {", ".join(_newest(*group) for group in _GROUPS.items())},
+    materialized_xid = CASE WHEN {_NEW_MATERIALIZATION} THEN pg_current_xact_id() ELSE asset_partitions.materialized_xid END,
+    observed_xid = CASE WHEN {_NEW_OBSERVATION} THEN pg_current_xact_id() ELSE asset_partitions.observed_xid END,
+    version_xid = CASE
+        WHEN ({_NEW_MATERIALIZATION} AND EXCLUDED.data_version IS DISTINCT FROM asset_partitions.data_version)
+            OR ({_NEW_OBSERVATION} AND EXCLUDED.observed_data_version IS DISTINCT FROM asset_partitions.observed_data_version)
+        THEN pg_current_xact_id() ELSE asset_partitions.version_xid END
 """)
 
 _CHECK_COLUMNS = (

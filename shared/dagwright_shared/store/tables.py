@@ -227,9 +227,9 @@ runs = Table(
     Index("ix_runs_retryable", "run_id", postgresql_where=text("status = 'FAILURE' AND NOT retried")),
     Index("ix_runs_root", "root_run_id", postgresql_where=text("root_run_id IS NOT NULL")),
     Index("ix_runs_tick", "tick_id", postgresql_where=text("tick_id IS NOT NULL")),
-    Index("ix_runs_xid", "xid"),
     Index("ix_runs_backfill", "backfill_id", desc("created_at"), desc("run_id"), postgresql_where=text("backfill_id IS NOT NULL")),
     Index("ix_runs_to_settle", "backfill_id", "run_id", postgresql_where=text(TO_SETTLE)),
+    Index("ix_runs_xid", "xid"),
     Index("ix_runs_tags", "tags", postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}),
 )
 
@@ -332,6 +332,9 @@ asset_partitions = Table(
     _moment("observed_at"),
     Column("observed_data_version", Text),
     _xid(),
+    Column("materialized_xid", Xid8, comment="of the newest materialization, whatever else has changed since"),
+    Column("observed_xid", Xid8),
+    Column("version_xid", Xid8, comment="the data version became another one"),
     Index("ix_asset_partitions_newest", "asset_id", text("materialized_at DESC NULLS LAST")),
     Index("ix_asset_partitions_xid", "xid"),
 )
@@ -351,6 +354,7 @@ check_results = Table(
     Column("description", Text),
     _json("metadata", default="{}"),
     _xid(),
+    Index("ix_check_results_xid", "xid"),
 )
 
 freshness_states = Table(
@@ -427,6 +431,41 @@ webhook_deliveries = Table(
     Index("ix_webhook_deliveries_waiting", "instigator_id", "delivery_id", postgresql_where=text("status = 'RECEIVED'")),
     Index("ix_webhook_deliveries_same", "instigator_id", "external_id"),
     Index("ix_webhook_deliveries_received", "received_at"),
+)
+
+automation_sensors = Table(
+    "automation_sensors",
+    metadata,
+    Column("instigator_id", BigInteger, ForeignKey("instigators.instigator_id", ondelete="CASCADE"), primary_key=True),
+    Column("tick", BigInteger, nullable=False, server_default="0", comment="raised by each; two daemons never take the same"),
+    Column("snapshot", Text, comment="which transactions the newest tick has seen"),
+    _moment("ticked_at", null=False, now=True),
+)
+
+automation_cursors = Table(
+    "automation_cursors",
+    metadata,
+    Column("instigator_id", BigInteger, ForeignKey("instigators.instigator_id", ondelete="CASCADE"), primary_key=True),
+    Column("asset_key", Text, primary_key=True),
+    Column("check_name", Text, primary_key=True, server_default=""),
+    _json("cursor"),
+)
+
+automation_evaluations = Table(
+    "automation_evaluations",
+    metadata,
+    Column("evaluation_id", BigInteger, Identity(), primary_key=True),
+    Column("instigator_id", BigInteger, ForeignKey("instigators.instigator_id", ondelete="CASCADE"), nullable=False),
+    Column("tick", BigInteger, nullable=False),
+    Column("tick_id", BigInteger, comment="of ticks, where anything was requested"),
+    _moment("time", null=False),
+    Column("asset_key", Text, nullable=False),
+    Column("check_name", Text, nullable=False, server_default=""),
+    Column("requested", Integer, nullable=False),
+    _json("tree"),
+    UniqueConstraint("instigator_id", "tick", "asset_key", "check_name", name="uq_automation_evaluations_tick"),
+    Index("ix_automation_evaluations_entity", "asset_key", "check_name", desc("evaluation_id")),
+    Index("ix_automation_evaluations_time", "time"),
 )
 
 backfills = Table(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Sequence
 from datetime import datetime
 
 from dagwright_shared.model import mappings, subsets
 from dagwright_shared.model import partitions as parts
+from dagwright_shared.model.dependents import Moment, dependents
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey
 from dagwright_shared.model.partitions import DynamicKeys, Partitions, TimeWindowPartitions
 from dagwright_shared.model.snapshot import MappingKind, PartitionMappingData
@@ -26,6 +26,7 @@ class Mapped:
         self._whole = self._mapping.kind is MappingKind.ALL or below is None
         self._above_all = subsets.everything(above, now, dynamic)
         self._below_all = subsets.everything(below, now, dynamic) if below is not None else of_range(0, 1)
+        self._at = Moment(now=now, dynamic=dynamic)
         self._table: dict[int, Subset] = {}
 
     def upstream(self, subset: Subset) -> Subset:
@@ -44,27 +45,7 @@ class Mapped:
         """What reads any of these."""
         if self._same:
             return subset & self._below_all
-        if not subset:
-            return EMPTY
-        if self._mapping.kind in {MappingKind.ALL, MappingKind.LAST, MappingKind.SPECIFIC}:
-            read = self.upstream(of_range(0, 1))
-            return EMPTY if read.isdisjoint(subset) else self._below_all
-        return subsets.of_ordinals(place for place in self._candidates(subset) if not self._read_by(place).isdisjoint(subset))
-
-    def _candidates(self, subset: Subset) -> Subset:
-        """Which partitions may read any of these: of windows of time only those about them."""
-        below, above, mapping = self._below, self._above, self._mapping
-        if not isinstance(below, TimeWindowPartitions) or not isinstance(above, TimeWindowPartitions):
-            return self._below_all
-        if mapping.start_offset or mapping.end_offset or mapping.kind is not MappingKind.TIME_WINDOW:
-            return self._below_all
-        starts, ours = parts.window_starts(above, self._now), parts.window_starts(below, self._now)
-        found = []
-        for begin, end in subset.ranges:
-            first = bisect.bisect_right(ours, starts[begin]) - 1
-            last = bisect.bisect_right(ours, starts[end] if end < len(starts) else self._now) - 1
-            found.append(of_range(max(0, first - 1), min(len(ours), last + 2)))
-        return subsets.union(found)
+        return dependents(subset, self._above, self._below, self._mapping, self._at) if subset else EMPTY
 
     def _read_by(self, place: int) -> Subset:
         found = self._table.get(place)

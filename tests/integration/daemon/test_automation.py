@@ -1,0 +1,236 @@
+"""Automation: what happens to assets, and what the conditions that look at them ask for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+from tests.integration.daemon import rig
+
+from dagwright.authoring.automation import AutomationCondition as C
+from dagwright_daemon.definitions import Catalog
+from dagwright_daemon.loop import Turn
+from dagwright_daemon.loops.automation import Automation
+from dagwright_shared.model.events import (
+    AssetFailed,
+    AssetMaterialized,
+    CheckEvaluated,
+    EventBatch,
+    Payload,
+    RunEvent,
+    RunFailed,
+    RunStarted,
+    RunSucceeded,
+)
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, RunId, new_run_id
+from dagwright_shared.model.partitions import DynamicPartitions, StaticPartitions, TimeWindowPartitions
+from dagwright_shared.model.runs import Run
+from dagwright_shared.model.snapshot import AssetDepSnapshot, AssetSnapshot, CheckSnapshot, SensorKind, SensorSnapshot
+from dagwright_shared.model.ticks import InstigatorKind
+from dagwright_shared.store import automation, backfills, dynamic_partitions, events, instigators, run_list, runs
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+UP, DOWN, LAST = AssetKey("up"), AssetKey("down"), AssetKey("last")
+
+
+class World:
+    """A location, its automation sensor, and a clock."""
+
+    def __init__(self, engine: Engine, server: rig.CodeServer) -> None:
+        self.engine, self._server = engine, server
+        self.now = NOON
+        self.loop = Automation(engine, Catalog())
+        self._seen: set[RunId] = set()
+
+    def define(self, *assets: AssetSnapshot, checks: tuple[CheckSnapshot, ...] = (), **sensor: object) -> World:
+        made = SensorSnapshot(
+            name="auto",
+            kind=SensorKind.AUTOMATION,
+            default_running=True,
+            asset_keys=tuple(asset.key for asset in assets),
+            check_keys=tuple(check.key for check in checks),
+        )
+        backend = self._server.backend
+        backend.snapshot_value = replace(backend.snapshot_value, assets=assets, checks=checks, sensors=(replace(made, **sensor),))  # type: ignore[arg-type]
+        self._server.publish()
+        return self
+
+    def tick(self, seconds: float = 1, loop: Automation | None = None) -> list[str]:
+        """Tick until it rests; the new runs as text."""
+        self.now += timedelta(seconds=seconds)
+        for _ in range(20):
+            if not (loop or self.loop).tick(Turn(now=self.now)).more:
+                break
+            self.now += timedelta(milliseconds=1)
+        else:
+            raise AssertionError("it never rests")
+        return self.asked()
+
+    def asked(self) -> list[str]:
+        fresh = [run for run in self.runs() if run.run_id not in self._seen]
+        self._seen.update(run.run_id for run in fresh)
+        return sorted(_text(run) for run in fresh)
+
+    def runs(self) -> list[Run]:
+        with self.engine.connect() as conn:
+            return list(run_list.list_page(conn, limit=500).items)
+
+    def report(self, payload: Payload) -> None:
+        with self.engine.begin() as conn:
+            events.record(conn, rig.HERE, new_run_id(), RunEvent(seq=1, time=self.now, payload=payload))
+
+    def make(self, key: AssetKey, partition: PartitionKey = ()) -> None:
+        self.report(AssetMaterialized(asset_key=key, partition=partition))
+
+    def finish(self, *payloads: Payload, failed: bool = False) -> None:
+        """The oldest open run does this, and ends."""
+        ends: tuple[Payload, ...] = (RunFailed(error=None, failed_steps=(), reason="no"),) if failed else (RunSucceeded(),)
+        told = [RunStarted(pid=1, host="h", executor="e", steps=()), *payloads, *ends]
+        with self.engine.begin() as conn:
+            (run,) = runs.claim(conn, limit=1, lease_seconds=60)
+            found = tuple(RunEvent(seq=run.last_seq + 1 + at, time=self.now, payload=one) for at, one in enumerate(told))
+            events.append(conn, [EventBatch(run_id=run.run_id, epoch=run.epoch, events=found)])
+
+
+def _text(run: Run) -> str:
+    names = [str(key) for key in (*run.asset_keys, *(check.to_user_string() for check in run.check_keys))]
+    return "+".join(names) + (f"[{'|'.join(run.partition)}]" if run.partition else "")
+
+
+def asset(key: AssetKey, condition: C | None = None, *deps: AssetKey, **more: object) -> AssetSnapshot:
+    parents = tuple(AssetDepSnapshot(key=dep) for dep in deps)
+    return AssetSnapshot(key=key, automation=condition.node if condition else None, deps=parents, op_name=str(key), **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def world(store_engine: Engine, code_server: rig.CodeServer) -> World:
+    return World(store_engine, code_server)
+
+
+def test_an_event_leads_to_one_run(world: World) -> None:
+    world.define(asset(UP), asset(DOWN, C.eager(), UP), asset(LAST, C.eager(), DOWN))
+    assert world.tick() == []
+    world.make(UP)
+    assert world.tick() == ["down+last"]
+    assert world.tick() == []
+    world.finish(AssetMaterialized(asset_key=DOWN), AssetMaterialized(asset_key=LAST))
+    assert world.tick() == []
+    world.make(UP)
+    assert world.tick() == ["down+last"]
+
+
+def test_a_level_condition_does_not_ask_again_at_once(world: World) -> None:
+    world.define(asset(UP, C.missing()))
+    assert world.tick() == ["up"]
+    assert world.tick() == []
+    world.finish(AssetFailed(asset_key=UP), failed=True)
+    assert world.tick() == [], "its own failure is no reason"
+    assert world.tick(40) == ["up"], "the interval has passed"
+    world.finish(AssetMaterialized(asset_key=UP))
+    assert world.tick(40) == []
+
+
+def test_the_alarm_is_set_for_what_was_held_back(world: World) -> None:
+    world.define(asset(UP, C.missing()))
+    world.tick()
+    outcome = world.loop.tick(Turn(now=world.now + timedelta(seconds=1)))
+    assert outcome.wake_at is not None
+    assert any(timedelta(seconds=20) < at - world.now < timedelta(seconds=31) for at in outcome.wake_at)
+
+
+def test_cron_and_partitions_of_time_by_the_clock_alone(world: World) -> None:
+    hours = TimeWindowPartitions(cron="0 * * * *", format="%Y-%m-%d-%H:%M", start=NOON - timedelta(hours=3))
+    world.define(asset(UP, C.on_cron("0 * * * *")), asset(DOWN, C.eager(), partitions=hours))
+    assert world.tick() == []
+    assert world.tick(3600) == ["down[2026-03-01-12:00]", "up"]
+    assert world.tick(60) == []
+    assert world.tick(3600) == ["down[2026-03-01-13:00]", "up"]
+
+
+def test_dynamic_partitions(world: World) -> None:
+    world.define(asset(UP, C.on_missing(), partitions=DynamicPartitions(name="d")))
+    assert world.tick() == []
+    with world.engine.begin() as conn:
+        dynamic_partitions.add(conn, "d", ["a", "b"])
+    world.define(asset(UP, C.on_missing(), partitions=DynamicPartitions(name="d")), emit_backfills=False)
+    assert world.tick() == ["up[a]", "up[b]"]
+    with world.engine.begin() as conn:
+        dynamic_partitions.add(conn, "d", ["c"])
+    assert world.tick() == ["up[c]"]
+
+
+def test_many_partitions_become_a_backfill(world: World) -> None:
+    keys = StaticPartitions(keys=("a", "b", "c"))
+    world.define(asset(UP, C.missing(), partitions=keys), asset(DOWN, C.any_deps_match(C.will_be_requested()), UP), emit_backfills=True)
+    world.make(UP, ("b",))
+    assert world.tick() == []
+    with world.engine.connect() as conn:
+        (made,) = backfills.list_page(conn).items
+    assert {name: len(subset) for name, subset in made.target.parts.items()} == {"up": 2}
+    world.define(asset(UP, C.missing() & ~C.backfill_in_progress(), partitions=keys), emit_backfills=True)
+    assert world.tick(100) == []
+    with world.engine.connect() as conn:
+        assert len(backfills.list_page(conn).items) == 1
+
+
+def test_checks(world: World) -> None:
+    key = AssetCheckKey(UP, "fine")
+    check = CheckSnapshot(key=key, automation=C.eager().node, op_name="fine")
+    gated = C.any_deps_match(C.any_checks_match(C.check_failed()))
+    world.define(asset(UP), asset(DOWN, gated, UP), checks=(check,))
+    assert world.tick() == []
+    world.make(UP)
+    assert world.tick() == ["up:fine"]
+    world.finish(CheckEvaluated(check_key=key, passed=False))
+    assert world.tick() == ["down"]
+
+
+def test_a_switched_off_sensor_does_nothing(world: World) -> None:
+    world.define(asset(UP, C.missing()), default_running=False)
+    assert world.tick() == []
+    with world.engine.begin() as conn:
+        found = instigators.get(conn, InstigatorKind.SENSOR, "auto")
+        instigators.set_switch(conn, found.instigator_id, on=True)
+    assert world.tick() == ["up"]
+
+
+def test_what_was_requested_and_why_can_be_read(world: World) -> None:
+    world.define(asset(UP), asset(DOWN, C.eager(), UP), run_tags={"team": "x"})
+    world.tick()
+    world.make(UP)
+    world.tick()
+    with world.engine.connect() as conn:
+        newest = automation.evaluations(conn, DOWN).items
+    requested = next(row for row in newest if row.requested)
+    assert requested.tree["label"] == "eager"
+    assert requested.tree["true"] is True
+    (run,) = world.runs()
+    assert requested.run_ids == (run.run_id,)
+    assert (run.tags["team"], run.trigger.kind.value, run.trigger.name) == ("x", "automation", "auto")
+
+
+def test_a_new_leader_goes_on_where_the_last_one_was(world: World) -> None:
+    world.define(asset(UP), asset(DOWN, C.eager(), UP))
+    world.tick()
+    other = Automation(world.engine, Catalog())
+    world.make(UP)
+    assert world.tick(loop=other) == ["down"]
+    assert world.tick() == [], "the first one sees that the tick is taken"
+    world.finish(AssetMaterialized(asset_key=DOWN))
+    assert world.tick() == []
+    world.make(UP)
+    assert world.tick(loop=other) == ["down"]
+
+
+def test_new_definitions(world: World) -> None:
+    world.define(asset(UP, C.code_version_changed(), code_version="1"))
+    assert world.tick() == []
+    world.define(asset(UP, C.code_version_changed(), code_version="2"), asset(DOWN, C.missing()))
+    assert world.tick() == ["down+up"]
+    world.define(asset(UP))
+    assert world.tick(60) == []
+    with world.engine.connect() as conn:
+        found = instigators.get(conn, InstigatorKind.SENSOR, "auto")
+        assert automation.load_cursors(conn, found.instigator_id) == {}
