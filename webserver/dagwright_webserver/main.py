@@ -28,7 +28,7 @@ from dagwright_webserver import edge, errors, openapi
 from dagwright_webserver.deps import Web
 from dagwright_webserver.live import TOPICS, Live
 from dagwright_webserver.reads.definitions import DefinitionsCache
-from dagwright_webserver.routes import assets, automation, deployment, jobs, pages, runs, streams
+from dagwright_webserver.routes import assets, automation, deployment, jobs, limits, pages, runs, streams
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -82,7 +82,16 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.web = web
     errors.install(app)
-    for router in (streams.router, runs.router, assets.router, jobs.router, automation.schedules, automation.sensors, deployment.router):
+    for router in (
+        streams.router,
+        runs.router,
+        assets.router,
+        jobs.router,
+        automation.schedules,
+        automation.sensors,
+        deployment.router,
+        limits.router,
+    ):
         app.include_router(router)
     app.include_router(deployment.health)
     pages.install(app)

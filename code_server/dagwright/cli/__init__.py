@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "job": ("launch:job", "Launch jobs."),
     "asset": ("launch:asset", "Materialize assets."),
     "run": ("runs:run", "List, show, read and cancel runs."),
+    "pool": ("pools:pool", "List, limit and forget pools of slots."),
     "migrate": ("migrate:migrate", "Rewrite a Dagster project's imports and list what needs a person."),
 }
 

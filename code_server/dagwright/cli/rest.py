@@ -61,6 +61,12 @@ class Client:
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return self._call("POST", path, json=body)
 
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._call("PUT", path, json=body)
+
+    def delete(self, path: str) -> Any:
+        return self._call("DELETE", path)
+
     def items(self, path: str, limit: int, **parameters: Any) -> Iterator[dict[str, Any]]:
         """The first `limit` items of a list, page by page."""
         cursor: str | None = None

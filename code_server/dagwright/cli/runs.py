@@ -69,6 +69,30 @@ def show(run_id: str, wait: bool, as_json: bool, url: str | None) -> int:
 
 @run.command()
 @click.argument("run_id")
+@json_option
+@url_option
+def waiting(run_id: str, as_json: bool, url: str | None) -> None:
+    """Say why a run, or a step of it, waits: for what, held by whom, since when."""
+    found = connect(url).get(f"/runs/{run_id}/waiting")
+    if as_json:
+        output.as_json(found)
+        return
+    click.echo(found["message"])
+    for reason in found["reasons"][1:]:
+        click.echo(reason["message"])
+    for step in found["steps"]:
+        before = f", after {step['position']} others" if step["position"] else ""
+        click.echo(f"{step['step_key']}: waits since {step['since']}{before}: {step['reason']['message']}")
+    held = [holder for reason in (*found["reasons"], *(step["reason"] for step in found["steps"])) for holder in reason["holders"]]
+    if held:
+        rows = [(each["run_id"], each["step_key"] or each["job"] or "", output.ago(each["since"])) for each in held]
+        output.console().print(output.table(("held by", "step or job", "since"), rows))
+    if found["position"]:
+        click.echo(f"runs before it in the queue: {found['position']}")
+
+
+@run.command()
+@click.argument("run_id")
 @click.option("--step", "step_key", help="Only this step.")
 @click.option("--stream", type=click.Choice(("events", "stdout", "stderr")), default="events", show_default=True)
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="At most so many events.")

@@ -145,12 +145,14 @@ def load(**overrides: Any) -> Settings:
         close = nearest(unknown, Settings.__struct_fields__)
         raise SettingsError(f"there is no setting {unknown!r}" + (f"; did you mean {close!r}?" if close else ""))
     try:
-        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+        made = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         problem, _, name = str(error).partition(" - at `$.")
         name = name.rstrip("`").split("[")[0]
         given = "***" if name == "database_url" else repr(values.get(name))
         raise SettingsError(f"setting {name} (DAGWRIGHT_{name.upper()}) is {given}: {problem[:1].lower()}{problem[1:]}") from None
+    _ = made.limits  # which raises when they do not fit
+    return made
 
 
 def _decode(kind: type, value: Any) -> Any:

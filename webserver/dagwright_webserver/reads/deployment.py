@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text
 
 from dagwright_shared.model.errors import ErrorInfo, error_from_json
+from dagwright_shared.model.limits import Limits
 from dagwright_shared.model.snapshot import LocationState
 from dagwright_shared.store import tables
 from dagwright_webserver.reads.definitions import Definitions
+from dagwright_webserver.reads.limits import LimitsView, PoolView, read_limits, read_pools
 from dagwright_webserver.reads.view import Moment, view
 
 
@@ -154,18 +156,6 @@ class DatabaseView:
 
 
 @view
-class PoolView:
-    """A concurrency pool."""
-
-    name: str
-    """Its name."""
-    slots: int
-    """How many may hold it at a time."""
-    used: int
-    """How many do."""
-
-
-@view
 class DeploymentView:
     """Everything that serves this deployment."""
 
@@ -179,6 +169,8 @@ class DeploymentView:
     """By name."""
     queue: QueueView
     """Runs that wait or run."""
+    limits: LimitsView
+    """What may run at once."""
     pools: tuple[PoolView, ...]
     """By name."""
     database: DatabaseView
@@ -192,20 +184,22 @@ DAEMON_SILENCE = timedelta(seconds=30)
 _KEPT_DEAD = timedelta(hours=1)
 
 
-def read_deployment(conn: Connection, defs: Definitions, *, version: str, run_limit: int) -> DeploymentView:
+def read_deployment(conn: Connection, defs: Definitions, *, version: str, settings: Limits) -> DeploymentView:
     """The state of all parts."""
     now = database_now(conn)
     locations = read_locations(conn, defs, now=now)
     daemons = read_daemons(conn, now=now)
     loops = _loops(conn, daemons, now)
-    queue = read_queue(conn, run_limit=run_limit)
+    force = read_limits(conn, settings)
+    queue = read_queue(conn, run_limit=force.max_concurrent_runs)
     return DeploymentView(
         version=version,
         locations=locations,
         daemons=daemons,
         loops=loops,
         queue=queue,
-        pools=_pools(conn),
+        limits=force,
+        pools=read_pools(conn, settings),
         database=_database(conn),
         problems=find_problems(locations, daemons),
     )
@@ -309,13 +303,6 @@ def read_queue(conn: Connection, *, run_limit: int) -> QueueView:
     counts: dict[str, int] = {status: rows[status]._mapping["count"] if status in rows else 0 for status in open_statuses}
     queued = counts.pop("QUEUED")
     return QueueView(queued=queued, active=counts, oldest_queued_at=rows["QUEUED"].oldest if queued else None, limit=run_limit)
-
-
-def _pools(conn: Connection) -> tuple[PoolView, ...]:
-    p, s = tables.pools.c, tables.pool_slots.c
-    used = select(func.count()).where(s.pool == p.name).scalar_subquery()
-    rows = conn.execute(select(p.name, p.slots, used.label("used")).order_by(p.name))
-    return tuple(PoolView(name=row.name, slots=row.slots, used=row.used) for row in rows)
 
 
 def _database(conn: Connection) -> DatabaseView:

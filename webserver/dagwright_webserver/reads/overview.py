@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, func, or_, select
 
+from dagwright_shared.model.limits import Limits
 from dagwright_shared.model.runs import FINAL, RunStatus
-from dagwright_shared.store import tables
+from dagwright_shared.store import limits, tables
 from dagwright_webserver.reads.asset_states import UNKNOWN, AssetStatus, read_states, status_of
 from dagwright_webserver.reads.automation import UpcomingTick, upcoming
 from dagwright_webserver.reads.definitions import Definitions
@@ -84,7 +85,7 @@ class OverviewView:
 _MAX_BARS = 500
 
 
-def read_overview(conn: Connection, defs: Definitions, *, run_limit: int, hours: float = 12.0) -> OverviewView:
+def read_overview(conn: Connection, defs: Definitions, *, settings: Limits, hours: float = 12.0) -> OverviewView:
     """The last `hours` and what comes next."""
     now = database_now(conn)
     start = now - timedelta(hours=hours)
@@ -105,7 +106,7 @@ def read_overview(conn: Connection, defs: Definitions, *, run_limit: int, hours:
         recent=list_runs(conn, RunFilter(), limit=10).items,
         upcoming=coming,
         asset_counts=_asset_counts(conn, defs),
-        queue=read_queue(conn, run_limit=run_limit),
+        queue=read_queue(conn, run_limit=limits.read(conn, settings).max_concurrent_runs),
         problems=find_problems(locations, read_daemons(conn, now=now)),
         locations=len(locations),
         jobs=sum(len(found) for found in defs.jobs.values()),

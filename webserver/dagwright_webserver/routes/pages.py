@@ -19,7 +19,7 @@ from starlette.types import Scope
 
 from dagwright_shared.model import run_config
 from dagwright_shared.model.errors import DagwrightError
-from dagwright_shared.model.keys import AssetKey, format_partition
+from dagwright_shared.model.keys import AssetKey, RunId, format_partition
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_webserver import drawings, errors, lineage, reference, render
@@ -33,6 +33,7 @@ from dagwright_webserver.reads import jobs as job_reads
 from dagwright_webserver.reads import lineage as lineage_reads
 from dagwright_webserver.reads import overview as overview_reads
 from dagwright_webserver.reads import runs as run_reads
+from dagwright_webserver.reads import waiting as waiting_reads
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.assets import AssetFilter, AssetView
 from dagwright_webserver.reads.definitions import Definitions
@@ -40,6 +41,7 @@ from dagwright_webserver.reads.events import EventFilter, EventView, LogFile, Lo
 from dagwright_webserver.reads.jobs import JobView
 from dagwright_webserver.reads.materializations import PlotView
 from dagwright_webserver.reads.runs import RunFilter, RunSummary, RunView
+from dagwright_webserver.reads.waiting import WaitingView
 from dagwright_webserver.routes.assets import parse_key
 from dagwright_webserver.routes.deployment import read_deployment
 from dagwright_webserver.routes.runs import parse_level, parse_types
@@ -94,11 +96,11 @@ def favicon() -> Response:
 
 @html.get("/")
 def overview(request: Request, web: Services, hours: Annotated[float | None, Query(ge=0.25, le=720)] = None) -> Response:
-    limit = web.settings.max_concurrent_runs
+    limit = web.settings.limits
 
     def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
         chosen = hours or overview_reads.fitting_hours(conn, _TIMELINE_HOURS)
-        view = overview_reads.read_overview(conn, defs, run_limit=limit, hours=chosen)
+        view = overview_reads.read_overview(conn, defs, settings=limit, hours=chosen)
         return {
             "view": view,
             "step_errors": run_reads.step_errors(conn, [run.run_id for run in view.failures]),
@@ -139,6 +141,7 @@ def runs(  # noqa: PLR0913, PLR0917 - one argument for each filter of the addres
         return {
             "view": view,
             "step_errors": run_reads.step_errors(conn, _failed(view.items)),
+            "waits": waiting_reads.sentences(conn, defs, _queued(view.items), web.settings.limits),
             "counts": run_reads.count_by_status(conn, rest),
             "jobs": list(defs.jobs),
             "assets": [str(key) for key in list(defs.assets)[:2000]],
@@ -146,6 +149,10 @@ def runs(  # noqa: PLR0913, PLR0917 - one argument for each filter of the addres
 
     filtered = bool(statuses or rest != RunFilter())
     return render.page(request, "runs.html", statuses=[str(each) for each in statuses], filtered=filtered, **web.read_defs(read))
+
+
+def _queued(items: Sequence[RunSummary]) -> list[RunId]:
+    return [RunId(run.run_id) for run in items if run.status is RunStatus.QUEUED]
 
 
 def _failed(items: Sequence[RunSummary]) -> list[str]:
@@ -166,7 +173,8 @@ class RunPage:
     events: tuple[EventView, ...]
     logs: tuple[LogFile, ...]
     log: LogView | None
-    daemon_alive: bool
+    waiting: WaitingView | None
+    """Why it waits, where it does."""
 
 
 @html.get("/runs/{run_id}")
@@ -188,7 +196,7 @@ def run(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
     if after is not None:  # what has happened since, for a page that is open
         more = web.read(lambda conn: event_reads.list_events(conn, run_id, wanted, after_seq=after, limit=200)).items
         return render.page(request, "partials/run_events.html", events=more)
-    shown = web.read(lambda conn: _run_page(conn, run_id, wanted, before, log))
+    shown = web.read_defs(lambda conn, defs: _run_page(conn, defs, web, run_id, wanted, before, log))
     first = shown.events[0].seq if shown.events else 1
     return render.page(
         request,
@@ -199,7 +207,7 @@ def run(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
         logs=shown.logs,
         log=shown.log,
         log_url=_log_url(run_id, shown.log),
-        daemon_alive=shown.daemon_alive,
+        waiting=shown.waiting,
         wanted=wanted,
         filtered=wanted != EventFilter(),
         event_types=event_reads.KNOWN_TYPES,
@@ -209,12 +217,14 @@ def run(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
     )
 
 
-def _run_page(conn: Connection, run_id: str, wanted: EventFilter, before: int | None, log: str | None) -> RunPage:
+def _run_page(
+    conn: Connection, defs: Definitions, web: Web, run_id: str, wanted: EventFilter, before: int | None, log: str | None
+) -> RunPage:
     view = run_reads.get_run(conn, run_id)
     attempts = event_reads.list_events(conn, run_id, EventFilter(types=("STEP_STARTED", "STEP_RETRYING")), limit=2000).items
     logs = tuple(event_reads.list_logs(conn, run_id))
     now = deployment_reads.database_now(conn)
-    waits = view.status is RunStatus.QUEUED
+    waiting = None if view.is_final else waiting_reads.read_waiting(conn, defs, run_id, web.settings.limits)
     return RunPage(
         view=view,
         # Without a retry there is nothing that the steps themselves do not say.
@@ -222,7 +232,7 @@ def _run_page(conn: Connection, run_id: str, wanted: EventFilter, before: int | 
         events=event_reads.newest_events(conn, run_id, wanted, limit=_EVENTS, before_seq=before),
         logs=logs,
         log=_picked_log(conn, run_id, logs, log, {step.step_key for step in view.steps if step.status == "FAILURE"}),
-        daemon_alive=not waits or any(daemon.alive for daemon in deployment_reads.read_daemons(conn, now=now)),
+        waiting=waiting if waiting is not None and waiting.waiting else None,
     )
 
 

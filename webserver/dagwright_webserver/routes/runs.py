@@ -24,6 +24,7 @@ from dagwright_webserver import launching
 from dagwright_webserver.deps import JSON, Services, Web, answer, utc_now
 from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import runs as run_reads
+from dagwright_webserver.reads import waiting as waiting_reads
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.runs import RunFilter, RunListView, RunView
 from dagwright_webserver.schemas import (
@@ -163,6 +164,12 @@ def list_runs(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
 def get_run(run_id: RunIdPath, web: Services) -> Response:
     """A run with its steps."""
     return answer(web.read(lambda conn: run_reads.get_run(conn, run_id)))
+
+
+@router.get("/{run_id}/waiting", summary="Why a run waits", responses=returns(waiting_reads.WaitingView, 404, 503))
+def get_waiting(run_id: RunIdPath, web: Services) -> Response:
+    """Which limit, pool, time or missing service holds a run (or steps of it) back: by whom, since when, and how many are before it."""
+    return answer(web.read_defs(lambda conn, defs: waiting_reads.read_waiting(conn, defs, run_id, web.settings.limits)))
 
 
 @router.get("/{run_id}/events", summary="List the events of a run", responses=returns(event_reads.EventListView, 404, 422, 503))

@@ -17,9 +17,9 @@ export function toast(text, { bad = false, href = null } = {}) {
 }
 
 // ------------------------------------------------------------------ asking the API
-export async function post(url, body) {
+export async function post(url, body, method = "POST") {
   const answer = await fetch(url, {
-    method: "POST",
+    method,
     headers: { "Content-Type": "application/json", Accept: "application/json", "X-Dagwright-Client": "ui" },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
@@ -80,7 +80,7 @@ document.addEventListener("click", async (event) => {
 async function act(button) {
   button.setAttribute("aria-busy", "true");
   try {
-    const answer = await post(button.dataset.post, button.dataset.body ? JSON.parse(button.dataset.body) : undefined);
+    const answer = await post(button.dataset.post, button.dataset.body ? JSON.parse(button.dataset.body) : undefined, button.dataset.method);
     if ("goto" in button.dataset && answer.run_id) location.assign(`/runs/${answer.run_id}`);
     else toast(button.dataset.done || "Done");
     refreshAll();
@@ -90,6 +90,28 @@ async function act(button) {
     button.removeAttribute("aria-busy");
   }
 }
+
+// <form data-send="PUT /api/v1/pools/{name}">: fields named in the path go there, numbers of the rest into the body.
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest("form[data-send]");
+  if (!form) return;
+  event.preventDefault();
+  const fields = Object.fromEntries(new FormData(form));
+  let [method, path] = form.dataset.send.split(" ");
+  for (const [name, value] of Object.entries(fields)) {
+    if (!path.includes(`{${name}}`)) continue;
+    path = path.replace(`{${name}}`, encodeURIComponent(value));
+    delete fields[name];
+  }
+  const body = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value === "" ? null : Number(value)]));
+  try {
+    await post(path, body, method);
+    toast(form.dataset.done || "Done");
+    refreshAll();
+  } catch (error) {
+    toast(error.message, { bad: true });
+  }
+});
 
 async function flip(button) {
   const on = button.getAttribute("aria-checked") !== "true";
@@ -105,7 +127,7 @@ async function flip(button) {
 }
 
 export function refreshAll() {
-  for (const topic of ["runs", "assets", "locations", "instigators", "queue", "recovery"]) document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
+  for (const topic of ["runs", "assets", "locations", "instigators", "queue", "recovery", "pools"]) document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
 }
 
 // ------------------------------------------------------------------ frame
