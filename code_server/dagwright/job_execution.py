@@ -135,7 +135,7 @@ class JobExecutionResult(ExecuteInProcessResult):
             op=OpDefinition(name="result", fn=keep, ins={"value": In()}, outs={}),
             inputs=(PlannedInput(name="value", source=source),),
             partitions=step.partitions,
-            partition=step.partition,
+            partition_keys=step.partition_keys,
         )
         done = self._done
         scope = RunScope(

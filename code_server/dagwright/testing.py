@@ -23,11 +23,14 @@ from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.specs import AssetSpec
 from dagwright.execution.executors.in_process import InProcessExecutor
 from dagwright.execution.io_managers import FilesystemIOManager, InMemoryIOManager
+from dagwright.execution.ports import AskedKeys
 from dagwright.execution.scope import Kept
 from dagwright.planning import op_selection as op_selections
 from dagwright.planning.dynamic import split_key
 from dagwright.planning.plan import plan_run
 from dagwright.planning.steps import ExecutionPlan
+from dagwright_shared.model import ranges
+from dagwright_shared.model.errors import InvalidRequestError, Problem
 from dagwright_shared.model.events import (
     AssetMaterialized,
     AssetObserved,
@@ -40,11 +43,10 @@ from dagwright_shared.model.events import (
 )
 from dagwright_shared.model.keys import (
     UNPARTITIONED,
-    PartitionKey,
     format_partition,
     parse_partition,
 )
-from dagwright_shared.model.partitions import Partitions, dimensions
+from dagwright_shared.model.partitions import NO_DYNAMIC, Partitions, dimensions
 from dagwright_shared.model.runs import RunStatus
 
 
@@ -227,7 +229,8 @@ def materialize(
         run_config: a dict or a RunConfig.
         instance: what `context.instance` gives, and where the run is recorded; by default an empty one in memory.
         resources: by key.
-        partition_key: for partitioned assets; with several dimensions their keys joined by `|`.
+        partition_key: for partitioned assets; with several dimensions their keys joined by `|`. For a range of partitions give the tags
+            `dagster/asset_partition_range_start` and `dagster/asset_partition_range_end` instead.
         raise_on_error: raise the exception of the first step that failed.
         tags: of the run.
         selection: an AssetSelection, or its text: which of the assets to make; by default all.
@@ -300,9 +303,10 @@ def execute_job_in_process(
         given = {"io_manager": default, **resolved.resources, **job.resource_defs, **(resources or {})}
         keys = [naming.asset_key(key, "asset_selection") for key in asset_selection or ()]
         target: dict[str, Any] = {"job_name": job.name, "asset_keys": keys}
-        plan = _plan(resolved, given, run_config, partition_key, **target)
+        plan = _plan(resolved, given, run_config, partition_key, tags, instance, **target)
         if op_selection is not None:
-            plan = _plan(resolved, given, run_config, partition_key, step_keys=op_selections.select(plan.steps, op_selection), **target)
+            target["step_keys"] = op_selections.select(plan.steps, op_selection)
+            plan = _plan(resolved, given, run_config, partition_key, tags, instance, **target)
         return _run(plan, instance, raise_on_error, {**job.tags, **job.run_tags, **(tags or {})}, job.graph)
 
 
@@ -332,21 +336,52 @@ def _materialize(
         chosen_checks = wanted.resolve_checks(resolved.graph)
         checks = [check for check in checks if check in chosen_checks]
     plan = _plan(
-        resolved, resolved.resources, run_config, partition_key, asset_keys=keys, check_keys=checks, only_checks=selection is not None
+        resolved,
+        resolved.resources,
+        run_config,
+        partition_key,
+        tags,
+        instance,
+        asset_keys=keys,
+        check_keys=checks,
+        only_checks=selection is not None,
     )
     return _run(plan, instance, raise_on_error, tags)
 
 
 def _plan(
-    resolved: ResolvedDefinitions, resources: Mapping[str, Any], run_config: Any, partition_key: str | None, **target: Any
+    resolved: ResolvedDefinitions,
+    resources: Mapping[str, Any],
+    run_config: Any,
+    partition_key: str | None,
+    tags: Mapping[str, str] | None,
+    instance: Any,
+    **target: Any,
 ) -> ExecutionPlan:
-    partition = _partition(resolved, partition_key, target)
-    return plan_run(resolved, partition=partition, config=config_dict(run_config), extra_resources=resources, **target)
+    first, last = _ends(partition_key, tags or {})
+    size = dimensions(_partitions(resolved, target)) or 1
+    return plan_run(
+        resolved,
+        partition=UNPARTITIONED if first is None else parse_partition(first, size),
+        partition_end=None if last is None else parse_partition(last, size),
+        config=config_dict(run_config),
+        extra_resources=resources,
+        needs_partition=False,
+        dynamic=AskedKeys(instance.history) if instance is not None else NO_DYNAMIC,
+        **target,
+    )
 
 
-def _partition(resolved: ResolvedDefinitions, key: str | None, target: Mapping[str, Any]) -> PartitionKey:
-    if key is None:
-        return UNPARTITIONED
+def _ends(partition_key: str | None, tags: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """What the run covers: one partition, or the range that tags name."""
+    named = {**tags, ranges.PARTITION_TAG: partition_key} if partition_key is not None else tags
+    try:
+        return ranges.ends_in(named) or (named.get(ranges.PARTITION_TAG), None)
+    except ValueError as error:
+        raise InvalidRequestError(str(error), problems=[Problem(path="tags", message=str(error))]) from None
+
+
+def _partitions(resolved: ResolvedDefinitions, target: Mapping[str, Any]) -> Partitions | None:
     definition: Partitions | None = None
     if "job_name" in target:
         found = resolved.jobs_by_name[target["job_name"]].partitions_def
@@ -356,7 +391,7 @@ def _partition(resolved: ResolvedDefinitions, key: str | None, target: Mapping[s
             continue  # the plan says so, and names the nearest
         spec = resolved.assets_by_key[asset_key].specs_by_key[asset_key]
         definition = definition or (spec.partitions_def.to_model() if spec.partitions_def is not None else None)
-    return parse_partition(key, dimensions(definition) or 1)
+    return definition
 
 
 def _run(

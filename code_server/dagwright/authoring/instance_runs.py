@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dagwright.authoring.instance_events import ASSET_JOB
+from dagwright_shared.model import ranges
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.history import RunFilter
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, RunId, format_partition
@@ -140,9 +141,7 @@ class RunRecord:
 
 def run_view(run: Run) -> RunView:
     """A run of the store, seen from user code."""
-    tags = dict(run.tags)
-    if run.partition:
-        tags.setdefault("dagster/partition", "|".join(run.partition))
+    tags = {**ranges.tags(None, run.partition, run.partition_end), **run.tags}
     return RunView(
         job_name=run.job_name or ASSET_JOB,
         run_id=run.run_id,
@@ -154,7 +153,7 @@ def run_view(run: Run) -> RunView:
         tags=tags,
         root_run_id=run.root_run_id,
         parent_run_id=run.parent_run_id,
-        partition_key=format_partition(run.partition) if run.partition else None,
+        partition_key=format_partition(run.partition) if run.partition_end is None else None,
         start_time=run.started_at.timestamp() if run.started_at else None,
         end_time=run.ended_at.timestamp() if run.ended_at else None,
         error=run.error,

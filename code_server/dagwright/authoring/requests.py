@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from dagwright.authoring import naming
 from dagwright.authoring.config import RunConfig, config_dict
-from dagwright.authoring.partitions import MultiPartitionKey, PartitionsDefinition
+from dagwright.authoring.partitions import MultiPartitionKey, PartitionKeyRange, PartitionsDefinition
+from dagwright_shared.model import ranges
 from dagwright_shared.model.errors import UserCodeError, error_info
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey
 from dagwright_shared.model.snapshot import TriggerTarget
@@ -25,7 +26,7 @@ class RunRequest:
     Args:
         run_key: a run with the same key is made once only, in the whole deployment.
         run_config: a dict or a RunConfig.
-        tags: of the run.
+        tags: of the run; `dagster/asset_partition_range_start` and `..._end` have it cover a range of partitions, both ends included.
         job_name: which of the sensor's jobs; not needed where there is one.
         asset_selection: only these assets of the target.
         stale_assets_only: of them, only those that are missing, or older than their upstreams or their code.
@@ -75,6 +76,14 @@ class RunRequest:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        if self.partition_key_range is not None and partition_key is not None:
+            raise ValueError("RunRequest: partition_key names one partition, and the tags a range; leave one of them out")
+
+    @property
+    def partition_key_range(self) -> PartitionKeyRange | None:
+        """The range of partitions that the request's tags name, if they do."""
+        span = ranges.ends_in(self.tags)
+        return None if span is None else PartitionKeyRange(*span)
 
     def with_replaced_attrs(self, **changes: Any) -> RunRequest:
         """A copy with other values; arguments as for RunRequest."""
@@ -88,13 +97,12 @@ class RunRequest:
             partitions: of the target, to read the key.
             stale: which of some assets are stale; without it `stale_assets_only` leaves out none.
         """
-        key = self.partition_key
-        partition = UNPARTITIONED
-        if key is not None:
-            if isinstance(key, MultiPartitionKey):
-                partition = tuple(key.keys_by_dimension.values())
-            else:
-                partition = partitions.parse_key(key) if partitions is not None else (key,)
+        span = self.partition_key_range
+        partition, partition_end = UNPARTITIONED, None
+        if span is not None:
+            partition, partition_end = (_parsed(end, partitions) for end in span)
+        elif self.partition_key is not None:
+            partition = _parsed(self.partition_key, partitions)
         job_name = self.job_name or (target.job_name if target else None)
         assets = self.asset_selection if self.asset_selection is not None else (target.asset_keys if target else ())
         checks = (
@@ -110,9 +118,17 @@ class RunRequest:
             asset_keys=tuple(assets),
             check_keys=tuple(checks),
             partition=partition,
+            partition_end=partition_end,
             config=self.run_config,
-            tags=self.tags,
+            # The run tells its partitions itself.
+            tags={key: value for key, value in self.tags.items() if span is None or key not in (ranges.START_TAG, ranges.END_TAG)},
         )
+
+
+def _parsed(key: str, partitions: PartitionsDefinition | None) -> PartitionKey:
+    if isinstance(key, MultiPartitionKey):
+        return tuple(key.keys_by_dimension.values())
+    return partitions.parse_key(key) if partitions is not None else (key,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -208,7 +208,6 @@ class MaterializeResult(Generic[T]):
 
     def __init__(
         self,
-        *,
         asset_key: Any = None,
         metadata: Mapping[str, Any] | None = None,
         check_results: Sequence[AssetCheckResult] | None = None,

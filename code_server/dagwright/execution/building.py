@@ -21,11 +21,12 @@ from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecut
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.io_contexts import InputContext, OutputContext
 from dagwright.execution.logs import EventLogger
+from dagwright.execution.partition_view import RunPartitions
 from dagwright.planning import assets as asset_steps
 from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.events import EngineMessage, LogMessage, Payload
-from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey
+from dagwright_shared.model.keys import PartitionKey
 
 log = logging.getLogger("dagwright.built")
 
@@ -81,16 +82,17 @@ def build_asset_context(
     partition_key_range: Any = None,
     run_tags: Mapping[str, str] | None = None,
 ) -> AssetExecutionContext:
-    """A context for calling an asset directly; the arguments are those of `build_op_context`.
+    """A context for calling an asset directly; the arguments are those of `build_op_context`, and a range in place of a partition.
+
+    Args:
+        partition_key_range: the first and the last partition of the run, both included.
 
     Example:
         >>> build_asset_context(partition_key="2013-01-01").has_partition_key
         True
     """
-    if partition_key_range is not None:
-        if partition_key_range[0] != partition_key_range[1]:
-            raise InvocationError("build_asset_context: a run has one partition; give partition_key=")
-        partition_key = partition_key_range[0]
+    if partition_key_range is not None and partition_key is not None:
+        raise InvocationError("build_asset_context: a run is of one partition or of a range; give partition_key= or partition_key_range=")
     return _build(
         AssetExecutionContext,
         resources=resources,
@@ -98,6 +100,7 @@ def build_asset_context(
         resources_config=resources_config,
         instance=instance,
         partition_key=partition_key,
+        partition_key_range=partition_key_range,
         run_tags=run_tags,
     )
 
@@ -132,12 +135,10 @@ def build_input_context(  # noqa: PLR0913, PLR0917 - Dagster's arguments
     metadata: Mapping[str, Any] | None = None,
 ) -> InputContext:
     """A context for calling `load_input` directly."""
-    del instance
     keys, definition = _partition(partition_key, asset_partitions_def)
     if asset_partition_key_range is not None and asset_partitions_def is not None:
-        names = list(asset_partitions_def.get_partition_keys())
-        first, last = names.index(asset_partition_key_range[0]), names.index(asset_partition_key_range[1])
-        keys = tuple(asset_partitions_def.parse_key(one) for one in names[first : last + 1])
+        names = asset_partitions_def.get_partition_keys_in_range(asset_partition_key_range, dynamic_partitions_store=instance)
+        keys, definition = tuple(asset_partitions_def.parse_key(one) for one in names), asset_partitions_def.to_model()
     return InputContext(
         name=name or "input",
         config=config,
@@ -151,8 +152,7 @@ def build_input_context(  # noqa: PLR0913, PLR0917 - Dagster's arguments
         asset_key_or_none=None if asset_key is None else naming.asset_key(asset_key, "build_input_context"),
         partitions=definition,
         keys=keys,
-        step_partition=keys[0] if keys else UNPARTITIONED,
-        step_partitions=definition,
+        of_run=RunPartitions(keys=keys if partition_key is not None else (), definition=definition),
     )
 
 
@@ -191,8 +191,7 @@ def build_output_context(  # noqa: PLR0913, PLR0917 - Dagster's arguments
         asset_key_or_none=None if asset_key is None else naming.asset_key(asset_key, "build_output_context"),
         partitions=definition,
         keys=keys,
-        step_partition=keys[0] if keys else UNPARTITIONED,
-        step_partitions=definition,
+        of_run=RunPartitions(keys=keys if partition_key is not None else (), definition=definition),
         output_metadata=dict(output_metadata or {}),
     )
 
@@ -271,19 +270,18 @@ def _build(kind: type[C], *, resources: Any, op_config: Any, resources_config: A
     definitions = dict(resources or {})
     init = InitResourceContext(log=EventLogger(_to_logging), instance=instance)
     values = stack.enter_context(opened(definitions, set(definitions), config=config_dict(resources_config), context=init))
-    partition: PartitionKey = UNPARTITIONED
-    if isinstance(partition_key, MultiPartitionKey):
-        partition = tuple(partition_key.keys_by_dimension.values())
-    elif partition_key is not None:
-        partition = (partition_key,)
+    span = more.get("partition_key_range")
+    given = (partition_key,) if partition_key is not None else span or ()
+    keys = tuple(tuple(key.keys_by_dimension.values()) if isinstance(key, MultiPartitionKey) else (key,) for key in given)
+    covered = RunPartitions(keys=keys, is_range=span is not None, settled=False)
     context = kind(
         Surroundings(
-            run=RunInfo(run_id="00000000-0000-7000-8000-000000000000", tags=dict(more.get("run_tags") or {}), partition=partition),
+            run=RunInfo(run_id="00000000-0000-7000-8000-000000000000", tags=dict(more.get("run_tags") or {}), partition=covered.first),
             emit=_to_logging,
             config=op_config,
             resources=Scoped(values),
             instance=instance,
-            partition=partition,
+            covered=covered,
             mapping_key=more.get("mapping_key"),
             built=True,
         )

@@ -8,18 +8,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from dagwright.authoring.partitions import PartitionKeyRange, TimeWindow
+from dagwright.authoring.partitions import MultiPartitionKey, PartitionKeyRange, TimeWindow
 from dagwright.authoring.results import AssetMaterialization, AssetObservation, ExpectationResult
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.logs import EventLogger
-from dagwright.execution.partition_view import multi_key, window
-from dagwright.execution.ports import History
+from dagwright.execution.partition_view import PartitionError, RunPartitions, multi_key, window_of
+from dagwright.execution.ports import AskedKeys, History
 from dagwright.execution.versions import DataProvenance, provenance
 from dagwright.planning.steps import FromAsset, PlannedOutput, Step, flat
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, LogLevel, LogMessage, Payload
-from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, parse_partition
+from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey
 from dagwright_shared.model.metadata import JsonMetadataValue, Metadata, json_safe, normalize_metadata
-from dagwright_shared.model.partitions import MultiPartitions, Partitions, TimeWindowPartitions
+from dagwright_shared.model.partitions import NO_DYNAMIC, Partitions
 
 _current: ContextVar[OpExecutionContext | None] = ContextVar("dagwright_context", default=None)
 
@@ -36,12 +36,13 @@ class Surroundings:
     resources: Any = None
     instance: Any = None
     history: History | None = None
-    partition: PartitionKey = UNPARTITIONED
-    partitions: Partitions | None = None
+    covered: RunPartitions = field(default_factory=RunPartitions)
+    """The partitions of the run."""
     upstream_keys: Callable[[FromAsset], Sequence[PartitionKey]] | None = None
     added: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Metadata by output."""
-    added_to_assets: dict[AssetKey, dict[str, Any]] = field(default_factory=dict)
+    added_to_assets: dict[tuple[AssetKey, str | None], dict[str, Any]] = field(default_factory=dict)
+    """Metadata by asset, and by partition where one was named."""
     mapping_key: str | None = None
     """Of a context that was made by hand."""
     built: bool = False
@@ -181,41 +182,59 @@ class OpExecutionContext:
     # ---- the partition
 
     @property
+    def has_partitions(self) -> bool:
+        """Whether the run is of a partition or of a range of them."""
+        return bool(self._s.covered.keys)
+
+    @property
     def has_partition_key(self) -> bool:
-        return bool(self._s.partition)
+        """Whether the run is of one partition."""
+        return self._s.covered.has_key
 
     @property
     def partition_key(self) -> str:
-        """The partition of the run, as text; with several dimensions it knows its parts (`keys_by_dimension`)."""
-        if not self._s.partition:
-            what = f"step {self._s.step.key!r}" if self._s.step else "this context"
-            raise ValueError(f"{what} has no partition_key: the run was launched without a partition (see has_partition_key)")
-        return multi_key(self._s.partition, self._s.partitions)
+        """The partition of the run, as text; with several dimensions it knows its parts (`keys_by_dimension`).
+
+        Raises:
+            PartitionError: the run has no partition, or a range of several.
+        """
+        return self._s.covered.key(self._named)
+
+    @property
+    def multi_partition_key(self) -> MultiPartitionKey:
+        """The partition of a run with several dimensions.
+
+        Raises:
+            PartitionError: there is none, or it has one dimension.
+        """
+        key = self.partition_key
+        if not isinstance(key, MultiPartitionKey):
+            raise PartitionError(f"the partition {key!r} of {self._named} has one dimension, so there is no multi_partition_key")
+        return key
 
     @property
     def partition_keys(self) -> Sequence[str]:
-        return [self.partition_key]
+        """The partitions of the run, in the order of their definition: one, or all of its range."""
+        return self._s.covered.texts(self._named)
 
     @property
     def has_partition_key_range(self) -> bool:
-        return False
+        """Whether the run is of a range of partitions."""
+        return self._s.covered.has_range
 
     @property
     def partition_key_range(self) -> PartitionKeyRange:
-        key = self.partition_key
-        return PartitionKeyRange(key, key)
+        """The first and the last partition of the run."""
+        return self._s.covered.span(self._named)
+
+    @property
+    def asset_partition_key_range(self) -> PartitionKeyRange:
+        return self.partition_key_range
 
     @property
     def partition_time_window(self) -> TimeWindow:
-        """The interval of the partition; of its time dimension, where it has several."""
-        key, definition = self._s.partition, self._s.partitions
-        if isinstance(definition, MultiPartitions):
-            for part, (_, axis) in zip(key, definition.dimensions, strict=True):
-                if isinstance(axis, TimeWindowPartitions):
-                    return window(axis, part)
-        if not isinstance(definition, TimeWindowPartitions) or not key:
-            raise ValueError("partition_time_window needs a run with a partition of a time-based definition")
-        return window(definition, key[0])
+        """From the start of the run's first partition to the end of its last; of its time dimension, where it has several."""
+        return self._s.covered.window(self._named)
 
     # ---- events and metadata
 
@@ -240,11 +259,16 @@ class OpExecutionContext:
         return self._step.path[-1] if self._step.path else self._s.mapping_key
 
     def add_asset_metadata(self, metadata: Mapping[str, Any], asset_key: Any = None, partition_key: str | None = None) -> None:
-        """Attach metadata to the materialization of an asset that this step makes; of all of them when none is named."""
-        del partition_key
+        """Attach metadata to the materialization of an asset that this step makes; of all of them when none is named.
+
+        Args:
+            metadata: plain values or MetadataValues.
+            asset_key: of one of the step's assets.
+            partition_key: only to the materialization of this partition.
+        """
         keys = [_key(asset_key)] if asset_key is not None else list(self._asset_keys())
         for key in keys:
-            self._s.added_to_assets.setdefault(key, {}).update(metadata)
+            self._s.added_to_assets.setdefault((key, partition_key), {}).update(metadata)
 
     def log_event(self, event: Any) -> None:
         """Record an AssetMaterialization or AssetObservation at once.
@@ -252,12 +276,16 @@ class OpExecutionContext:
         Raises:
             TypeError: it is something else.
         """
-        self._s.emit(event_payload(event, self._s.partition))
+        self._s.emit(event_payload(event))
 
     def report_asset_materialization(self, event: AssetMaterialization) -> None:
         self.log_event(event)
 
     # ---- for subclasses
+
+    @property
+    def _named(self) -> str:
+        return f"step {self._s.step.key!r}" if self._s.step is not None else "this context"
 
     @property
     def _step(self) -> Step:
@@ -280,9 +308,8 @@ class OpExecutionContext:
         """Give a context that was built by hand to the op or asset that is called with it."""
         if self._s.built:
             self._s.step = step
-            self._s.partitions = self._s.partitions or step.partitions
-            if self._s.partition and isinstance(self._s.partitions, MultiPartitions) and len(self._s.partition) == 1:
-                self._s.partition = parse_partition(self._s.partition[0], len(self._s.partitions.dimensions))
+            dynamic = AskedKeys(self._s.instance.history) if self._s.instance is not None else NO_DYNAMIC
+            self._s.covered = self._s.covered.of(step.partitions, dynamic)
 
     @property
     def surroundings(self) -> Surroundings:
@@ -345,22 +372,25 @@ class AssetExecutionContext(OpExecutionContext):
         """What the newest data of an asset was made of, as far as this run knows; None where it knows of none."""
         if self._s.history is None:
             return None
-        return provenance(self._s.history, _key(asset_key), self._s.partition)
+        return provenance(self._s.history, _key(asset_key), self._s.covered.first)
 
     def asset_key_for_input(self, input_name: str) -> AssetKey:
         return self._asset_input(input_name).asset_key
 
     def asset_partition_key_for_output(self, output_name: str = "result") -> str:
-        del output_name
-        return self.partition_key
+        return self._partitioned(output_name).key(self._named)
 
     def asset_partition_keys_for_output(self, output_name: str = "result") -> Sequence[str]:
-        del output_name
-        return self.partition_keys
+        return self._partitioned(output_name).texts(self._named)
+
+    def asset_partition_key_range_for_output(self, output_name: str = "result") -> PartitionKeyRange:
+        return self._partitioned(output_name).span(self._named)
 
     def asset_partitions_time_window_for_output(self, output_name: str = "result") -> TimeWindow:
-        del output_name
-        return self.partition_time_window
+        return self._partitioned(output_name).window(self._named)
+
+    def asset_partitions_def_for_output(self, output_name: str = "result") -> Partitions | None:
+        return self._output(output_name).partitions
 
     def asset_partitions_def_for_input(self, input_name: str) -> Partitions | None:
         return self._asset_input(input_name).partitions
@@ -368,27 +398,31 @@ class AssetExecutionContext(OpExecutionContext):
     def asset_partition_keys_for_input(self, input_name: str) -> Sequence[str]:
         """The upstream partitions that this step reads."""
         source = self._asset_input(input_name)
-        keys = self._s.upstream_keys(source) if self._s.upstream_keys else [self._s.partition]
-        return [multi_key(key, source.partitions) for key in keys]
+        return [multi_key(key, source.partitions) for key in self._keys_of_input(source)]
 
     def asset_partition_key_for_input(self, input_name: str) -> str:
         keys = self.asset_partition_keys_for_input(input_name)
         if len(keys) != 1:
-            raise ValueError(f"the input {input_name!r} reads {len(keys)} partitions; use asset_partition_keys_for_input")
+            raise PartitionError(f"the input {input_name!r} reads {len(keys)} partitions; use asset_partition_keys_for_input")
         return keys[0]
 
     def asset_partition_key_range_for_input(self, input_name: str) -> PartitionKeyRange:
         keys = self.asset_partition_keys_for_input(input_name)
         if not keys:
-            raise ValueError(f"the input {input_name!r} reads no partitions")
+            raise PartitionError(f"the input {input_name!r} reads no partitions")
         return PartitionKeyRange(keys[0], keys[-1])
 
     def asset_partitions_time_window_for_input(self, input_name: str) -> TimeWindow:
         source = self._asset_input(input_name)
-        if not isinstance(source.partitions, TimeWindowPartitions):
-            raise ValueError(f"the input {input_name!r} has no partitions of time")
-        span = self.asset_partition_key_range_for_input(input_name)
-        return window(source.partitions, span.start, span.end)
+        return window_of(source.partitions, self._keys_of_input(source), f"the input {input_name!r}")
+
+    def _keys_of_input(self, source: FromAsset) -> Sequence[PartitionKey]:
+        return self._s.upstream_keys(source) if self._s.upstream_keys else self._s.covered.keys
+
+    def _partitioned(self, output_name: str) -> RunPartitions:
+        if self._output(output_name).partitions is None:
+            raise PartitionError(f"the output {output_name!r} of {self._named} is not an asset with partitions")
+        return self._s.covered
 
     def _output(self, name: str) -> PlannedOutput:
         output = self._step.output(name)
@@ -416,13 +450,13 @@ class AssetCheckExecutionContext(AssetExecutionContext):
         return [check for check in self._step.checks if check.selected]
 
 
-def event_payload(event: Any, partition: PartitionKey) -> Payload:
-    """A logged record as an event of the run."""
+def event_payload(event: Any) -> Payload:
+    """A logged record as an event of the run: about the partition that it names, as a run may record others'."""
     match event:
         case AssetMaterialization():
             return AssetMaterialized(
                 asset_key=event.asset_key,
-                partition=_record_partition(event.partition, partition),
+                partition=(event.partition,) if event.partition else UNPARTITIONED,
                 metadata=clean(event.metadata),
                 description=event.description,
                 tags=dict(event.tags),
@@ -430,7 +464,7 @@ def event_payload(event: Any, partition: PartitionKey) -> Payload:
         case AssetObservation():
             return AssetObserved(
                 asset_key=event.asset_key,
-                partition=_record_partition(event.partition, partition),
+                partition=(event.partition,) if event.partition else UNPARTITIONED,
                 metadata=clean(event.metadata),
                 description=event.description,
                 tags=dict(event.tags),
@@ -455,11 +489,6 @@ def enter(context: OpExecutionContext) -> Callable[[], None]:
     """Make this the context that `OpExecutionContext.get()` returns; call the result to undo it."""
     token = _current.set(context)
     return lambda: _current.reset(token)
-
-
-def _record_partition(named: str | None, of_run: PartitionKey) -> PartitionKey:
-    del of_run  # a record is about the partition that it names, as a run may record others'
-    return (named,) if named else UNPARTITIONED
 
 
 def _key(value: Any) -> AssetKey:

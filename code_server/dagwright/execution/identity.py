@@ -18,6 +18,8 @@ class RunInfo:
     tags: Mapping[str, str] = field(default_factory=dict)
     run_config: Mapping[str, JsonValue] = field(default_factory=dict)
     partition: PartitionKey = UNPARTITIONED
+    partition_end: PartitionKey | None = None
+    """The last partition of a range; None: it is not of a range."""
     parent_run_id: RunId | None = None
     root_run_id: RunId | None = None
     retry_number: int = 0

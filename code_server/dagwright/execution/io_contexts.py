@@ -7,15 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagwright.authoring.partitions import TimeWindow
+from dagwright.authoring.partitions import PartitionKeyRange, TimeWindow
 from dagwright.execution.identity import RunInfo
-from dagwright.execution.partition_view import multi_key, window
-from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey
-from dagwright_shared.model.metadata import (
-    Metadata,
-    normalize_metadata,
-)
-from dagwright_shared.model.partitions import Partitions, TimeWindowPartitions
+from dagwright.execution.partition_view import PartitionError, RunPartitions, multi_key, window_of
+from dagwright_shared.model.keys import AssetKey, PartitionKey
+from dagwright_shared.model.metadata import Metadata, normalize_metadata
+from dagwright_shared.model.partitions import Partitions
 
 
 @dataclass(kw_only=True)
@@ -31,8 +28,8 @@ class _Port:
     """Of the asset."""
     keys: tuple[PartitionKey, ...] = ()
     """Partitions of the asset that are loaded or stored."""
-    step_partition: PartitionKey = UNPARTITIONED
-    step_partitions: Partitions | None = None
+    of_run: RunPartitions = field(default_factory=RunPartitions)
+    """The partitions of the run."""
     definition_metadata: Mapping[str, Any] = field(default_factory=dict)
     resources: Any = None
     resource_config: Any = None
@@ -65,15 +62,17 @@ class _Port:
 
     @property
     def has_partition_key(self) -> bool:
-        """Whether the run has a partition."""
-        return bool(self.step_partition)
+        """Whether the run is of one partition."""
+        return self.of_run.has_key
 
     @property
     def partition_key(self) -> str:
-        """The partition of the run, as text."""
-        if not self.step_partition:
-            raise ValueError("the run has no partition, so there is no partition_key; see has_partition_key")
-        return multi_key(self.step_partition, self.step_partitions)
+        """The partition of the run, as text.
+
+        Raises:
+            PartitionError: the run has no partition, or a range of them.
+        """
+        return self.of_run.key("the run")
 
     @property
     def has_asset_partitions(self) -> bool:
@@ -87,23 +86,29 @@ class _Port:
     def asset_partition_keys(self) -> Sequence[str]:
         """Keys of the asset's partitions that are loaded or stored here, in order."""
         if not self.has_asset_partitions:
-            raise ValueError(f"the asset {self.asset_key_or_none} is not partitioned; see has_asset_partitions")
+            raise PartitionError(f"the asset {self.asset_key_or_none} is not partitioned; see has_asset_partitions")
         return [multi_key(key, self.partitions) for key in self.keys]
 
     @property
     def asset_partition_key(self) -> str:
-        """The one partition; raises ValueError when there are several."""
+        """The one partition; raises PartitionError when there are several."""
         keys = self.asset_partition_keys
         if len(keys) != 1:
-            raise ValueError(f"{len(keys)} partitions are handled here, not one; use asset_partition_keys")
+            raise PartitionError(f"{len(keys)} partitions are handled here, not one; use asset_partition_keys")
         return keys[0]
 
     @property
+    def asset_partition_key_range(self) -> PartitionKeyRange:
+        """The first and the last of the asset's partitions that are loaded or stored here."""
+        keys = self.asset_partition_keys
+        if not keys:
+            raise PartitionError(f"no partition of the asset {self.asset_key_or_none} is handled here")
+        return PartitionKeyRange(keys[0], keys[-1])
+
+    @property
     def asset_partitions_time_window(self) -> TimeWindow:
-        """From the start of the first to the end of the last partition; only for time partitions."""
-        if not isinstance(self.partitions, TimeWindowPartitions) or not self.keys:
-            raise ValueError(f"the asset {self.asset_key_or_none} has no partitions of time here")
-        return window(self.partitions, self.keys[0][0], self.keys[-1][0])
+        """From the start of the first to the end of the last partition; only where one dimension is of time."""
+        return window_of(self.partitions, self.keys, f"the asset {self.asset_key_or_none}")
 
     @property
     def dagster_type(self) -> Any:
@@ -136,6 +141,11 @@ class OutputContext(_Port):
     version: str | None = None
     output_metadata: Mapping[str, Any] = field(default_factory=dict)
     """What the function attached to this very output."""
+
+    @property
+    def has_asset_partitions(self) -> bool:
+        """Whether it is partitions of the asset that are stored: not so in a test that runs it without any."""
+        return bool(self.keys)
 
     def add_output_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Attach metadata to the output's event and to the asset's materialization."""

@@ -66,12 +66,14 @@ class FilesystemIOManager(ConfigurableIOManager):
         """Write one value.
 
         Raises:
-            ValueNotStorableError: it cannot be pickled.
+            ValueNotStorableError: it cannot be pickled, or is one value for several partitions.
         """
+        if len(context.keys) > 1:
+            raise ValueNotStorableError(several_partitions(context, type(self).__name__))
         if context.has_asset_key:
-            paths = [self.path_of(context.asset_key.path, key) for key in context.keys or ((),)]
+            path = self.path_of(context.asset_key.path, context.keys[0] if context.keys else None)
         else:
-            paths = [self.path_of(context.get_identifier())]
+            path = self.path_of(context.get_identifier())
         try:
             body = pickle.dumps(obj, protocol=5)
         except Exception as error:
@@ -79,10 +81,9 @@ class FilesystemIOManager(ConfigurableIOManager):
                 f"the output {context.name!r} of step {context.step_key!r} is a {type(obj).__name__}, which cannot be pickled ({error}); "
                 "return something that can, or give the output an IO manager that knows how to store it (io_manager_key=)"
             ) from error
-        for path in paths:
-            _write(path, body)
+        _write(path, body)
         # None mostly means that the function stored something by itself: a path would lead people to the wrong place.
-        context.add_output_metadata({"path": paths[0]} if len(paths) == 1 and obj is not None else {})
+        context.add_output_metadata({"path": path} if obj is not None else {})
 
     def load_input(self, context: InputContext) -> Any:
         """Read one value, or a dict of partition to value where the step reads several partitions.
@@ -96,12 +97,13 @@ class FilesystemIOManager(ConfigurableIOManager):
         if not context.has_asset_partitions:
             path = self.path_of(context.asset_key.path)
             return _read(path, lambda: _missing_asset(context, (), path))
-        several = len(context.keys) != 1
+        if not context.keys:
+            return None
         values = {}
         for key in context.keys:
             path = self.path_of(context.asset_key.path, key)
             values[format_partition(key)] = _read(path, lambda key=key, path=path: _missing_asset(context, key, path))
-        return values if several else next(iter(values.values()))
+        return values if len(context.keys) > 1 else next(iter(values.values()))
 
 
 class InMemoryIOManager(IOManager):
@@ -122,7 +124,7 @@ class InMemoryIOManager(IOManager):
         """The value that was stored, not a copy."""
         if context.has_asset_key and context.has_asset_partitions:
             found = {format_partition(key): self._get(context, (*context.asset_key.path, *key)) for key in context.keys}
-            return found if len(context.keys) != 1 else next(iter(found.values()))
+            return found if len(context.keys) > 1 else next(iter(found.values()), None)
         return self._get(context, tuple(context.asset_key.path if context.has_asset_key else context.get_identifier()))
 
     def _get(self, context: InputContext, identifier: tuple[str, ...]) -> Any:
@@ -149,6 +151,16 @@ fs_io_manager = IOManagerDefinition(
 
 mem_io_manager = IOManagerDefinition(resource_fn=InMemoryIOManager, takes_context=False, description="Memory of this process.")
 """The in-memory IO manager as a resource; each run gets a fresh one."""
+
+
+def several_partitions(context: OutputContext, manager: str) -> str:
+    """What to do about one value that is to be stored for the partitions of a range."""
+    return (
+        f"{manager} stores one partition at a time, and the output {context.name!r} of step {context.step_key!r} covers "
+        f"{len(context.keys)}: the run is of a range. Store them inside the function and annotate it with `-> None` (or return a "
+        "MaterializeResult), give it an IO manager that takes several, or launch a run for each partition "
+        "(BackfillPolicy.multi_run() does in backfills)"
+    )
 
 
 def _missing_asset(context: InputContext, key: PartitionKey, path: Path) -> str:

@@ -10,11 +10,12 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, get_origin
+from typing import Any, ClassVar
 
 from dagwright.authoring.io_managers import IOManager
 from dagwright.authoring.results import NO_VALUE
 from dagwright.execution.io_contexts import InputContext, OutputContext
+from dagwright.execution.io_managers import ValueNotStorableError, several_partitions
 from dagwright_shared.model.keys import format_partition
 from dagwright_shared.model.metadata import MetadataValue
 
@@ -144,11 +145,8 @@ class UPathIOManager(IOManager):
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         if context.has_asset_partitions:
             paths = self._partition_paths(context)
-            if len(paths) != 1:
-                raise ValueError(
-                    f"{type(self).__name__} stores one partition at a time, and {context.name!r} has {len(paths)}; "
-                    "store them in the function, or override handle_output"
-                )
+            if len(paths) > 1:
+                raise ValueNotStorableError(several_partitions(context, type(self).__name__))
             path = next(iter(paths.values()))
         else:
             path = self._get_path(context)
@@ -162,12 +160,11 @@ class UPathIOManager(IOManager):
     def load_input(self, context: InputContext) -> Any:
         if not context.has_asset_key or not context.has_asset_partitions:
             return self._load(context, self._get_path(context))
-        keys = list(self._partition_paths(context))
-        if len(keys) == 1 and not _wants_dict(context.annotation):
+        if len(context.keys) == 1:
             [(key, path)] = self._partition_paths(context).items()
             value = self._load_partition(context, key, path)
             return None if value is NO_VALUE else value
-        return self.load_partitions(context)
+        return self.load_partitions(context) if context.keys else None
 
     def _load_partition(self, context: InputContext, key: str, path: Any) -> Any:
         try:
@@ -211,10 +208,6 @@ class UPathIOManager(IOManager):
         folder = self._get_path_without_extension(context)
         keys: Sequence[str] = [format_partition(key) or "" for key in context.keys]
         return {key: self._with_extension(self.get_path_for_partition(context, folder, key.replace("|", "/"))) for key in keys}
-
-
-def _wants_dict(annotation: Any) -> bool:
-    return annotation is dict or get_origin(annotation) in (dict, Mapping)
 
 
 def _allowed_to_miss(context: InputContext) -> bool:

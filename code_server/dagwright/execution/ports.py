@@ -6,7 +6,7 @@ The worker of a code server gives a sink that streams to its parent; tests and `
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar, runtime_checkable
@@ -73,6 +73,25 @@ class History(Protocol):
 
     def dynamic_keys(self, name: str) -> tuple[str, ...]:
         """The keys of a dynamic partitions definition, in the order of adding."""
+
+
+class AskedKeys(Mapping[str, Sequence[str]]):
+    """Keys of dynamic partitions by the name of their definition, asked for when they are needed."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        if name not in self._known:
+            self._known[name] = self._history.dynamic_keys(name)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 @dataclass(slots=True)
@@ -143,4 +162,4 @@ class MemorySink:
 
 NO_HISTORY: History = MemoryHistory()
 
-__all__ = ["NO_HISTORY", "EventSink", "History", "KnownVersion", "MemoryHistory", "MemorySink", "PumpedSink", "SlotSource"]
+__all__ = ["NO_HISTORY", "AskedKeys", "EventSink", "History", "KnownVersion", "MemoryHistory", "MemorySink", "PumpedSink", "SlotSource"]

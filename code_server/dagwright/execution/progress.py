@@ -28,7 +28,7 @@ from dagwright_shared.model.events import (
     StepSucceeded,
     Usage,
 )
-from dagwright_shared.model.keys import AssetKey, StepKey
+from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey, StepKey
 
 _STEPS_AN_EVENT = 500
 
@@ -46,8 +46,8 @@ class Progress:
         self._ordinal = len(plan.steps)
         self.state = PlanState(())
         self.stopping = False
-        self._made: set[AssetKey] = set()
-        self._lost: set[AssetKey] = set()
+        self._settled: set[tuple[AssetKey, PartitionKey]] = set()
+        """Asset partitions that were made, or of which it was told that they were not."""
         self._groups: dict[tuple[str, Path], deque[StepKey]] = {}
         """Steps of each step group, without those at the front that have come to an end."""
 
@@ -112,7 +112,7 @@ class Progress:
     def relay(self, step: Step, payload: Payload) -> None:
         """Take in what a running step has to say."""
         if isinstance(payload, AssetMaterialized):
-            self._made.add(payload.asset_key)
+            self._settled.add((payload.asset_key, payload.partition))
         self.scope.history.note(payload, self.scope.spec.run_id)
         self.scope.sink.emit(payload, step.key)
 
@@ -220,9 +220,10 @@ class Progress:
 
     def _lose(self, step: Step, reason: str) -> None:
         for key in step.asset_keys:
-            if key not in self._made and key not in self._lost:
-                self._lost.add(key)
-                self.scope.sink.emit(AssetFailed(asset_key=key, partition=step.partition, reason=reason), step.key)
+            for partition in step.partition_keys or (UNPARTITIONED,):
+                if (key, partition) not in self._settled:
+                    self._settled.add((key, partition))
+                    self.scope.sink.emit(AssetFailed(asset_key=key, partition=partition, reason=reason), step.key)
 
     def failed_steps(self) -> tuple[StepKey, ...]:
         return self.state.failed

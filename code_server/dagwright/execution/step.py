@@ -22,21 +22,21 @@ from dagwright.authoring.results import (
     ObserveResult,
     Output,
 )
-from dagwright.execution import compute, contexts, failures, hooks, logs, versions
+from dagwright.execution import compute, contexts, failures, hooks, logs, records, versions
 from dagwright.execution.cancellation import Cancellation, RunInterrupted
 from dagwright.execution.compute import OutputError
 from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext, Surroundings, clean
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.outcome import Outcome, StepDone, StepStopped
+from dagwright.execution.partition_view import RunPartitions
 from dagwright.execution.resources import ResourceSet
 from dagwright.execution.scope import RunScope
 from dagwright.execution.user_loggers import UserLoggers
 from dagwright.execution.values import Values
 from dagwright.planning.steps import FromAsset, PlannedCheck, PlannedOutput, Step, flat
+from dagwright_shared.model import ranges
 from dagwright_shared.model.errors import DagwrightError, error_info
 from dagwright_shared.model.events import (
-    AssetMaterialized,
-    AssetObserved,
     CheckEvaluated,
     EngineMessage,
     LogLevel,
@@ -65,9 +65,10 @@ class Environment:
         self.run = RunInfo(
             run_id=spec.run_id,
             job_name=plan.job_name or "__ASSET_JOB",
-            tags={**plan.tags, **spec.tags},
+            tags={**ranges.tags(plan.partitions, plan.partition, plan.partition_end), **plan.tags, **spec.tags},
             run_config=plan.config,
             partition=plan.partition,
+            partition_end=plan.partition_end,
             parent_run_id=spec.parent_run_id,
             root_run_id=spec.root_run_id,
             retry_number=spec.retry_number,
@@ -90,7 +91,7 @@ class Environment:
 
         A forked process pays for each page of memory that it touches first; one that waits for work pays while it waits.
         """
-        plan = replace(self.scope.plan, partition=UNPARTITIONED, partitions=None)
+        plan = replace(self.scope.plan, partition_keys=(), partition_end=None, partitions=None)
         idle = Environment(replace(self.scope, plan=plan, kept=None))
         attempt(idle, _IDLE, 1, _dump)
 
@@ -244,7 +245,7 @@ class _Pipeline:
         return self._values.load_all()
 
     def _make_context(self, resources: Any) -> OpExecutionContext:
-        step, scope = self.step, self._scope
+        step, scope, plan = self.step, self._scope, self._scope.plan
         surroundings = Surroundings(
             run=self.environment.run,
             emit=self.emit,
@@ -255,8 +256,7 @@ class _Pipeline:
             instance=scope.instance,
             history=scope.history,
             # The run's, also for an asset without partitions that runs along with partitioned ones.
-            partition=scope.plan.partition,
-            partitions=scope.plan.partitions,
+            covered=RunPartitions(keys=plan.partition_keys, is_range=plan.partition_end is not None, definition=plan.partitions),
         )
         kinds: Mapping[str, type[OpExecutionContext]] = {"asset": AssetExecutionContext, "check": AssetCheckExecutionContext}
         return kinds.get(step.kind, OpExecutionContext)(surroundings)
@@ -276,7 +276,7 @@ class _Pipeline:
             case AssetCheckResult():
                 self._check(result)
             case AssetMaterialization() | AssetObservation() | ExpectationResult():
-                self.emit(contexts.event_payload(result, self.step.partition))
+                self.emit(contexts.event_payload(result))
             case _:
                 assert_never(result)
 
@@ -320,7 +320,7 @@ class _Pipeline:
         stored = clean(own)
         self.emit(OutputStored(output_name=output.name, io_manager_key=output.io_manager_key, metadata=stored))
         if output.asset_key is not None:
-            self._materialized(output, output.asset_key, stored, version, tags)
+            self._materialized(output, stored, version, tags)
 
     def _dynamic_output(self, result: DynamicOutput[Any]) -> None:
         output = self._named(result.output_name)
@@ -363,25 +363,15 @@ class _Pipeline:
         else:
             added = self.context.surroundings.added.get(output.name, {})
             self.seen[output.name] = None
-            key = output.asset_key
-            assert key is not None
-            self._materialized(output, key, clean({**result.metadata, **added}), result.data_version, result.tags)
+            self._materialized(output, clean({**result.metadata, **added}), result.data_version, result.tags)
         for check in result.check_results:
             self._check(check, about=output.asset_key)
 
     def _observe_result(self, result: ObserveResult) -> None:
         output = self._output_of(result.asset_key, "ObserveResult")
         self.seen[output.name] = None
-        assert output.asset_key is not None
-        self.emit(
-            AssetObserved(
-                asset_key=output.asset_key,
-                partition=self.step.partition if output.partitions is not None else (),
-                metadata=clean(result.metadata),
-                tags=dict(result.tags),
-                data_version=result.data_version.value if result.data_version is not None else None,
-            )
-        )
+        for record in records.observed(self.step, output, result):
+            self.emit(record)
         for check in result.check_results:
             self._check(check, about=output.asset_key)
 
@@ -397,21 +387,10 @@ class _Pipeline:
         known = ", ".join(str(o.asset_key) for o in assets) or "none"
         raise OutputError(f"step {self.step.key!r} gave a {what} for the asset {key}, which it does not make; its assets are {known}")
 
-    def _materialized(self, output: PlannedOutput, key: AssetKey, metadata: Metadata, version: Any, tags: Mapping[str, str]) -> None:
-        inputs = self._versions()
-        extra = self.context.surroundings.added_to_assets.get(key, {})
-        code = output.code_version
-        self.emit(
-            AssetMaterialized(
-                asset_key=key,
-                partition=self.step.partition if output.partitions is not None else (),
-                metadata={**metadata, **clean(extra)} if extra else metadata,
-                tags=dict(tags),
-                data_version=version.value if version is not None else versions.computed(code or self.environment.run.run_id, inputs),
-                code_version=code,
-                input_data_versions=inputs,
-            )
-        )
+    def _materialized(self, output: PlannedOutput, metadata: Metadata, version: Any, tags: Mapping[str, str]) -> None:
+        around, inputs = self.context.surroundings, self._versions()
+        for record in records.materialized(self.step, output, around, metadata=metadata, version=version, tags=tags, inputs=inputs):
+            self.emit(record)
 
     def _versions(self) -> dict[str, str]:
         """Versions of the assets that this step was made of, looked up once for all its outputs."""
@@ -434,7 +413,8 @@ class _Pipeline:
             CheckEvaluated(
                 check_key=key,
                 passed=result.passed,
-                partition=self.step.partition,
+                # A verdict on a range is one on all of it together.
+                partition=self.step.partition if self._scope.plan.partition_end is None else UNPARTITIONED,
                 severity=result.severity,
                 blocking=check.blocking,
                 description=result.description,

@@ -14,7 +14,7 @@ from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.contexts import OpExecutionContext, clean
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.io_contexts import InputContext, OutputContext
-from dagwright.execution.ports import History
+from dagwright.execution.ports import AskedKeys, History
 from dagwright.planning.steps import (
     FromAsset,
     FromCollected,
@@ -27,12 +27,11 @@ from dagwright.planning.steps import (
     Step,
     flat,
 )
-from dagwright_shared.model import mappings
+from dagwright_shared.model import mappings, ranges
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.events import InputLoaded, Payload
-from dagwright_shared.model.keys import PartitionKey, format_partition
+from dagwright_shared.model.keys import AssetKey, PartitionKey, format_partition
 from dagwright_shared.model.metadata import Metadata
-from dagwright_shared.model.partitions import DynamicPartitions, MultiPartitions, Partitions
 
 GetManager = Callable[[str], Any]
 
@@ -57,6 +56,7 @@ class Values:
     ) -> None:
         self._step, self._context, self._run, self._history = step, context, run, history
         self._manager, self._emit, self._cancellation = manager, emit, cancellation
+        self._upstream: dict[AssetKey, tuple[PartitionKey, ...]] = {}
 
     def load_all(self) -> dict[str, Any]:
         """The arguments that come from upstream."""
@@ -143,8 +143,7 @@ class Values:
             asset_key_or_none=upstream.asset_key_or_none,
             partitions=upstream.partitions,
             keys=upstream.keys,
-            step_partition=self._context.surroundings.partition,
-            step_partitions=self._context.surroundings.partitions,
+            of_run=self._context.surroundings.covered,
             definition_metadata=planned.metadata,
             resources=self._context.resources,
             log=self._context.log,
@@ -161,21 +160,21 @@ class Values:
             MissingPartitionsError: some of them do not exist.
         """
         step = self._step
-        found = mappings.upstream_keys(
-            step.partition, step.partitions, source.partitions, source.mapping, datetime.now(UTC), self.dynamic_keys(source.partitions)
-        )
-        if found.missing:
-            names = ", ".join(format_partition(key) or "" for key in found.missing[:5])
-            raise MissingPartitionsError(
-                f"partition {format_partition(step.partition)} of step {step.key!r} reads partitions of {source.asset_key} that do not "
-                f"exist: {names}. Start the upstream's partitions earlier, or give the dependency "
-                "TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)"
+        if source.asset_key not in self._upstream:
+            dynamic = AskedKeys(self._history)
+            found = mappings.upstream_of(
+                step.partition_keys, step.partitions, source.partitions, source.mapping, datetime.now(UTC), dynamic
             )
-        return found.keys
-
-    def dynamic_keys(self, definition: Partitions | None) -> Mapping[str, tuple[str, ...]]:
-        axes = [axis for _, axis in definition.dimensions] if isinstance(definition, MultiPartitions) else [definition]
-        return {axis.name: self._history.dynamic_keys(axis.name) for axis in axes if isinstance(axis, DynamicPartitions)}
+            if found.missing:
+                names = ", ".join(format_partition(key) or "" for key in found.missing[:5])
+                which = ranges.format_range(step.partition, step.partition_keys[-1] if len(step.partition_keys) > 1 else None)
+                raise MissingPartitionsError(
+                    f"partition {which} of step {step.key!r} reads partitions of {source.asset_key} that do not "
+                    f"exist: {names}. Start the upstream's partitions earlier, or give the dependency "
+                    "TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)"
+                )
+            self._upstream[source.asset_key] = found.keys
+        return self._upstream[source.asset_key]
 
     def output_context(self, output: PlannedOutput, *, mapping_key: str | None = None, metadata: Mapping[str, Any]) -> OutputContext:
         step = self._step
@@ -186,9 +185,8 @@ class Values:
             run=self._run,
             asset_key_or_none=output.asset_key,
             partitions=output.partitions,
-            keys=(step.partition,) if output.partitions is not None and step.partition else (),
-            step_partition=self._context.surroundings.partition,
-            step_partitions=self._context.surroundings.partitions,
+            keys=step.partition_keys if output.partitions is not None else (),
+            of_run=self._context.surroundings.covered,
             definition_metadata=output.metadata,
             resources=self._context.resources,
             log=self._context.log,

@@ -135,14 +135,13 @@ def context_data(context: OpExecutionContext, extras: PipesExtras | None) -> dic
     """What the external process learns of the step, as the protocol spells it."""
     keys = _asset_keys(context)
     named = {protocol.format_key(key): key for key in keys}
-    has_partition = context.has_partition_key
     window = _window(context)
     return {
         "asset_keys": list(named) or None,
         "code_version_by_asset_key": {text: _code_version(context, key) for text, key in named.items()} or None,
         "provenance_by_asset_key": {text: _provenance(context, key) for text, key in named.items()} or None,
-        "partition_key": str(context.partition_key) if has_partition else None,
-        "partition_key_range": _range(context) if has_partition else None,
+        "partition_key": str(context.partition_key) if context.has_partition_key else None,
+        "partition_key_range": _range(context) if context.has_partitions else None,
         "partition_time_window": {"start": window.start.isoformat(), "end": window.end.isoformat()} if window else None,
         "run_id": context.run_id,
         "job_name": None if context.surroundings.built else context.job_name,
@@ -178,7 +177,7 @@ def _range(context: OpExecutionContext) -> dict[str, str]:
 
 
 def _window(context: OpExecutionContext) -> TimeWindow | None:
-    if not context.has_partition_key:
+    if not context.has_partitions:
         return None
     try:
         return context.partition_time_window

@@ -18,7 +18,7 @@ from dagwright.planning.state import Need
 from dagwright.planning.steps import FromAsset, FromMany, FromOutput, PlannedCheck, PlannedOutput, Source, Step
 from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.errors import Problem, nearest
-from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, StepKey
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, StepKey
 from dagwright_shared.model.partitions import Partitions
 
 if TYPE_CHECKING:
@@ -110,12 +110,12 @@ def steps(
     resolved: ResolvedDefinitions,
     job: JobDefinition | None,
     picked: Picked,
-    partition: PartitionKey,
+    covered: tuple[PartitionKey, ...],
     partitions: Partitions | None,
     config: ConfigReader,
 ) -> list[Step]:
     """The steps that make and judge what was picked, upstream before downstream."""
-    return _Builder(resolved, job, picked, partition, config, partitions).build()
+    return _Builder(resolved, job, picked, covered, config, partitions).build()
 
 
 def skeleton(definition: Any) -> Step:
@@ -144,12 +144,12 @@ class _Builder:
         resolved: ResolvedDefinitions,
         job: JobDefinition | None,
         picked: Picked,
-        partition: PartitionKey,
+        covered: tuple[PartitionKey, ...],
         config: ConfigReader,
         partitions: Partitions | None,
     ) -> None:
         self._resolved, self._job, self._picked, self._config = resolved, job, picked, config
-        self._partition, self._partitions = partition, partitions
+        self._covered, self._partitions = covered, partitions
         self._assets = frozenset(picked.assets)
         self._hooks = frozenset(job.hook_defs) if job is not None else frozenset()
         self._checks = frozenset(picked.checks)
@@ -228,7 +228,7 @@ class _Builder:
         after, others = self._order(self._upstream(definition), loaded, definition, frozenset())
         defaults = Defaults(
             retry_policy=self._job.op_retry_policy if self._job is not None else None,
-            partition=self._partition if partitions is not None else UNPARTITIONED,
+            partition_keys=self._covered if partitions is not None else (),
             partitions=partitions,
             kind="asset",
             assets=definition,
@@ -312,7 +312,7 @@ class _Builder:
         after, others = self._order(self._upstream(definition), loaded, definition, judged)
         partitions = next((p for key in judged if (p := _partitions(self._resolved, key)) is not None), None)
         defaults = Defaults(
-            partition=self._partition if partitions is not None and partitions == self._partitions else UNPARTITIONED,
+            partition_keys=self._covered if partitions is not None and partitions == self._partitions else (),
             partitions=partitions,
             kind="check",
             assets=definition,

@@ -29,7 +29,7 @@ from dagwright.planning.steps import (
     flat,
 )
 from dagwright_shared.model.errors import DefinitionError
-from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey, StepKey
+from dagwright_shared.model.keys import PartitionKey, StepKey
 from dagwright_shared.model.partitions import Partitions
 
 TIMEOUT_TAG = "dagwright/timeout"
@@ -45,7 +45,7 @@ class Defaults:
     """What all steps of a graph have in common."""
 
     retry_policy: RetryPolicy | None = None
-    partition: PartitionKey = UNPARTITIONED
+    partition_keys: tuple[PartitionKey, ...] = ()
     partitions: Partitions | None = None
     kind: str = "op"
     assets: Any = None
@@ -174,7 +174,7 @@ def op_step(  # noqa: PLR0913 - what a step has
         step_group=all_tags.get(STEP_GROUP_TAG) or op.step_group,
         scope=_scope(key, inputs, config),
         partitions=defaults.partitions,
-        partition=defaults.partition,
+        partition_keys=defaults.partition_keys,
         assets=defaults.assets,
     )
 

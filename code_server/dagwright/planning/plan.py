@@ -11,7 +11,7 @@ from dagwright.authoring.executors import multi_or_in_process_executor
 from dagwright.authoring.jobs import JobDefinition
 from dagwright.planning import assets as asset_steps
 from dagwright.planning import config as run_config
-from dagwright.planning import executor_config, step_groups
+from dagwright.planning import executor_config, partition_keys, step_groups
 from dagwright.planning.config import merged
 from dagwright.planning.dynamic import split_key
 from dagwright.planning.flatten import Defaults, flatten
@@ -29,12 +29,11 @@ from dagwright.planning.steps import (
     planned,
     upstream,
 )
-from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem, nearest
 from dagwright_shared.model.events import PlannedStep
-from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, RunId, StepKey, format_partition
+from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, RunId, StepKey
 from dagwright_shared.model.metadata import JsonValue
-from dagwright_shared.model.partitions import DynamicKeys, DynamicPartitions, MultiPartitions, Partitions
+from dagwright_shared.model.partitions import DynamicKeys, Partitions
 
 if TYPE_CHECKING:
     from dagwright.authoring.definitions import Definitions
@@ -52,12 +51,14 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
     check_keys: Sequence[AssetCheckKey] = (),
     step_keys: Collection[StepKey] = (),
     partition: PartitionKey = UNPARTITIONED,
+    partition_end: PartitionKey | None = None,
     config: Mapping[str, JsonValue] | None = None,
     inherited: Mapping[StepKey, RunId] | None = None,
     dynamic: DynamicKeys | None = None,
     now: datetime | None = None,
     extra_resources: Mapping[str, Any] | None = None,
     only_checks: bool = False,
+    needs_partition: bool = True,
 ) -> ExecutionPlan:
     """The plan of a run.
 
@@ -67,13 +68,15 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         asset_keys: the assets to make; with a job of assets, which of them (none: all).
         check_keys: checks to evaluate besides those of the picked assets.
         step_keys: only these steps; empty means all.
-        partition: of the run; `()` for none.
+        partition: of the run, or the first one of its range; `()` for none.
+        partition_end: the last partition of a range, included; None when it is not of a range.
         config: the run config, which is laid over the job's own.
         inherited: steps that an earlier run has done, whose stored outputs stand in for them.
         dynamic: keys of dynamic partitions definitions; None where they are not known here, and then not checked.
         now: which time partitions exist; by default the clock's.
         extra_resources: laid over those of the definitions and of the job.
         only_checks: evaluate the checks in `check_keys` and none besides, not all those of the picked assets.
+        needs_partition: what is partitioned must be given one; False lets a test run it without.
 
     Raises:
         InvalidRequestError: the request does not fit; its problems say where, what was expected, and the nearest name.
@@ -85,24 +88,27 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         job = resolved.jobs_by_name.get(job_name)
         if job is None:
             raise NotFoundError("job", job_name, known=resolved.jobs_by_name)
-    asked = config or {} if job is None else job.run_config_for(config or {}, partition)
+    asked = config or {} if job is None else job.run_config_for(config or {}, partition if partition_end is None else UNPARTITIONED)
     given = merged(job.config if job is not None else {}, asked)
     resources = {**resolved.resources, **(job.resource_defs if job is not None else {}), **(extra_resources or {})}
     problems: list[Problem] = []
     reader = run_config.root(given, problems)
     run_config.check_resources(given.get("resources"), resources, problems)
     moment = now or datetime.now(UTC)
+
+    def cover(definition: Partitions | None, what: str) -> tuple[PartitionKey, ...]:
+        return partition_keys.covered(partition, partition_end, definition, what, moment, dynamic, problems, required=needs_partition)
+
     if job is not None and job.graph is not None:
         _refuse_picks(job, asset_keys, check_keys, problems)
         partitions = job.partitions_def.to_model() if job.partitions_def is not None else None
-        _check_partition(partition, partitions, f"job {job.name!r}", moment, dynamic, problems)
-        steps = _op_steps(resolved, job, job.graph, partition, partitions, reader)
+        covered = cover(partitions, f"job {job.name!r}")
+        steps = _op_steps(resolved, job, job.graph, covered, partitions, reader)
     else:
         picked = asset_steps.pick(resolved, job, asset_keys, check_keys, problems, only_checks=only_checks)
         partitions = asset_steps.partitions_of(resolved, job, picked, problems)
-        if not problems or picked.assets or picked.checks:
-            _check_partition(partition, partitions, _described(picked), moment, dynamic, problems)
-        steps = asset_steps.steps(resolved, job, picked, partition, partitions, reader)
+        covered = cover(partitions, _described(picked)) if not problems or picked.assets or picked.checks else ()
+        steps = asset_steps.steps(resolved, job, picked, covered, partitions, reader)
     kept = _restrict(tuple(steps), step_keys, inherited or {}, problems)
     executor = (job.executor_def if job is not None else None) or resolved.executor
     _check_executor(executor, given, problems)
@@ -116,7 +122,8 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
     return ExecutionPlan(
         job_name=job_name,
         steps=kept,
-        partition=partition,
+        partition_keys=covered,
+        partition_end=partition_end,
         partitions=partitions,
         config=given,
         resources=resources,
@@ -133,13 +140,13 @@ def _op_steps(
     resolved: ResolvedDefinitions,
     job: JobDefinition,
     graph: GraphDefinition,
-    partition: PartitionKey,
+    covered: tuple[PartitionKey, ...],
     partitions: Partitions | None,
     reader: run_config.ConfigReader,
 ) -> list[Step]:
     source = asset_steps.loader(resolved)
     defaults = Defaults(
-        retry_policy=job.op_retry_policy, partition=partition, partitions=partitions, hooks=frozenset(job.hook_defs), asset_source=source
+        retry_policy=job.op_retry_policy, partition_keys=covered, partitions=partitions, hooks=frozenset(job.hook_defs), asset_source=source
     )
     given = {name: FromValue(value=value) for name, value in job.input_values.items()}
     given |= {name: FromValue(value=value, where="config") for name, value in reader.inputs(graph.fed_by_config(job.input_values)).items()}
@@ -189,55 +196,6 @@ def planned_steps(plan: ExecutionPlan) -> tuple[PlannedStep, ...]:
 def _summary(problems: Sequence[Problem]) -> str:
     first = f"{problems[0].path}: {problems[0].message}"
     return first if len(problems) == 1 else f"{first} (and {len(problems) - 1} more)"
-
-
-def _check_partition(
-    partition: PartitionKey,
-    definition: Partitions | None,
-    what: str,
-    now: datetime,
-    dynamic: DynamicKeys | None,
-    problems: list[Problem],
-) -> None:
-    text = format_partition(partition)
-    if definition is None:
-        if partition:
-            problems.append(
-                Problem(path="partition", message=f"{what} is not partitioned, so it takes no partition", value=text, expected="none")
-            )
-        return
-    last = parts.last_key(definition, now, dynamic or {})
-    example = f"such as {format_partition(last)}" if last else "but there are none yet"
-    if not partition:
-        problems.append(
-            Problem(path="partition", message=f"{what} is partitioned ({parts.describe(definition)}): name a partition", expected=example)
-        )
-        return
-    if dynamic is None and _is_dynamic(definition):
-        return  # which keys exist is known to the store only; the request was checked there
-    if not parts.contains(definition, partition, now, dynamic or {}):
-        known = (
-            ["|".join(key) for key in parts.keys(definition, now, dynamic or {})]
-            if parts.count(definition, now, dynamic or {}) < 5000
-            else []
-        )
-        close = nearest(text or "", known)
-        problems.append(
-            Problem(
-                path="partition",
-                message=f"there is no partition {text!r} of {what} ({parts.describe(definition)})"
-                + (f"; did you mean {close!r}?" if close else ""),
-                value=text,
-                expected=f"a key {example}",
-                suggestion=close,
-            )
-        )
-
-
-def _is_dynamic(definition: Partitions) -> bool:
-    if isinstance(definition, MultiPartitions):
-        return any(isinstance(axis, DynamicPartitions) for _, axis in definition.dimensions)
-    return isinstance(definition, DynamicPartitions)
 
 
 def _check_resources_exist(steps: Sequence[Step], resources: Mapping[str, Any], problems: list[Problem]) -> None:

@@ -160,7 +160,8 @@ class Step:
     retry_policy: RetryPolicyData | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     partitions: Partitions | None = None
-    partition: PartitionKey = UNPARTITIONED
+    partition_keys: tuple[PartitionKey, ...] = ()
+    """The partitions that it makes or reads: one, those of a range in order, or none."""
     assets: Any = None
     """The AssetsDefinition that the step belongs to, for `context.assets_def`."""
     timeout_seconds: float | None = None
@@ -182,6 +183,11 @@ class Step:
     def pool(self) -> str | None:
         """The pool whose slots it needs to run."""
         return self.op.pool or self.tags.get(CONCURRENCY_KEY_TAG)
+
+    @property
+    def partition(self) -> PartitionKey:
+        """The one partition, or the first one of a range."""
+        return self.partition_keys[0] if self.partition_keys else UNPARTITIONED
 
     @property
     def asset_keys(self) -> tuple[AssetKey, ...]:
@@ -220,7 +226,10 @@ class ExecutionPlan:
     job_name: str | None
     """None: assets picked freely."""
     steps: tuple[Step, ...]
-    partition: PartitionKey = UNPARTITIONED
+    partition_keys: tuple[PartitionKey, ...] = ()
+    """What the run covers: one partition, those of a range in order, or none."""
+    partition_end: PartitionKey | None = None
+    """The last one, where a range was asked for, be it of one partition."""
     partitions: Partitions | None = None
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     """The whole run config, defaults of the job merged in."""
@@ -235,6 +244,11 @@ class ExecutionPlan:
     tags: Mapping[str, str] = field(default_factory=dict)
     chosen: frozenset[StepKey] | None = None
     """Of the steps that are made from patterns, those to run; None: all."""
+
+    @property
+    def partition(self) -> PartitionKey:
+        """The one partition, or the first one of a range."""
+        return self.partition_keys[0] if self.partition_keys else UNPARTITIONED
 
     def step(self, key: str) -> Step:
         for step in self.steps:

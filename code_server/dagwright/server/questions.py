@@ -14,7 +14,9 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
 from dagwright.authoring.definitions import Definitions
+from dagwright.authoring.instance import Instance
 from dagwright.execution import evaluate
+from dagwright.execution.ports import AskedKeys
 from dagwright.planning.plan import plan_run, planned_steps
 from dagwright.planning.steps import ExecutionPlan
 from dagwright.server import history
@@ -35,9 +37,9 @@ def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
     instance = history.of_this_process()
     match method:
         case "plan_run":
-            return wire.encode_plan_run_response(planned_steps(_plan(definitions, wire.decode_plan_run_request(request))))
+            return wire.encode_plan_run_response(planned_steps(_plan(definitions, wire.decode_plan_run_request(request), instance)))
         case "validate_run_config":
-            plan = _plan(definitions, wire.decode_validate_run_config_request(request))
+            plan = _plan(definitions, wire.decode_validate_run_config_request(request), instance)
             return wire.encode_validate_run_config_response(_whole_config(plan))
         case "evaluate_schedule":
             schedule = wire.decode_evaluate_schedule_request(request)
@@ -49,7 +51,7 @@ def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
             raise NotImplementedError(f"this code server cannot answer {method!r}; it may be older than its caller")
 
 
-def _plan(definitions: Definitions, question: PlanQuestion) -> ExecutionPlan:
+def _plan(definitions: Definitions, question: PlanQuestion, instance: Instance | None) -> ExecutionPlan:
     return plan_run(
         definitions,
         job_name=question.job_name,
@@ -57,7 +59,9 @@ def _plan(definitions: Definitions, question: PlanQuestion) -> ExecutionPlan:
         check_keys=question.check_keys,
         step_keys=tuple(StepKey(key) for key in question.step_keys),
         partition=question.partition,
+        partition_end=question.partition_end,
         config=question.config,
+        dynamic=AskedKeys(instance.history) if instance is not None and question.partition_end is not None else None,
     )
 
 

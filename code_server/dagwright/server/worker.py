@@ -9,7 +9,7 @@ import socket
 
 from dagwright.authoring.definitions import Definitions
 from dagwright.execution.cancellation import Cancellation
-from dagwright.execution.ports import NO_HISTORY
+from dagwright.execution.ports import NO_HISTORY, AskedKeys
 from dagwright.execution.run import execute
 from dagwright.planning.plan import plan_run
 from dagwright.server import history, origin
@@ -28,6 +28,7 @@ def run(definitions: Definitions, channel: socket.socket, spec: LaunchSpec) -> N
     cancellation = Cancellation()
     cancellation.install((signal.SIGTERM,))
     try:
+        instance = history.of_this_process()
         plan = plan_run(
             definitions,
             job_name=spec.job_name,
@@ -35,10 +36,12 @@ def run(definitions: Definitions, channel: socket.socket, spec: LaunchSpec) -> N
             check_keys=spec.check_keys,
             step_keys=spec.step_keys,
             partition=spec.partition,
+            partition_end=spec.partition_end,
             config=spec.config,
             inherited=spec.inherited,
+            # A single partition was looked up when the run was asked for; of a range the keys in between are needed.
+            dynamic=AskedKeys(instance.history) if instance is not None and spec.partition_end is not None else None,
         )
-        instance = history.of_this_process()
         execute(
             definitions,
             plan,

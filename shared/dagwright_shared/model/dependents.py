@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dagwright_shared.model import cron, mappings, subsets
 from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.partitions import DynamicKeys, MultiPartitions, Partitions, SimplePartitions, TimeWindowPartitions
 from dagwright_shared.model.snapshot import MappingKind, PartitionMappingData
 from dagwright_shared.model.subsets import EMPTY, Subset
+
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,75 +103,53 @@ def _existing(names: Iterable[str], definition: SimplePartitions, at: Moment) ->
 def _overlapping(
     wanted: Subset, upstream: TimeWindowPartitions, downstream: TimeWindowPartitions, mapping: PartitionMappingData, at: Moment
 ) -> Subset:
-    """Of each upstream range the downstream windows that overlap it; the offsets are in upstream windows."""
+    """Of each upstream range the downstream windows that overlap it; the offsets are in downstream windows."""
     ups, downs = parts.window_starts(upstream, at.now), parts.window_starts(downstream, at.now)
+    if not downs or mapping.start_offset > mapping.end_offset:
+        return EMPTY
+    reach = abs(mapping.start_offset) + abs(mapping.end_offset) + 1
     found = []
     for start, end in wanted.ranges:
-        # A window reads those from the one that holds its start, moved, to the last that begins before its end, moved.
-        begins = _window_start(start - mapping.end_offset, ups, upstream)
-        low = bisect.bisect_right(downs, begins) - 1
-        if low == len(downs) - 1 and downs and next(cron.after(downstream.cron, downs[-1], downstream.timezone)) <= begins:
-            low = len(downs)
-        high = bisect.bisect_left(downs, _window_start(end - mapping.start_offset, ups, upstream))
-        found.append(subsets.of_range(max(0, low), high))
+        if start >= len(ups):
+            continue
+        ends = ups[end] if end < len(ups) else next(cron.after(upstream.cron, ups[-1], upstream.timezone))
+        # A window reads from the upstream window that holds its start, moved, to the last that begins before its end, moved.
+        low = _place(ups[start], downs, downstream, reach) - mapping.end_offset
+        high = _place(ends - _INSTANT, downs, downstream, reach) + 1 - mapping.start_offset
+        found.append(subsets.of_range(max(0, low), min(len(downs), high)))
     return subsets.union(found)
 
 
-def _window_start(ordinal: int, starts: Sequence[datetime], definition: TimeWindowPartitions) -> datetime:
-    """The start of a window, also of one before the first or after the last that exists."""
-    if 0 <= ordinal < len(starts):
-        return starts[ordinal]
-    if ordinal < 0:
-        return next(itertools.islice(cron.before(definition.cron, starts[0], definition.timezone), -ordinal - 1, None))
-    beyond = ordinal - len(starts)
-    return next(itertools.islice(cron.after(definition.cron, starts[-1], definition.timezone), beyond, None))
+def _place(moment: datetime, ticks: Sequence[datetime], definition: TimeWindowPartitions, reach: int) -> int:
+    """The number of the last tick that is not after a moment; ticks beyond both ends are counted too, as many as `reach`."""
+    if moment < ticks[0]:
+        earlier = itertools.islice(cron.before(definition.cron, ticks[0], definition.timezone), reach)
+        return -1 - sum(1 for _ in itertools.takewhile(lambda tick: tick > moment, earlier))
+    place = bisect.bisect_right(ticks, moment) - 1
+    if place < len(ticks) - 1:
+        return place
+    later = itertools.islice(cron.after(definition.cron, ticks[-1], definition.timezone), reach)
+    return place + sum(1 for _ in itertools.takewhile(lambda tick: tick <= moment, later))
 
 
 def _by_dimension(wanted: Subset, upstream: Partitions, downstream: Partitions, mapping: PartitionMappingData, at: Moment) -> Subset:
     """Dimensions that are mapped restrict each other; one that is not reads, and is read, whole."""
-    ups, downs = _axes(upstream), _axes(downstream)
-    pairs = _pairs(ups, downs, mapping)
+    ups, downs = mappings.axes(upstream), mappings.axes(downstream)
+    pairs = mappings.links(upstream, downstream, mapping)
     up_sizes, down_sizes = [size(axis, at) for _, axis in ups], [size(axis, at) for _, axis in downs]
-    seen = {tuple(coordinates[there] for there, _, _ in pairs) for coordinates in _coordinates(wanted, up_sizes)}
+    seen = {tuple(coordinates[link.up] for link in pairs) for coordinates in _coordinates(wanted, up_sizes)}
     images: dict[tuple[int, int], Subset] = {}
     found = []
     for places in seen:
         columns = [subsets.of_range(0, count) for count in down_sizes]
-        for place, (there, here, inner) in zip(places, pairs, strict=True):
-            image = images.get((there, place))
+        for place, link in zip(places, pairs, strict=True):
+            image = images.get((link.up, place))
             if image is None:
-                image = images[there, place] = dependents(subsets.of_range(place, place + 1), ups[there][1], downs[here][1], inner, at)
-            columns[here] &= image
+                image = dependents(subsets.of_range(place, place + 1), ups[link.up][1], downs[link.down][1], link.mapping, at)
+                images[link.up, place] = image
+            columns[link.down] &= image
         found.append(_product(columns, down_sizes))
     return subsets.union(found)
-
-
-def _axes(definition: Partitions) -> tuple[tuple[str, SimplePartitions], ...]:
-    return definition.dimensions if isinstance(definition, MultiPartitions) else (("", definition),)
-
-
-def _pairs(
-    ups: Sequence[tuple[str, SimplePartitions]], downs: Sequence[tuple[str, SimplePartitions]], mapping: PartitionMappingData
-) -> list[tuple[int, int, PartitionMappingData | None]]:
-    """Place upstream, place downstream and mapping of each pair of dimensions that are mapped."""
-    if mapping.kind is MappingKind.MULTI:
-        up_places, down_places = _places(ups), _places(downs)
-        return [
-            (up_places[one.upstream], down_places[one.downstream], one.mapping)
-            for one in mapping.dimensions
-            if one.upstream in up_places and one.downstream in down_places
-        ]
-    found: list[tuple[int, int, PartitionMappingData | None]] = []
-    for there, (name, axis) in enumerate(ups):
-        same = (here for here, (other, its) in enumerate(downs) if axis == its and (name == other or not name or not other))
-        here = next(same, None)
-        if here is not None:
-            found.append((there, here, PartitionMappingData(kind=MappingKind.IDENTITY)))
-    return found
-
-
-def _places(axes: Sequence[tuple[str, SimplePartitions]]) -> Mapping[str, int]:
-    return {name: place for place, (name, _) in enumerate(axes)}
 
 
 def _coordinates(wanted: Subset, sizes: Sequence[int]) -> Iterable[tuple[int, ...]]:

@@ -76,6 +76,22 @@ def dimensions(definition: Partitions | None) -> int:
     return len(definition.dimensions) if isinstance(definition, MultiPartitions) else 1
 
 
+def is_dynamic(definition: Partitions | None) -> bool:
+    """Whether keys are added at run time, in any dimension."""
+    return bool(dynamic_names(definition))
+
+
+def dynamic_names(definition: Partitions | None) -> tuple[str, ...]:
+    """The names under which keys of a definition are added at run time."""
+    match definition:
+        case DynamicPartitions(name=name):
+            return (name,)
+        case MultiPartitions(dimensions=axes):
+            return tuple(name for _, axis in axes for name in dynamic_names(axis))
+        case _:
+            return ()
+
+
 def keys(definition: Partitions, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> Sequence[PartitionKey]:
     """All keys that exist at `now`, in order."""
     if isinstance(definition, MultiPartitions):
@@ -156,10 +172,14 @@ def time_window(definition: TimeWindowPartitions, key: str) -> TimeWindow:
     return TimeWindow(start=start, end=next(cron.after(definition.cron, start, definition.timezone)))
 
 
+def start_at(definition: TimeWindowPartitions, moment: datetime) -> datetime:
+    """The start of the window that holds `moment`, whether or not it exists."""
+    return next(cron.before(definition.cron, datetime.fromtimestamp(moment.timestamp() + 1e-6, UTC), definition.timezone))
+
+
 def key_at(definition: TimeWindowPartitions, moment: datetime) -> str:
     """The key of the window that holds `moment`."""
-    start = next(cron.before(definition.cron, datetime.fromtimestamp(moment.timestamp() + 1e-6, UTC), definition.timezone))
-    return _name(definition, start.astimezone(cron.zone(definition.timezone)))
+    return _name(definition, start_at(definition, moment).astimezone(cron.zone(definition.timezone)))
 
 
 def last_key(definition: Partitions, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> PartitionKey | None:

@@ -69,6 +69,11 @@ def case_week_for_a_day():
     return loads(weeks, days, "2024-01-09")
 
 
+def unordered(calls):
+    """Dagster keeps what is not of time in a set, so the order in which it is read differs from run to run."""
+    return [(what, key, sorted(keys)) for what, key, keys in calls]
+
+
 def case_all():
     return loads(letters, days, "2024-01-02", dg.AllPartitionMapping())
 
@@ -78,16 +83,16 @@ def case_last():
 
 
 def case_specific():
-    return loads(letters, days, "2024-01-02", dg.SpecificPartitionsPartitionMapping(["a", "c"]))
+    return unordered(loads(letters, days, "2024-01-02", dg.SpecificPartitionsPartitionMapping(["a", "c"])))
 
 
 def case_static():
     other = dg.StaticPartitionsDefinition(["x", "y"])
-    return loads(letters, other, "x", dg.StaticPartitionMapping({"a": "x", "b": "x", "c": "y"}))
+    return unordered(loads(letters, other, "x", dg.StaticPartitionMapping({"a": "x", "b": "x", "c": "y"})))
 
 
 def case_multi_to_single():
-    return loads(multi, days, "2024-01-02")
+    return unordered(loads(multi, days, "2024-01-02"))
 
 
 def case_single_to_multi():
@@ -102,7 +107,7 @@ def case_multi_mapping():
     mapping = dg.MultiPartitionMapping(
         {"day": dg.DimensionPartitionMapping("day", dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1))}
     )
-    return loads(multi, multi, "2024-01-02|b", mapping)
+    return unordered(loads(multi, multi, "2024-01-02|b", mapping))
 
 
 def case_unpartitioned_reads_partitioned():

@@ -310,7 +310,22 @@ class TestPartitions:
         run(day, every, executor=HERE, assets=["every"])
         assert result.load_input(build_input_context(asset_key="every")) == list(DAYS.get_partition_keys())
         first = run(day, pair, executor=HERE, assets=["pair"], partition=("2024-01-01",))
-        assert "reads partitions of day that do not exist: 2023-12-31" in first.of(StepFailed)[0].error.message
+        assert result.load_input(build_input_context(asset_key="pair", partition_key="2024-01-01", asset_partitions_def=DAYS)) == (
+            "2024-01-01 01 02"
+        ), "the first day has no day before it"
+        assert first.status is RunStatus.SUCCESS
+
+    def test_partitions_that_the_upstream_lacks_are_named(self):
+        @dg.asset(partitions_def=dg.DailyPartitionsDefinition("2024-01-03", end_date="2024-01-05"))
+        def young():
+            return 1
+
+        @dg.asset(partitions_def=DAYS)
+        def old(young):
+            return young
+
+        error = run(young, old, executor=HERE, assets=["old"], partition=("2024-01-02",)).of(StepFailed)[0].error
+        assert "partition 2024-01-02 of step 'old' reads partitions of young that do not exist: 2024-01-02" in error.message
 
     def test_an_unpartitioned_asset_runs_along(self):
         @dg.asset(partitions_def=DAYS)

@@ -26,6 +26,7 @@ from dagwright.execution.executors.dask_worker import Ended, Hello, Order, Said
 from dagwright.execution.executors.gate import Gate
 from dagwright.execution.executors.work import Group, Work
 from dagwright.execution.outcome import StepBroke
+from dagwright.execution.ports import AskedKeys
 from dagwright.execution.scope import RunScope
 from dagwright.planning.dynamic import pack
 from dagwright.planning.executor_config import DaskConfig
@@ -33,6 +34,7 @@ from dagwright.planning.steps import FromAsset, Step, flat
 from dagwright_shared.model.errors import DagwrightError, ErrorInfo, error_info
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, Usage
 from dagwright_shared.model.keys import StepKey
+from dagwright_shared.model.partitions import dynamic_names
 
 MAX_CONCURRENT = 1_000
 """Steps that are handed to the cluster at once, where the config says nothing; Dask queues what its workers cannot take yet."""
@@ -148,6 +150,8 @@ class DaskLane:
             )
         self._scope, self._config, self._cluster, self._goes_on = scope, config, cluster, goes_on
         self._origin = pickle.dumps(scope.origin)
+        plan, asked = scope.plan, AskedKeys(scope.history)
+        self._dynamic = {name: asked[name] for name in dynamic_names(plan.partitions)} if plan.partition_end is not None else None
         self._sent: dict[str, _Sent] = {}
         self._losses: Counter[StepKey] = Counter()
         self._places: dict[Group, str] = {}
@@ -180,6 +184,7 @@ class DaskLane:
             news=pickle.dumps(_news(self._scope, step)),
             captures=self._scope.captures,
             group=repr(step.group) if step.group is not None else None,
+            dynamic=self._dynamic,
         )
 
     # ---- on the loop

@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +63,8 @@ class Order:
     captures: bool
     group: str | None
     """Of a step group: its steps share what they set up."""
+    dynamic: Mapping[str, tuple[str, ...]] | None = None
+    """Keys of dynamic partitions that planning a range needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,8 @@ def _prepare(order: Order, cancellation: Cancellation) -> tuple[RunScope, Step]:
                 check_keys=spec.check_keys,
                 step_keys=spec.step_keys,
                 partition=spec.partition,
+                partition_end=spec.partition_end,
+                dynamic=order.dynamic,
                 config=spec.config,
                 inherited=spec.inherited,
             )
