@@ -254,6 +254,8 @@ from dagwright.authoring.warning_classes import BetaWarning as BetaWarning
 from dagwright.authoring.warning_classes import ConfigArgumentWarning as ConfigArgumentWarning
 from dagwright.authoring.warning_classes import PreviewWarning as PreviewWarning
 from dagwright.authoring.warning_classes import SupersessionWarning as SupersessionWarning
+from dagwright.automation_trial import EvaluateAutomationConditionsResult as EvaluateAutomationConditionsResult
+from dagwright.automation_trial import evaluate_automation_conditions as evaluate_automation_conditions
 from dagwright.components.assets import AssetAttributesModel as AssetAttributesModel
 from dagwright.components.assets import ResolvedAssetCheckSpec as ResolvedAssetCheckSpec
 from dagwright.components.assets import ResolvedAssetKey as ResolvedAssetKey
@@ -310,6 +312,7 @@ from dagwright.execution.io_managers import InMemoryIOManager as InMemoryIOManag
 from dagwright.execution.io_managers import fs_io_manager as fs_io_manager
 from dagwright.execution.io_managers import mem_io_manager as mem_io_manager
 from dagwright.execution.logs import get_dagster_logger as get_dagster_logger
+from dagwright.execution.partition_view import PartitionError as PartitionError
 from dagwright.execution.path_io import UPathIOManager as UPathIOManager
 from dagwright.execution.resources import ResourceError as ResourceError
 from dagwright.execution.versions import DataProvenance as DataProvenance
@@ -335,8 +338,6 @@ from dagwright.pipes.readers import PipesTempFileMessageReader as PipesTempFileM
 from dagwright.pipes.session import PipesSession as PipesSession
 from dagwright.pipes.session import open_pipes_session as open_pipes_session
 from dagwright.planning.validation import validate_run_config as validate_run_config
-from dagwright.automation_trial import EvaluateAutomationConditionsResult as EvaluateAutomationConditionsResult
-from dagwright.automation_trial import evaluate_automation_conditions as evaluate_automation_conditions
 from dagwright.testing import ExecuteInProcessResult as ExecuteInProcessResult
 from dagwright.testing import materialize as materialize
 from dagwright.testing import materialize_to_memory as materialize_to_memory
