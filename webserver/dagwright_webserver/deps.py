@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 
 from dagwright_shared.runtime.settings import Settings
 from dagwright_shared.store.asset_ids import AssetIds
+from dagwright_shared.store.partition_states import PartitionMemo
 from dagwright_webserver.live import Live
 from dagwright_webserver.reads.definitions import Definitions, DefinitionsCache
 
@@ -35,6 +36,8 @@ class Web:
     live: Live
     asset_ids: AssetIds
     """A memo: ids of assets never change."""
+    partitions: PartitionMemo
+    """A memo: what is known of partitions, brought up to date at each look."""
 
     def read(self, question: Callable[[Connection], T]) -> T:
         """Answer a question that changes nothing."""

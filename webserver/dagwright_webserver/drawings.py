@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dagwright_webserver import looks
+from dagwright_webserver.reads.backfills import BackfillSummary, PartProgress
 from dagwright_webserver.reads.events import EventView
 from dagwright_webserver.reads.overview import OverviewView, TimelineRun
-from dagwright_webserver.reads.partition_status import PartitionStatus, PartitionsView
+from dagwright_webserver.reads.partition_status import PartitionsView
 from dagwright_webserver.reads.runs import RunView
 from dagwright_webserver.reads.steps import StepView
 
@@ -272,6 +273,18 @@ def strip(view: PartitionsView) -> tuple[StripRange, ...]:
     return tuple(found)
 
 
-def cells(keys: Sequence[str], statuses: Mapping[str, PartitionStatus]) -> tuple[Cell, ...]:
+def progress(part: PartProgress | BackfillSummary) -> tuple[Segment, ...]:
+    """How far a backfill, or a part of it, is: made, lost, under way; the rest of the bar stays empty."""
+    x, found = 0.0, []
+    shares = (("MATERIALIZED", part.succeeded), ("FAILED", part.failed + part.skipped), ("MATERIALIZING", part.in_progress))
+    for status, count in shares:
+        width = count / (part.targeted or 1) * 100
+        if count:
+            found.append(Segment(round(x, 4), round(width, 4), status, count))
+        x += width
+    return tuple(found)
+
+
+def cells(view: PartitionsView) -> tuple[Cell, ...]:
     """The newest partitions, oldest of them first, each with its status."""
-    return tuple(Cell(key, statuses.get(key, PartitionStatus.MISSING)) for key in reversed(keys))
+    return tuple(map(Cell, reversed(view.newest), reversed(view.newest_statuses)))

@@ -143,7 +143,7 @@ def _validation_problem(item: Mapping[str, Any], names: Sequence[str]) -> Proble
     if item["type"] == "json_invalid":
         position = rest[0] if rest else 0
         return Problem(path="body", message=f"the body is not JSON: {context.get('error', item['msg'])} at character {position}")
-    path = _dotted(rest) or str(where)
+    path = _dotted([part for part in rest if not str(part).startswith("<")]) or str(where)  # the form of a union is no place
     if item["type"] == "extra_forbidden":
         name = str(rest[-1])
         close = nearest(name, names)

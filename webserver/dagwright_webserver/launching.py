@@ -29,7 +29,7 @@ from dagwright_shared.model.runs import SYSTEM_TAG_PREFIXES, NewRun, Trigger, sy
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, JobSnapshot, LocationSnapshot
 from dagwright_webserver import run_config
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.schemas import LaunchBody
+from dagwright_webserver.schemas import LaunchBody, RunOptions
 
 _TITLE = "The run cannot be launched"
 _NEAREST_AMONG = 5_000
@@ -100,6 +100,14 @@ def new_run(
         trigger=trigger,
         priority=priority,
     )
+
+
+def config_problems(body: RunOptions, target: Target, defs: Definitions) -> list[Problem]:
+    """What is wrong with config and tags; nothing when the config is left to the definitions."""
+    problems = list(_unstorable(body.model_dump(exclude_unset=True), ""))
+    if body.config is not None:
+        problems += run_config.check(_validator(defs.digests[target.location], defs.locations[target.location], target), body.config)
+    return problems
 
 
 def _find_job(body: LaunchBody, name: str, defs: Definitions) -> Target:

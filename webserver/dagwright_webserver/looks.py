@@ -32,6 +32,10 @@ LOOKS: Mapping[str, Look] = {
     "CANCELING": Look("warning", "canceling", "Canceling"),
     "CANCELED": Look("neutral", "canceled", "Canceled"),
     "SKIPPED": Look("neutral", "skipped", "Skipped"),
+    # Backfills.
+    "REQUESTED": Look("neutral", "queued", "Requested"),
+    "IN_PROGRESS": Look("running", "running", "In progress"),
+    "COMPLETED": Look("success", "success", "Completed"),
     # Assets and their partitions.
     "MATERIALIZING": Look("running", "running", "Materializing"),
     "MATERIALIZED": Look("success", "success", "Materialized"),

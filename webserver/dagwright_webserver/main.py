@@ -24,11 +24,12 @@ from dagwright_shared.runtime.settings import Settings
 from dagwright_shared.store import engine as store_engine
 from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_shared.store.listen import Listener
+from dagwright_shared.store.partition_states import PartitionMemo
 from dagwright_webserver import edge, errors, openapi
 from dagwright_webserver.deps import Web
 from dagwright_webserver.live import TOPICS, Live
 from dagwright_webserver.reads.definitions import DefinitionsCache
-from dagwright_webserver.routes import assets, automation, deployment, jobs, limits, pages, runs, streams
+from dagwright_webserver.routes import assets, automation, backfills, deployment, jobs, limits, pages, runs, streams
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -56,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
         definitions=DefinitionsCache(),
         live=live,
         asset_ids=AssetIds(),
+        partitions=PartitionMemo(),
     )
     # A connection for each thread that may want one, so that nobody waits for the pool inside the pool.
     threads = settings.database_pool_size * 2
@@ -82,16 +84,9 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.web = web
     errors.install(app)
-    for router in (
-        streams.router,
-        runs.router,
-        assets.router,
-        jobs.router,
-        automation.schedules,
-        automation.sensors,
-        deployment.router,
-        limits.router,
-    ):
+    for noun in (streams, runs, backfills, assets, jobs, deployment, limits):
+        app.include_router(noun.router)
+    for router in (automation.schedules, automation.sensors):
         app.include_router(router)
     app.include_router(deployment.health)
     pages.install(app)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from dagwright_shared.model.backfills import BackfillStatus
 from dagwright_shared.model.errors import InvalidRequestError, Problem
 from dagwright_shared.model.runs import RetryStrategy, RunStatus
 
@@ -62,6 +63,95 @@ class LaunchBody(RunOptions):
     """Asset keys; beside `job`, the part of its assets that is wanted."""
     steps: list[str] | None = Field(default=None, max_length=10_000)
     """Only these steps."""
+
+
+class PartitionRange(Body):
+    """From one partition to another, both included."""
+
+    start: str
+    """Key of the first one."""
+    end: str
+    """Key of the last one."""
+
+
+def _form_of(value: Any) -> str | None:
+    match value:
+        case str():
+            return "<all>"
+        case list():
+            return "<keys>"
+        case dict() | PartitionRange():
+            return "<range>"
+        case _:
+            return None
+
+
+PartitionChoice: TypeAlias = Annotated[
+    Annotated[Literal["all"], Tag("<all>")] | Annotated[list[str], Tag("<keys>")] | Annotated[PartitionRange, Tag("<range>")],
+    Discriminator(
+        _form_of,
+        custom_error_type="partitions",
+        custom_error_message='give "all", a list of keys, or {"start": key, "end": key}',
+    ),
+]
+
+
+class BackfillBody(Body):
+    """What to make: partitions of assets, or of a job."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"assets": ["raw/flights", "daily_summary"], "partitions": {"start": "2013-01-01", "end": "2013-01-31"}},
+                {"job": "flights_of_a_day", "partitions": "all", "missing_only": True},
+            ]
+        }
+    )
+
+    job: str | None = None
+    """Name of a partitioned job: a run for each partition."""
+    assets: list[str] | None = Field(default=None, max_length=10_000)
+    """Asset keys, in place of a job."""
+    partitions: PartitionChoice | None = None
+    """`"all"`, a list of keys, or first and last; of several assets, partitions of the first ones, followed downstream."""
+    missing_only: bool = False
+    """Only what is not materialized: never made, or failed when it was last tried."""
+    failed_only: bool = False
+    """Only what failed when it was last tried."""
+    location: str | None = None
+    """The code location, where several define the same name."""
+    config: Config | None = None
+    """Run config of every run; left out: the defaults of the definitions."""
+    tags: Tags = Field(default_factory=dict)
+    """Tags of every run."""
+    title: str | None = Field(default=None, max_length=1000)
+    """A name for people."""
+    description: str | None = Field(default=None, max_length=10_000)
+    """What it is for."""
+
+
+class BackfillMade(BaseModel):
+    """A backfill that was asked for."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "backfill_id": "019a0c2e-7b1c-7000-8000-3f2a9d1c4b5e",
+                    "status": "REQUESTED",
+                    "url": "http://127.0.0.1:3004/backfills/019a0c2e-7b1c-7000-8000-3f2a9d1c4b5e",
+                }
+            ]
+        },
+    )
+
+    backfill_id: str
+    """UUID."""
+    status: BackfillStatus
+    """REQUESTED, until its first step."""
+    url: str
+    """Its page."""
 
 
 class ReexecuteBody(Body):

@@ -15,6 +15,7 @@ from rich.text import Text
 COLOURS: Mapping[str, str] = {
     "QUEUED": "bright_black", "STARTING": "cyan", "STARTED": "blue", "SUCCESS": "green", "FAILURE": "red",
     "CANCELING": "yellow", "CANCELED": "yellow", "PENDING": "bright_black", "RETRYING": "yellow", "SKIPPED": "bright_black",
+    "REQUESTED": "bright_black", "IN_PROGRESS": "blue", "COMPLETED": "green", "FAILED": "red",
 }  # fmt: skip
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TypeAlias, assert_never
 
@@ -240,7 +241,10 @@ def _ticks(definition: TimeWindowPartitions) -> list[datetime]:
 
 def _grow(definition: TimeWindowPartitions, now: datetime) -> list[datetime]:
     ticks = _ticks(definition)
-    if ticks[-1] <= now:
+    step = _even_step(definition)
+    if step is not None and ticks[-1] <= now:
+        ticks.extend([ticks[-1] + step * place for place in range(1, (now - ticks[-1]) // step + 2)])
+    elif ticks[-1] <= now:
         fresh = []
         for tick in cron.after(definition.cron, ticks[-1], definition.timezone):
             fresh.append(tick)
@@ -249,6 +253,18 @@ def _grow(definition: TimeWindowPartitions, now: datetime) -> list[datetime]:
         if ticks[-1] < fresh[0]:
             ticks.extend(fresh)
     return ticks
+
+
+def _even_step(definition: TimeWindowPartitions) -> timedelta | None:
+    """How far apart windows are that are all equally long: two million minutes are not asked of the cron expression one by one."""
+    found = _EVEN.fullmatch(definition.cron.strip())
+    if found is None or definition.timezone not in ("UTC", "Etc/UTC"):
+        return None
+    minute, hour = found.groups()
+    return timedelta(days=1) if hour != "*" else timedelta(hours=1) if minute != "*" else timedelta(minutes=1)
+
+
+_EVEN = re.compile(r"(?=\d+ |\* \*)(\*|\d+)\s+(\*|\d+)\s+\*\s+\*\s+\*")
 
 
 def _time_ordinal(definition: TimeWindowPartitions, key: str, now: datetime) -> int | None:

@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from dagwright_shared.model import freshness
+from dagwright_shared.model import dependents, freshness
 from dagwright_shared.model.freshness import Freshness, FreshnessState
 from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
 from dagwright_shared.model.metadata import metadata_to_json
 from dagwright_shared.model.partitions import describe
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, CheckSnapshot
 from dagwright_shared.store import tables
+from dagwright_shared.store.partition_states import PartitionMemo
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.asset_states import UNKNOWN, AssetState, AssetStatus, States, read_states, status_of
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
@@ -290,7 +291,9 @@ def _fits(location: LocationName, asset: AssetSnapshot, wanted: AssetFilter) -> 
     )
 
 
-def get_asset(conn: Connection, defs: Definitions, key: AssetKey, *, now: datetime, location: str | None = None) -> AssetView:
+def get_asset(
+    conn: Connection, defs: Definitions, memo: PartitionMemo, key: AssetKey, *, now: datetime, location: str | None = None
+) -> AssetView:
     """One asset.
 
     Raises:
@@ -308,7 +311,8 @@ def get_asset(conn: Connection, defs: Definitions, key: AssetKey, *, now: dateti
         latest = next(iter(list_materializations(conn, state.asset_id, types=("ASSET_MATERIALIZED",), limit=1).items), None)
     partitions = None
     if asset.partitions is not None:
-        partitions = partitions_view(conn, state.asset_id, asset.partitions, now=now, dynamic=dynamic_keys(conn, [asset.partitions]))
+        at = dependents.Moment(now=now, dynamic=dynamic_keys(conn, [asset.partitions]))
+        partitions = partitions_view(conn, memo, state.asset_id, asset.partitions, at)
     siblings = [
         str(other.key)
         for other in defs.locations[place].assets

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Connection, Text, cast, func, select, true
 
 from dagwright_shared.model import partitions
+from dagwright_shared.model.dependents import Moment, size
 from dagwright_shared.model.keys import LocationName
 from dagwright_shared.model.metadata import metadata_to_json
 from dagwright_shared.model.snapshot import JobSnapshot
@@ -218,7 +219,7 @@ def get_job(conn: Connection, defs: Definitions, name: str, *, now: datetime, lo
         NotFoundError: no location defines it.
     """
     place, job = defs.job(name, location)
-    keys = partitions.keys(job.partitions, now, dynamic_keys(conn, [job.partitions])) if job.partitions else ()
+    at = Moment(now=now, dynamic=dynamic_keys(conn, [job.partitions]))
     axes = job.partitions.dimensions if isinstance(job.partitions, partitions.MultiPartitions) else ()
     return JobView(
         name=name,
@@ -232,8 +233,8 @@ def get_job(conn: Connection, defs: Definitions, name: str, *, now: datetime, lo
         checks=tuple(key.to_user_string() for key in job.check_keys),
         partitions=partitions.describe(job.partitions) if job.partitions else None,
         partition_dimensions=tuple(axis for axis, _ in axes),
-        partition_count=len(keys),
-        newest_partitions=newest_keys(keys),
+        partition_count=size(job.partitions, at) if job.partitions else 0,
+        newest_partitions=newest_keys(job.partitions, at) if job.partitions else (),
         config_schema=job.config_schema,
         default_config=job.default_config,
         tags=job.tags,

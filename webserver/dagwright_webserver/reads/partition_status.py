@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from sqlalchemy import Connection, select
 
-from dagwright_shared.model import partitions
+from dagwright_shared.model import partitions, ranges, subsets
+from dagwright_shared.model.dependents import Moment, size
 from dagwright_shared.model.keys import PartitionKey, format_partition
-from dagwright_shared.model.partitions import NO_DYNAMIC, DynamicKeys, MultiPartitions, Partitions
-from dagwright_shared.store import tables
+from dagwright_shared.model.partitions import MultiPartitions, Partitions
+from dagwright_shared.model.subsets import EMPTY, Subset
+from dagwright_shared.store import partition_states, tables
+from dagwright_shared.store.partition_states import PartitionMemo
 from dagwright_webserver.reads.runs import active_statuses
 from dagwright_webserver.reads.view import view
 
@@ -55,63 +57,77 @@ class PartitionsView:
     """Whether there are more ranges than shown."""
     newest: tuple[str, ...]
     """The newest 100 keys, newest first, for choosing one."""
+    newest_statuses: tuple[PartitionStatus, ...]
+    """The status of each of them."""
 
 
 MAX_RANGES = 2_000
 MAX_KEYS = 100
 
 
-def partitions_view(
-    conn: Connection, asset_id: int, definition: Partitions, *, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC
-) -> PartitionsView:
-    """Status of all partitions of an asset."""
-    keys = partitions.keys(definition, now, dynamic)
-    ranges, counts = _ranges(keys, read_statuses(conn, asset_id))
+def partitions_view(conn: Connection, memo: PartitionMemo, asset_id: int, definition: Partitions, at: Moment) -> PartitionsView:
+    """Status of all partitions of an asset; no partition costs an object of its own."""
+    total = size(definition, at)
+    everything = subsets.of_range(0, total)
+    states = memo.read(conn, asset_id, definition, at)
+    active = _active(conn, asset_id, definition, at) & everything
+    failed, good = (states.failed & everything) - active, (states.materialized & everything) - active
+    by_status = {
+        PartitionStatus.MATERIALIZED: good,
+        PartitionStatus.FAILED: failed,
+        PartitionStatus.MATERIALIZING: active,
+        PartitionStatus.MISSING: everything - subsets.union((good, failed, active)),
+    }
+    rows = sorted((start, end, status) for status, subset in by_status.items() for start, end in subset.ranges)
+    shown = rows[-MAX_RANGES:]
+    names = _names(definition, [place for start, end, _ in shown for place in (start, end - 1)], at)
+    newest = range(total - 1, max(-1, total - 1 - MAX_KEYS), -1)
+    newest_names = _names(definition, newest, at)
     return PartitionsView(
         description=partitions.describe(definition),
         dimensions=tuple(name for name, _ in definition.dimensions) if isinstance(definition, MultiPartitions) else (),
-        total=len(keys),
-        counts=counts,
-        ranges=tuple(ranges[-MAX_RANGES:]),
-        cut=len(ranges) > MAX_RANGES,
-        newest=newest_keys(keys),
+        total=total,
+        counts={str(status): len(subset) for status, subset in by_status.items()},
+        ranges=tuple(
+            PartitionRange(first=names[start], last=names[end - 1], count=end - start, status=status) for start, end, status in shown
+        ),
+        cut=len(rows) > MAX_RANGES,
+        newest=tuple(newest_names[place] for place in newest),
+        newest_statuses=tuple(next(status for status, subset in by_status.items() if place in subset) for place in newest),
     )
 
 
-def newest_keys(keys: Sequence[PartitionKey]) -> tuple[str, ...]:
+def newest_keys(definition: Partitions, at: Moment) -> tuple[str, ...]:
     """The last keys of a definition, newest first, as people see them."""
-    return tuple(format_partition(key) or "" for key in reversed(keys[-MAX_KEYS:]))
+    total = size(definition, at)
+    last = range(total - 1, max(-1, total - 1 - MAX_KEYS), -1)
+    names = _names(definition, last, at)
+    return tuple(names[place] for place in last)
 
 
-def read_statuses(conn: Connection, asset_id: int) -> Mapping[PartitionKey, PartitionStatus]:
-    """The status of each partition that anything has happened to."""
-    p = tables.asset_partitions.c
-    found: dict[PartitionKey, PartitionStatus] = {}
-    for key, good, bad in conn.execute(select(p.partition, p.materialized_at, p.failed_at).where(p.asset_id == asset_id)):
-        if bad is not None and (good is None or bad > good):
-            found[tuple(key)] = PartitionStatus.FAILED
-        elif good is not None:
-            found[tuple(key)] = PartitionStatus.MATERIALIZED
+def _names(definition: Partitions, places: Iterable[int], at: Moment) -> Mapping[int, str]:
+    wanted = subsets.of_ordinals(places)
+    keys = subsets.to_keys(definition, wanted, at.now, at.dynamic)
+    return {place: format_partition(key) or "" for place, key in zip(wanted, keys, strict=True)}
+
+
+def _active(conn: Connection, asset_id: int, definition: Partitions, at: Moment) -> Subset:
+    """What queued and active runs make."""
     x, r = tables.run_assets.c, tables.runs.c
-    active = select(x.partition).join(tables.runs, r.run_id == x.run_id).where(x.asset_id == asset_id, r.status.in_(active_statuses()))
-    for (key,) in conn.execute(active):
-        found[tuple(key)] = PartitionStatus.MATERIALIZING
-    return found
+    query = select(x.partition, r.partition_end).join(tables.runs, r.run_id == x.run_id)
+    found = conn.execute(query.where(x.asset_id == asset_id, r.status.in_(active_statuses()))).all()
+    singles = [tuple(row.partition) for row in found if row.partition_end is None]
+    made = [place for place in partition_states.ordinals(definition, singles, at) if place is not None]
+    spans = [_span(definition, tuple(row.partition), tuple(row.partition_end), at) for row in found if row.partition_end is not None]
+    return subsets.union((subsets.of_ordinals(made), *spans))
 
 
-def _ranges(
-    keys: Sequence[PartitionKey], statuses: Mapping[PartitionKey, PartitionStatus]
-) -> tuple[list[PartitionRange], Mapping[str, int]]:
-    counts = dict.fromkeys((str(status) for status in PartitionStatus), 0)
-    ranges: list[PartitionRange] = []
-    start = 0
-    while start < len(keys):
-        status = statuses.get(keys[start], PartitionStatus.MISSING)
-        end = start + 1
-        while end < len(keys) and statuses.get(keys[end], PartitionStatus.MISSING) is status:
-            end += 1
-        first, last = format_partition(keys[start]) or "", format_partition(keys[end - 1]) or ""
-        ranges.append(PartitionRange(first=first, last=last, count=end - start, status=status))
-        counts[status] += end - start
-        start = end
-    return ranges, counts
+def _span(definition: Partitions, first: PartitionKey, last: PartitionKey, at: Moment) -> Subset:
+    if not isinstance(definition, MultiPartitions):
+        start, end = partition_states.ordinals(definition, [first, last], at)
+        return subsets.of_range(start, end + 1) if start is not None and end is not None else EMPTY
+    try:
+        keys = ranges.keys_between(definition, first, last, at.now, at.dynamic)
+    except LookupError:
+        return EMPTY
+    return subsets.of_ordinals(place for place in partition_states.ordinals(definition, keys, at) if place is not None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, and_, cast, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, and_, cast, false, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
@@ -224,6 +224,8 @@ class RunFilter:
     text: str | None = None
     """Matches the start of the id, or a part of the job's or an asset's name."""
     root_run_id: str | None = None
+    backfill_id: str | None = None
+    """A UUID; anything else finds nothing."""
 
 
 _runs = tables.runs.c
@@ -429,6 +431,8 @@ def _filtered(query: Select[Any], wanted: RunFilter) -> Select[Any]:
         conditions.append(_runs.created_at > wanted.created_after)
     if wanted.root_run_id is not None:
         conditions.append(or_(_runs.root_run_id == wanted.root_run_id, _runs.run_id == wanted.root_run_id))
+    if wanted.backfill_id is not None:
+        conditions.append(_runs.backfill_id == wanted.backfill_id if is_run_id(wanted.backfill_id) else false())
     if wanted.asset is not None:
         ids = select(tables.assets.c.asset_id).where(tables.assets.c.key == wanted.asset)
         of_asset = select(tables.run_assets.c.run_id).where(tables.run_assets.c.asset_id.in_(ids))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import Connection, select
 
+from dagwright_shared.model.dependents import Moment
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.runs import NewRun
@@ -95,7 +96,8 @@ def get_partitions(key: KeyPath, web: Services, location: Name = None) -> Respon
         if asset.partitions is None:
             return None
         asset_id = find_id(conn, defs, key, place)
-        return partitions_view(conn, asset_id, asset.partitions, now=utc_now(), dynamic=dynamic_keys(conn, [asset.partitions]))
+        at = Moment(now=utc_now(), dynamic=dynamic_keys(conn, [asset.partitions]))
+        return partitions_view(conn, web.partitions, asset_id, asset.partitions, at)
 
     return answer(web.read_defs(read))
 
@@ -128,7 +130,9 @@ def materialize(
 @router.get("/assets/{key:path}", summary="Get an asset", responses=returns(AssetView, 404, 503))
 def get_asset(key: KeyPath, web: Services, location: Name = None) -> Response:
     """One asset with its definition, state, plots, partitions, history and checks."""
-    view: Any = web.read_defs(lambda conn, defs: asset_reads.get_asset(conn, defs, parse_key(key, defs), now=utc_now(), location=location))
+    view: Any = web.read_defs(
+        lambda conn, defs: asset_reads.get_asset(conn, defs, web.partitions, parse_key(key, defs), now=utc_now(), location=location)
+    )
     return answer(view)
 
 

@@ -19,14 +19,16 @@ from starlette.types import Scope
 
 from dagwright_shared.model import run_config
 from dagwright_shared.model.errors import DagwrightError
-from dagwright_shared.model.keys import AssetKey, RunId, format_partition
+from dagwright_shared.model.keys import AssetKey, RunId
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.ticks import TickStatus
+from dagwright_shared.store.partition_states import PartitionMemo
 from dagwright_webserver import drawings, errors, lineage, reference, render
 from dagwright_webserver.deps import Services, Web, utc_now
-from dagwright_webserver.reads import asset_states, materializations, partition_status
+from dagwright_webserver.reads import asset_states, materializations
 from dagwright_webserver.reads import assets as asset_reads
 from dagwright_webserver.reads import automation as automation_reads
+from dagwright_webserver.reads import backfills as backfill_reads
 from dagwright_webserver.reads import deployment as deployment_reads
 from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import jobs as job_reads
@@ -42,6 +44,7 @@ from dagwright_webserver.reads.jobs import JobView
 from dagwright_webserver.reads.materializations import PlotView
 from dagwright_webserver.reads.runs import RunFilter, RunSummary, RunView
 from dagwright_webserver.reads.waiting import WaitingView
+from dagwright_webserver.routes import backfill_pages
 from dagwright_webserver.routes.assets import parse_key
 from dagwright_webserver.routes.deployment import read_deployment
 from dagwright_webserver.routes.runs import parse_level, parse_types
@@ -70,6 +73,7 @@ def install(app: FastAPI) -> None:
     """Add the pages, the files that they load, and errors as pages for people. Call after `errors.install`."""
     app.mount("/static", _Static(directory=render.STATIC), name="static")
     app.include_router(html)
+    app.include_router(backfill_pages.html)
     for kind in (DagwrightError, RequestValidationError, HTTPException, SQLAlchemyError):
         app.add_exception_handler(kind, _for_people(app.exception_handlers[kind]))
 
@@ -142,6 +146,8 @@ def runs(  # noqa: PLR0913, PLR0917 - one argument for each filter of the addres
             "view": view,
             "step_errors": run_reads.step_errors(conn, _failed(view.items)),
             "waits": waiting_reads.sentences(conn, defs, _queued(view.items), web.settings.limits),
+            "backfills": backfill_reads.list_backfills(conn, limit=5).items if not cursor else (),
+            "progress": drawings.progress,
             "counts": run_reads.count_by_status(conn, rest),
             "jobs": list(defs.jobs),
             "assets": [str(key) for key in list(defs.assets)[:2000]],
@@ -280,6 +286,7 @@ def job(request: Request, web: Services, name: str, location: Word = None) -> Re
         step_errors=step_errors,
         graph=lineage.job_graph(view, statuses),
         launch=launch,
+        backfill=_backfill(f"Backfill {view.name}", body, launch),
         curl_body=_curl_body(body, launch),
     )
 
@@ -307,6 +314,13 @@ def _launch(
         "partition_count": count,
         "data": {"target": dict(body), "schema": dict(schema), "defaults": dict(defaults)},
     }
+
+
+def _backfill(title: str, body: Mapping[str, Any], launch: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the backfill dialog needs; None for what has no partitions."""
+    if not launch["partition_count"]:
+        return None
+    return {"title": title, "target": dict(body), "partitions": launch["partitions"], "of_assets": "assets" in body}
 
 
 def _curl_body(body: Mapping[str, Any], launch: Mapping[str, Any]) -> str:
@@ -358,15 +372,24 @@ def asset(
     request: Request, web: Services, key: str, tab: Word = None, partition: Word = None, location: Word = None, cursor: Word = None
 ) -> Response:
     shown = web.read_defs(
-        lambda conn, defs: _asset_page(conn, defs, key, tab or "overview", partition or None, location or None, cursor or None)
+        lambda conn, defs: _asset_page(
+            conn, defs, web.partitions, key, tab or "overview", partition or None, location or None, cursor or None
+        )
     )
     return render.page(request, "asset.html", **shown)
 
 
 def _asset_page(
-    conn: Connection, defs: Definitions, text: str, tab: str, partition: str | None, location: str | None, cursor: str | None
+    conn: Connection,
+    defs: Definitions,
+    memo: PartitionMemo,
+    text: str,
+    tab: str,
+    partition: str | None,
+    location: str | None,
+    cursor: str | None,
 ) -> dict[str, Any]:
-    view = asset_reads.get_asset(conn, defs, parse_key(text, defs), now=utc_now(), location=location)
+    view = asset_reads.get_asset(conn, defs, memo, parse_key(text, defs), now=utc_now(), location=location)
     place, definition = defs.asset(AssetKey.from_user_string(view.key), view.location)
     tabs = _tabs(view)
     chosen = tab if tab in [each[0] for each in tabs] else "overview"
@@ -377,8 +400,7 @@ def _asset_page(
         history, more = listed.items, listed.next_cursor
     cells: tuple[drawings.Cell, ...] = ()
     if chosen == "partitions" and view.partitions:
-        statuses = {format_partition(each) or "": status for each, status in partition_status.read_statuses(conn, asset_id).items()}
-        cells = drawings.cells(view.partitions.newest, statuses)
+        cells = drawings.cells(view.partitions)
     checks = tuple(check.key for at, check in defs.checks.get(definition.key, ()) if at == place)
     body: dict[str, Any] = {"assets": [view.key, *([] if view.can_subset else view.step_siblings)]}
     newest = list(view.partitions.newest) if view.partitions else []
@@ -397,6 +419,7 @@ def _asset_page(
         "strip": drawings.strip(view.partitions) if view.partitions else (),
         "graph": lineage.neighbours(view.key, view.summary.status, view.upstream, view.downstream),
         "launch": launch,
+        "backfill": _backfill(f"Backfill {view.key}", body, launch),
         "curl_body": _curl_body(body, launch),
         "prefixes": [(part, "/".join(parts[: n + 1])) for n, part in enumerate(parts[:-1])],
         "plot_data": plot_data,

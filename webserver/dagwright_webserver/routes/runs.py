@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,10 +17,11 @@ from dagwright_shared.model.errors import ConflictError, InvalidRequestError, No
 from dagwright_shared.model.events import LogLevel, LogStream
 from dagwright_shared.model.keys import RunId, new_run_id
 from dagwright_shared.model.runs import NewRun, RetryStrategy, Run, RunStatus, Trigger, TriggerKind
-from dagwright_shared.store import idempotency, listen
+from dagwright_shared.store import listen
 from dagwright_shared.store import runs as store_runs
 from dagwright_webserver import launching
 from dagwright_webserver.deps import JSON, Services, Web, answer, utc_now
+from dagwright_webserver.once import once, page_url
 from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import runs as run_reads
 from dagwright_webserver.reads import waiting as waiting_reads
@@ -92,38 +92,17 @@ def trigger_of(client: str | None) -> Trigger:
 
 def enqueue_once(web: Web, request: Request, key: str | None, body: str, make: Any) -> Response:
     """Make a run and put it into the queue in one transaction, once for each idempotency key."""
-    request_hash = hashlib.sha256(f"{request.method} {request.url.path}\n{body}".encode()).hexdigest()
 
-    def change(conn: Connection) -> tuple[int, dict[str, Any]]:
-        if key is not None:
-            earlier = _earlier(conn, key, request_hash)
-            if earlier is not None:
-                return earlier.status_code, dict(earlier.response)
+    def enqueue(conn: Connection) -> dict[str, Any]:
         run = make(conn, web.definitions.current(conn))
-        reply = {"run_id": run.run_id, "status": RunStatus.QUEUED.value, "url": page_url(request, run.run_id)}
         store_runs.enqueue(conn, [run], assets=web.asset_ids)
-        if key is not None:
-            idempotency.remember(conn, key, request_hash, status_code=201, response=reply)
         listen.notify(conn, f"runs:{run.run_id}")
-        return 201, reply
+        return {"run_id": run.run_id, "status": RunStatus.QUEUED.value, "url": page_url(request, f"/runs/{run.run_id}")}
 
-    status, reply = web.write(change)
+    status, reply = once(web, request, key, body, enqueue)
     body_of = {name: reply[name] for name in ("run_id", "status", "url")}  # jsonb does not keep the order
     headers = {"Location": f"{API}/runs/{reply['run_id']}"}
     return Response(json.dumps(body_of).encode(), status, headers=headers, media_type=JSON)
-
-
-def _earlier(conn: Connection, key: str, request_hash: str) -> idempotency.Remembered | None:
-    try:
-        return idempotency.find(conn, key, request_hash)
-    except ConflictError as error:
-        problem = Problem(path="Idempotency-Key", message=error.message, value=key)
-        raise InvalidRequestError("The request is not valid", problems=[problem]) from None
-
-
-def page_url(request: Request, run_id: str) -> str:
-    """The page of a run, under the name by which the caller reached this server."""
-    return str(request.base_url.replace(path=f"/runs/{run_id}", query="", fragment=""))
 
 
 @router.get("", summary="List runs", responses=returns(RunListView, 422, 503))
@@ -137,6 +116,7 @@ def list_runs(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     trigger: Annotated[TriggerKind | None, Query(description="What asked for the run.")] = None,
     trigger_name: Annotated[str | None, Query(max_length=1000, description="The schedule, sensor or user.")] = None,
     tag: Annotated[list[str] | None, Query(description="`key=value`; may be given again, and all must hold.")] = None,
+    backfill: Annotated[str | None, Query(max_length=100, description="Id of the backfill that asked for the run.")] = None,
     created_after: Annotated[datetime | None, Query(description="ISO 8601; UTC unless it says otherwise.")] = None,
     created_before: Annotated[datetime | None, Query(description="ISO 8601; UTC unless it says otherwise.")] = None,
     text: Annotated[str | None, Query(max_length=200, description="Start of the id, or a part of the job or an asset.")] = None,
@@ -153,6 +133,7 @@ def list_runs(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
         trigger=trigger,
         trigger_name=trigger_name,
         tags=parse_tags(tag),
+        backfill_id=backfill,
         created_after=aware(created_after),
         created_before=aware(created_before),
         text=text,

@@ -82,6 +82,7 @@ async function act(button) {
   try {
     const answer = await post(button.dataset.post, button.dataset.body ? JSON.parse(button.dataset.body) : undefined, button.dataset.method);
     if ("goto" in button.dataset && answer.run_id) location.assign(`/runs/${answer.run_id}`);
+    else if ("goto" in button.dataset && answer.backfill_id) location.assign(`/backfills/${answer.backfill_id}`);
     else toast(button.dataset.done || "Done");
     refreshAll();
   } catch (error) {
@@ -127,7 +128,7 @@ async function flip(button) {
 }
 
 export function refreshAll() {
-  for (const topic of ["runs", "assets", "locations", "instigators", "queue", "recovery", "pools"]) document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
+  for (const topic of ["runs", "backfills", "assets", "locations", "instigators", "queue", "recovery", "pools"]) document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
 }
 
 // ------------------------------------------------------------------ frame
