@@ -146,3 +146,12 @@ def test_an_error_is_shown_with_the_users_own_lines() -> None:
 def test_json_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     output.as_json({"name": "Zürich"})
     assert json.loads(capsys.readouterr().out) == {"name": "Zürich"}
+
+
+def test_a_range_of_partitions_is_two_keys() -> None:
+    wrong = CliRunner().invoke(cli, ["asset", "materialize", "a", "--partition-range", "2013-01-01"])
+    assert wrong.exit_code == 2
+    assert "is not FIRST...LAST, such as 2013-01-01...2013-01-31" in wrong.output
+    both = CliRunner().invoke(cli, ["job", "launch", "j", "--partition", "a", "--partition-range", "a...b"])
+    assert both.exit_code == 2
+    assert "give --partition or --partition-range" in both.output

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from jsonschema import Draft202012Validator
 
 from dagwright_shared.model import partitions as partitioning
+from dagwright_shared.model import ranges
 from dagwright_shared.model.errors import InvalidRequestError, Problem, nearest
 from dagwright_shared.model.keys import (
     UNPARTITIONED,
@@ -79,7 +80,7 @@ def new_run(
     """
     snapshot = defs.locations[target.location]
     problems = list(_unstorable(body.model_dump(exclude_unset=True), ""))
-    partition = _partition(body.partition, partitions_of(target), now, dynamic, problems)
+    partition, partition_end = _partition(body, partitions_of(target), now, dynamic, problems)
     step_keys = _steps(body.steps, target, problems)
     priority = _priority(body, problems)
     config = body.config if body.config is not None else dict(target.job.default_config) if target.job else {}
@@ -95,6 +96,7 @@ def new_run(
         check_keys=target.checks,
         step_keys=step_keys,
         partition=partition,
+        partition_end=partition_end,
         config=config,
         tags={**(target.job.run_tags if target.job else {}), **body.tags},
         trigger=trigger,
@@ -197,39 +199,49 @@ def _check_siblings(assets: Sequence[AssetSnapshot], everything: Iterable[AssetS
         raise _refused(*problems)
 
 
-def _partition(
-    given: str | None, definitions: Sequence[Partitions], now: datetime, dynamic: DynamicKeys, problems: list[Problem]
-) -> PartitionKey:
+_Ends: TypeAlias = tuple[PartitionKey, PartitionKey | None]
+
+
+def _partition(body: LaunchBody, definitions: Sequence[Partitions], now: datetime, dynamic: DynamicKeys, problems: list[Problem]) -> _Ends:
+    """The partition, or the ends of the range, that a request names."""
+    given = body.partition
     if not definitions:
         if given is not None:
-            problems.append(Problem(path="partition", message="it is not partitioned; leave `partition` out", value=given))
-        return UNPARTITIONED
-    described = "; and ".join(partitioning.describe(each) for each in definitions)
+            value = given if isinstance(given, str) else given.model_dump()
+            problems.append(Problem(path="partition", message="it is not partitioned; leave `partition` out", value=value))
+        return UNPARTITIONED, None
     if given is None:
+        described = "; and ".join(partitioning.describe(each) for each in definitions)
         last = partitioning.last_key(definitions[0], now, dynamic)
         newest = format_partition(last) if last else None
         message = f"a partition is required ({described})" + (f"; the newest is {newest!r}" if newest else "; none exists yet")
         problems.append(Problem(path="partition", message=message, expected=described, suggestion=newest))
-        return UNPARTITIONED
-    key = parse_partition(given, partitioning.dimensions(definitions[0]))
+        return UNPARTITIONED, None
+    ends = {"partition": given} if isinstance(given, str) else {"partition.start": given.start, "partition.end": given.end}
+    before = len(problems)
+    for path, text in ends.items():
+        problems += _unknown_partition(path, text, definitions, now, dynamic)
+    first, *rest = (parse_partition(text, partitioning.dimensions(definitions[0])) for text in ends.values())
+    if rest and len(problems) == before and not ranges.keys_between(definitions[0], first, rest[0], now, dynamic):
+        message = f"the range {ranges.format_range(first, rest[0])} ends before it begins ({partitioning.describe(definitions[0])})"
+        problems.append(Problem(path="partition", message=message, value=ends, expected="a range whose first key comes first"))
+    return first, rest[0] if rest else None
+
+
+def _unknown_partition(path: str, given: str, definitions: Sequence[Partitions], now: datetime, dynamic: DynamicKeys) -> Iterator[Problem]:
+    """What is wrong with a key: the first of the definitions that lacks it."""
     for definition in definitions:
-        if not partitioning.contains(definition, parse_partition(given, partitioning.dimensions(definition)), now, dynamic):
-            problems.append(_unknown_partition(given, definition, definitions, now, dynamic))
-            break
-    return key
-
-
-def _unknown_partition(
-    given: str, definition: Partitions, definitions: Sequence[Partitions], now: datetime, dynamic: DynamicKeys
-) -> Problem:
-    known = [format_partition(key) or "" for key in partitioning.keys(definition, now, dynamic)[-_NEAREST_AMONG:]]
-    close = nearest(given, known)
-    described = partitioning.describe(definition)
-    message = f"there is no partition {given!r} ({described})"
-    if len(definitions) > 1:
-        message += ", which some of these assets are partitioned by; launch assets of different partitions separately"
-    message += f"; did you mean {close!r}?" if close else ""
-    return Problem(path="partition", message=message, value=given, expected=described, suggestion=close)
+        if partitioning.contains(definition, parse_partition(given, partitioning.dimensions(definition)), now, dynamic):
+            continue
+        known = [format_partition(key) or "" for key in partitioning.keys(definition, now, dynamic)[-_NEAREST_AMONG:]]
+        close = nearest(given, known)
+        described = partitioning.describe(definition)
+        message = f"there is no partition {given!r} ({described})"
+        if len(definitions) > 1:
+            message += ", which some of these assets are partitioned by; launch assets of different partitions separately"
+        message += f"; did you mean {close!r}?" if close else ""
+        yield Problem(path=path, message=message, value=given, expected=described, suggestion=close)
+        return
 
 
 def _steps(given: Sequence[str] | None, target: Target, problems: list[Problem]) -> tuple[StepKey, ...]:

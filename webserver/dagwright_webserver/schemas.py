@@ -30,13 +30,22 @@ Config: TypeAlias = dict[str, Any]
 Priority: TypeAlias = Annotated[int, Field(strict=True, ge=-_MAX_PRIORITY, le=_MAX_PRIORITY)]
 
 
+class PartitionRange(Body):
+    """Neighbouring partitions, in the order of their definition; with several dimensions, of each of them."""
+
+    start: str
+    """Key of the first partition."""
+    end: str
+    """Key of the last partition, which is included."""
+
+
 class RunOptions(Body):
     """How to run what was chosen."""
 
     location: str | None = None
     """The code location, where several define the same name."""
-    partition: str | None = None
-    """Partition key, such as `2013-01-01`; `|` between dimensions."""
+    partition: str | PartitionRange | None = None
+    """Partition key, such as `2013-01-01`; `|` between dimensions. Or a range of them, all in one run."""
     config: Config | None = None
     """Run config, checked against the config schema; left out: the defaults of the definitions."""
     tags: Tags = Field(default_factory=dict)
@@ -53,6 +62,7 @@ class LaunchBody(RunOptions):
             "examples": [
                 {"job": "flights_of_a_day", "partition": "2013-01-01", "tags": {"team": "ops"}},
                 {"assets": ["raw/flights", "carriers"]},
+                {"assets": ["raw/flights"], "partition": {"start": "2013-01-01", "end": "2013-01-31"}},
             ]
         }
     )
@@ -63,15 +73,6 @@ class LaunchBody(RunOptions):
     """Asset keys; beside `job`, the part of its assets that is wanted."""
     steps: list[str] | None = Field(default=None, max_length=10_000)
     """Only these steps."""
-
-
-class PartitionRange(Body):
-    """From one partition to another, both included."""
-
-    start: str
-    """Key of the first one."""
-    end: str
-    """Key of the last one."""
 
 
 def _form_of(value: Any) -> str | None:

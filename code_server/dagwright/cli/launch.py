@@ -22,6 +22,16 @@ class TagType(click.ParamType[tuple[str, str]]):
         return key, text
 
 
+class RangeType(click.ParamType[dict[str, str]]):
+    name = "FIRST...LAST"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        start, dots, end = value.partition("...")
+        if not (start and dots and end):
+            self.fail(f"{value!r} is not FIRST...LAST, such as 2013-01-01...2013-01-31", param, ctx)
+        return {"start": start, "end": end}
+
+
 class ConfigType(click.ParamType[dict[str, Any]]):
     """JSON text, or a file of JSON or TOML."""
 
@@ -55,6 +65,7 @@ def _run_options(command: Any) -> Any:
     for option in reversed(
         (
             click.option("--partition", metavar="KEY", help="Partition; `a|b` for several dimensions."),
+            click.option("--partition-range", type=RangeType(), help="First and last partition, both included: all in one run."),
             click.option("--config", type=ConfigType(), help="Run config: JSON, or a .json or .toml file."),
             click.option("--tag", "tags", type=TagType(), multiple=True, help="Tag of the run; may be given again."),
             click.option("--location", metavar="NAME", help="Code location, where several have the name."),
@@ -100,6 +111,7 @@ def _launch(
     request: dict[str, Any],
     *,
     partition: str | None,
+    partition_range: dict[str, str] | None,
     config: dict[str, Any] | None,
     tags: tuple[tuple[str, str], ...],
     location: str | None,
@@ -107,7 +119,9 @@ def _launch(
     as_json: bool,
     url: str | None,
 ) -> int:
-    optional = {"partition": partition, "config": config, "tags": dict(tags), "location": location}
+    if partition is not None and partition_range is not None:
+        raise click.UsageError("a run is of one partition or of a range: give --partition or --partition-range")
+    optional = {"partition": partition or partition_range, "config": config, "tags": dict(tags), "location": location}
     client = connect(url)
     try:
         created = client.post("/runs", request | {name: value for name, value in optional.items() if value})

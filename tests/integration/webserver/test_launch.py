@@ -62,6 +62,21 @@ def test_assets_take_their_checks_and_partition(api: httpx.Client, store: Engine
     assert run.trigger.kind == "cli"
 
 
+def test_a_range_of_partitions_in_one_run(api: httpx.Client, store: Engine) -> None:
+    body = {"assets": ["stats", "raw/flights"], "partition": {"start": "2013-02-03", "end": "2013-02-05"}}
+    made = api.post("/runs", json=body).json()
+    with store.connect() as conn:
+        run = runs.get(conn, made["run_id"])
+    assert run is not None
+    assert (run.partition, run.partition_end) == (("2013-02-03",), ("2013-02-05",))
+    assert api.get(f"/runs/{made['run_id']}").json()["partition"] == "2013-02-03...2013-02-05"
+    assert [each["partition"] for each in api.get("/runs").json()["items"]] == ["2013-02-03...2013-02-05"]
+    going_on = api.get("/assets/stats/partitions").json()
+    assert [(each["first"], each["last"]) for each in going_on["ranges"] if each["status"] == "MATERIALIZING"] == [
+        ("2013-02-03", "2013-02-05")
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "path", "suggestion"),
     [
@@ -77,6 +92,10 @@ def test_assets_take_their_checks_and_partition(api: httpx.Client, store: Engine
         ({"job": "ping", "location": "flights", "partition": "2013-01-01"}, "partition", None),
         ({"job": "day"}, "partition", "2013-12-31"),
         ({"job": "day", "partition": "2013-1-1"}, "partition", "2013-12-31"),
+        ({"job": "day", "partition": {"start": "2013-1-1", "end": "2013-12-31"}}, "partition.start", "2013-12-31"),
+        ({"job": "day", "partition": {"start": "2013-12-30", "end": "2013-12-32"}}, "partition.end", "2013-12-31"),
+        ({"job": "day", "partition": {"start": "2013-12-30", "end": "2013-12-29"}}, "partition", None),
+        ({"job": "ping", "location": "flights", "partition": {"start": "a", "end": "b"}}, "partition", None),
         ({"assets": ["raw/flights", "colours"], "partition": "red"}, "partition", None),
         ({"job": "day", "partition": "2013-01-01", "assets": ["carriers"]}, "assets[0]", None),
         ({"job": "etl", "steps": ["laod"], "config": {"ops": {"load": {"config": {"limit": 1}}}}}, "steps[0]", "load"),

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, and
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
-from dagwright_shared.model.keys import format_partition
+from dagwright_shared.model.ranges import format_range
 from dagwright_shared.model.runs import ACTIVE, FINAL, RunStatus, StepStatus
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
@@ -40,7 +40,7 @@ class RunSummary:
     asset_count: int
     """How many assets it materializes."""
     partition: str | None
-    """Partition key; null when unpartitioned."""
+    """Partition key, or the first and the last of a range as `a...b`; null when unpartitioned."""
     trigger: str
     """What asked for it: user, api, cli, schedule, sensor, automation, backfill or retry."""
     trigger_name: str | None
@@ -130,7 +130,7 @@ class RunView:
     step_keys: tuple[str, ...]
     """The steps that were asked for; empty means all."""
     partition: str | None
-    """Partition key; null when unpartitioned."""
+    """Partition key, or the first and the last of a range as `a...b`; null when unpartitioned."""
     config: Mapping[str, Any]
     """Run config, as it was given."""
     tags: Mapping[str, str]
@@ -237,6 +237,7 @@ _SUMMARY = (
     _runs.asset_keys[1:MAX_LIST_ASSETS].label("asset_keys"),
     func.cardinality(_runs.asset_keys).label("asset_count"),
     _runs.partition,
+    _runs.partition_end,
     _runs.trigger_kind,
     _runs.trigger_name,
     _runs.tags,
@@ -293,7 +294,7 @@ def summary(row: Row[Any]) -> RunSummary:
         job=row.job_name,
         assets=tuple(row.asset_keys or ()),
         asset_count=row.asset_count or 0,
-        partition=format_partition(tuple(row.partition)),
+        partition=_covered(row),
         trigger=row.trigger_kind,
         trigger_name=row.trigger_name,
         tags=row.tags,
@@ -307,6 +308,10 @@ def summary(row: Row[Any]) -> RunSummary:
         parent_run_id=row.parent_run_id,
         retry_number=row.retry_number,
     )
+
+
+def _covered(row: Row[Any]) -> str | None:
+    return format_range(tuple(row.partition), None if row.partition_end is None else tuple(row.partition_end))
 
 
 def summaries() -> Select[Any]:
@@ -336,7 +341,7 @@ def _run_view(row: Row[Any], steps: tuple[StepView, ...], related: tuple[Related
         assets=tuple(row.asset_keys),
         checks=tuple(row.check_keys),
         step_keys=tuple(row.step_keys),
-        partition=format_partition(tuple(row.partition)),
+        partition=_covered(row),
         config=row.config,
         tags=row.tags,
         trigger=row.trigger_kind,

@@ -67,7 +67,9 @@ if (dialog) {
       if (at > 0) tags[line.slice(0, at).trim()] = line.slice(at + 1).trim();
       else if (line.trim()) throw Object.assign(new Error("A tag is written key=value"), { problems: [{ path: "tags", message: `${line.trim()} has no =` }] });
     }
-    const partition = document.getElementById("launch-partition")?.value.trim();
+    const written = document.getElementById("launch-partition")?.value.trim();
+    const ends = written?.split("...") ?? [];
+    const partition = ends.length === 2 ? { start: ends[0].trim(), end: ends[1].trim() } : written;
     return { ...target, ...(partition ? { partition } : {}), ...(Object.keys(config).length ? { config } : {}), ...(Object.keys(tags).length ? { tags } : {}) };
   };
 
