@@ -122,6 +122,9 @@ _MODULES = {
         "make_python_type_usable_as_dagster_type usable_as_dagster_type"
     ),
     "dagwright.authoring.warning_classes": "BetaWarning ConfigArgumentWarning PreviewWarning SupersessionWarning",
+    "dagwright.authoring.webhooks": (
+        "WebhookDelivery WebhookSensorDefinition WebhookSensorEvaluationContext build_webhook_sensor_context webhook_sensor"
+    ),
     # Values that every process knows.
     "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError NotFoundError SubsetError UserCodeError",
     "dagwright_shared.model.keys": "AssetCheckKey AssetKey",

@@ -254,6 +254,11 @@ from dagwright.authoring.warning_classes import BetaWarning as BetaWarning
 from dagwright.authoring.warning_classes import ConfigArgumentWarning as ConfigArgumentWarning
 from dagwright.authoring.warning_classes import PreviewWarning as PreviewWarning
 from dagwright.authoring.warning_classes import SupersessionWarning as SupersessionWarning
+from dagwright.authoring.webhooks import WebhookDelivery as WebhookDelivery
+from dagwright.authoring.webhooks import WebhookSensorDefinition as WebhookSensorDefinition
+from dagwright.authoring.webhooks import WebhookSensorEvaluationContext as WebhookSensorEvaluationContext
+from dagwright.authoring.webhooks import build_webhook_sensor_context as build_webhook_sensor_context
+from dagwright.authoring.webhooks import webhook_sensor as webhook_sensor
 from dagwright.automation_trial import EvaluateAutomationConditionsResult as EvaluateAutomationConditionsResult
 from dagwright.automation_trial import evaluate_automation_conditions as evaluate_automation_conditions
 from dagwright.components.assets import AssetAttributesModel as AssetAttributesModel

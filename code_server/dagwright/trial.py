@@ -57,7 +57,7 @@ class TestInstance(Instance):
         return evaluate.schedule(self._definitions, ScheduleQuestion(name=name, scheduled_for=self.now), instance=self)
 
     def evaluate_sensor(self, name: str) -> Evaluation:
-        """What the sensor asks for now; its cursor, and what it says of dynamic partitions, is kept."""
+        """What the sensor asks for now; its cursor, and what it says of dynamic partitions and assets, is kept."""
         question = SensorQuestion(name=name, cursor=self._cursors.get(name), last_tick_at=self._seen.get(name))
         found = evaluate.sensor(self._definitions, question, instance=self)
         self._seen[name] = self.now
@@ -65,6 +65,8 @@ class TestInstance(Instance):
             self._cursors[name] = found.cursor
         for change in found.dynamic_partitions:
             self.history.change_dynamic_keys(change.name, change.add, change.delete)
+        for payload in found.asset_events:
+            self.history.report(payload)
         return found
 
     def advance(self, by: timedelta) -> Sequence[TrialTick]:

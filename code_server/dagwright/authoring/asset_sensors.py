@@ -14,7 +14,7 @@ from dagwright.authoring.instance_events import EventLogRecord
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.requests import SkipReason, misfit
 from dagwright.authoring.selections import AssetSelection
-from dagwright.authoring.sensors import SensorDefinition, SensorEvaluationContext, SensorResult
+from dagwright.authoring.sensors import AT_ONCE, SensorDefinition, SensorEvaluationContext, SensorResult, as_result, together
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.snapshot import SensorKind
@@ -38,16 +38,23 @@ class AssetSensorDefinition(SensorDefinition):
         return super().__call__(*args, **kwargs)
 
     def ask(self, context: SensorEvaluationContext) -> Any:
-        after = int(context.cursor) if context.cursor else None
-        found = context.instance.fetch_materializations(AssetRecordsFilter(self.asset_key, after_storage_id=after), limit=1).records
-        if not found:
+        """The function's answers to the materializations since the evaluation before; the first evaluation looks at the newest alone."""
+        first = not context.cursor
+        wanted = AssetRecordsFilter(self.asset_key, after_storage_id=None if first else int(context.cursor or 0))
+        page = context.instance.fetch_materializations(wanted, limit=1 if first else AT_ONCE, ascending=not first)
+        if not page.records:
             return SkipReason(f"{self.asset_key} has not been materialized since the evaluation before")
-        returned = self.call(context, found[0].event_log_entry)
+        answers = [self._react(context, item) for item in page.records]
+        context.update_cursor(str(page.records[-1].storage_id))
+        context.more = page.has_more and not first
+        return answers[0] if len(answers) == 1 else together([as_result(answer, f"sensor {self.name!r}") for answer in answers])
+
+    def _react(self, context: SensorEvaluationContext, item: EventLogRecord) -> Any:
+        returned = self.call(context, item.event_log_entry)
         if isinstance(returned, Iterator):
             returned = list(returned)
         if isinstance(returned, SensorResult) and returned.cursor is not None:
             raise misfit(f"sensor {self.name!r}", returned, "a SensorResult without a cursor: an asset sensor keeps its own")
-        context.update_cursor(str(found[0].storage_id))
         return returned
 
     def watched(self, graph: Any) -> dict[str, Any]:

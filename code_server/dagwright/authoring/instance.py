@@ -12,18 +12,18 @@ from datetime import datetime
 from typing import Any, cast
 
 from dagwright.authoring import naming
+from dagwright.authoring.asset_reports import partition_keys, reported_payload
 from dagwright.authoring.instance_events import EventLogEntry, EventLogRecord, EventType, record, stored_types
 from dagwright.authoring.instance_memory import MemoryStore
 from dagwright.authoring.instance_runs import RunRecord, RunsFilter, RunView, aware, run_record, run_view
-from dagwright.authoring.results import AssetMaterialization, AssetObservation, DataVersion
+from dagwright.authoring.results import DataVersion
 from dagwright_shared.model import events as e
 from dagwright_shared.model.history import EventFilter, HistoryPort
-from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey, RunId, format_partition
+from dagwright_shared.model.keys import AssetKey, PartitionKey, RunId, format_partition
 from dagwright_shared.model.runs import StepRecord
 
 _MADE = (e.EVENT_TYPES[e.AssetMaterialized],)
 _SEEN = (e.EVENT_TYPES[e.AssetObserved],)
-_DATA_VERSION_TAG = "dagster/data_version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class Instance:
 
     def get_latest_data_version(self, asset_key: AssetKey, partition_key: str | None = None) -> DataVersion | None:
         """The data version of the newest data of an asset."""
-        known = self.history.latest(naming.asset_key(asset_key, "get_latest_data_version"), _partitions([partition_key])[0])
+        known = self.history.latest(naming.asset_key(asset_key, "get_latest_data_version"), partition_keys([partition_key])[0])
         return DataVersion(known.data_version) if known is not None else None
 
     def get_asset_keys(self, prefix: Sequence[str] | None = None, limit: int | None = None, cursor: str | None = None) -> list[AssetKey]:
@@ -202,7 +202,7 @@ class Instance:
         Args:
             asset_event: an AssetMaterialization, an AssetObservation or an AssetCheckEvaluation.
         """
-        self.history.report(_payload(asset_event))
+        self.history.report(reported_payload(asset_event))
 
     # ---- events
 
@@ -265,8 +265,9 @@ class Instance:
             limit=limit + 1,
             ascending=ascending,
         )
-        page = [item for item in found[:limit] if wanted.job_names is None or item.event_log_entry.job_name in wanted.job_names]
-        return EventRecordsResult(page, str(found[:limit][-1].storage_id) if found else cursor or "", len(found) > limit)
+        whole = _cut(found, limit)
+        page = [item for item in whole if wanted.job_names is None or item.event_log_entry.job_name in wanted.job_names]
+        return EventRecordsResult(page, str(whole[-1].storage_id) if whole else cursor or "", len(found) > len(whole))
 
     def get_records_for_run(
         self, run_id: str, cursor: str | None = None, of_type: Any = None, limit: int | None = None, ascending: bool = True
@@ -437,8 +438,16 @@ class Instance:
         )
         if wanted.storage_ids is not None:
             found = [item for item in found if item.storage_id in wanted.storage_ids]
-        page = found[:limit]
-        return EventRecordsResult(page, str(page[-1].storage_id) if page else cursor or "", len(found) > limit)
+        page = _cut(found, limit)
+        return EventRecordsResult(page, str(page[-1].storage_id) if page else cursor or "", len(found) > len(page))
+
+
+def _cut(found: list[EventLogRecord], limit: int) -> list[EventLogRecord]:
+    """The first ones, and those in the same place as the last of them: a cursor goes on after the place, so none may be left out."""
+    end = limit
+    while 0 < end < len(found) and found[end].storage_id == found[end - 1].storage_id:
+        end += 1
+    return found[:end]
 
 
 @contextlib.contextmanager
@@ -448,15 +457,10 @@ def instance_for_test(overrides: Mapping[str, Any] | None = None, temp_dir: str 
     yield Instance.ephemeral()
 
 
-def _partitions(keys: Sequence[str | None]) -> tuple[PartitionKey, ...]:
-    # Text of several dimensions has their keys joined by `|`, as everywhere in the product.
-    return tuple(UNPARTITIONED if key is None else tuple(str(key).split("|")) for key in keys)
-
-
 def _readings(keys: Sequence[str | None]) -> tuple[PartitionKey, ...]:
     """All that the texts may mean: a `|` may be a part of a key, or join the keys of several dimensions."""
     plain = ((str(key),) for key in keys if key is not None and "|" in str(key))
-    return (*_partitions(keys), *plain)
+    return (*partition_keys(keys), *plain)
 
 
 def _types(of_type: Any) -> tuple[str, ...]:
@@ -464,30 +468,3 @@ def _types(of_type: Any) -> tuple[str, ...]:
         return ()
     kinds = [of_type] if isinstance(of_type, str) else list(of_type)
     return tuple(name for kind in kinds for name in stored_types(EventType(kind)))
-
-
-def _payload(given: Any) -> e.AssetMaterialized | e.AssetObserved | e.CheckEvaluated:
-    version = getattr(given, "tags", {}).get(_DATA_VERSION_TAG) if not hasattr(given, "check_name") else None
-    match given:
-        case AssetMaterialization() | AssetObservation():
-            kind: type[Any] = e.AssetMaterialized if isinstance(given, AssetMaterialization) else e.AssetObserved
-            made: e.AssetMaterialized | e.AssetObserved = kind(
-                asset_key=given.asset_key,
-                partition=_partitions([given.partition])[0],
-                metadata=given.metadata,
-                description=given.description,
-                tags=given.tags,
-                data_version=version,
-            )
-            return made
-    if hasattr(given, "check_name") and hasattr(given, "passed"):
-        return e.CheckEvaluated(
-            check_key=given.asset_check_key,
-            passed=given.passed,
-            severity=given.severity,
-            blocking=getattr(given, "blocking", False),
-            description=given.description,
-            metadata=given.metadata,
-        )
-    what = type(given).__name__
-    raise TypeError(f"report_runless_asset_event takes an AssetMaterialization, AssetObservation or AssetCheckEvaluation, not a {what}")

@@ -16,9 +16,17 @@ from dagwright.authoring.instance import Instance, RunStatusChangeRecordsFilter
 from dagwright.authoring.instance_events import Event, EventType
 from dagwright.authoring.instance_runs import RunView
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
-from dagwright.authoring.requests import RunRequest, SkipReason
+from dagwright.authoring.requests import SkipReason
 from dagwright.authoring.resources import Scoped
-from dagwright.authoring.sensors import DefaultSensorStatus, SensorDefinition, SensorEvaluationContext, SensorResult, as_result
+from dagwright.authoring.sensors import (
+    AT_ONCE,
+    DefaultSensorStatus,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    as_result,
+    together,
+)
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.keys import LocationName
 from dagwright_shared.model.runs import RunStatus
@@ -30,8 +38,6 @@ _EVENTS: Mapping[RunStatus, EventType] = {
     RunStatus.FAILURE: EventType.RUN_FAILURE,
     RunStatus.CANCELED: EventType.RUN_CANCELED,
 }
-_AT_ONCE = 100
-"""Runs that one evaluation reacts to, at most; the next one goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +197,8 @@ class RunStatusSensorDefinition(SensorDefinition):
             context.update_cursor(str(newest[0].storage_id if newest else 0))
             return SkipReason("the sensor reacts to runs from now on")
         wanted = RunStatusChangeRecordsFilter(event_type, after_storage_id=int(context.cursor))
-        found = context.instance.fetch_run_status_changes(wanted, limit=_AT_ONCE, ascending=True).records
+        page = context.instance.fetch_run_status_changes(wanted, limit=AT_ONCE, ascending=True)
+        found = page.records
         results: list[SensorResult] = []
         for item in found:
             run = context.instance.get_run_by_id(item.run_id)
@@ -199,7 +206,8 @@ class RunStatusSensorDefinition(SensorDefinition):
                 results.append(self._react(run, item.event_log_entry.get_dagster_event(), context))
         if found:
             context.update_cursor(str(found[-1].storage_id))
-        return _together(results) if results else SkipReason(f"no run that it watches came to {self.run_status}")
+        context.more = page.has_more
+        return together(results) if results else SkipReason(f"no run that it watches came to {self.run_status}")
 
     def _react(self, run: RunView, event: Event, context: SensorEvaluationContext) -> SensorResult:
         """What the function answers for a run. Its failure is logged, and does not keep it from the runs that follow."""
@@ -383,17 +391,6 @@ def _monitored(given: Any, what: str, source: Any) -> MonitoredJob:
 
 def _matches(job: MonitoredJob, run: RunView) -> bool:
     return (job.job_name is None or job.job_name == run.job_name) and (job.location is None or job.location == run.location)
-
-
-def _together(results: Sequence[SensorResult]) -> SensorResult:
-    requests: list[RunRequest] = [request for result in results for request in result.run_requests]
-    reasons = [result.skip_reason.skip_message for result in results if result.skip_reason and result.skip_reason.skip_message]
-    return SensorResult(
-        run_requests=requests,
-        skip_reason=None if requests or not reasons else "; ".join(reasons),
-        dynamic_partitions_requests=[change for result in results for change in result.dynamic_partitions_requests],
-        asset_events=[event for result in results for event in result.asset_events],
-    )
 
 
 __all__ = [

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from dagwright.authoring import invocation, naming, ops, signatures
 from dagwright.authoring import source as sources
+from dagwright.authoring.asset_reports import reported_payload
 from dagwright.authoring.instance import Instance
 from dagwright.authoring.partitions import AddDynamicPartitionsRequest, DeleteDynamicPartitionsRequest, PartitionsDefinition
 from dagwright.authoring.requests import RunRequest, SkipReason, Stale, TickResult, misfit
@@ -21,6 +22,9 @@ from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 from dagwright_shared.model.snapshot import SensorKind, TriggerTarget
 from dagwright_shared.model.ticks import DynamicPartitionsRequest, Evaluation
+
+AT_ONCE = 100
+"""Events that one evaluation reacts to, at most; the next one goes on."""
 
 
 class DefaultSensorStatus(Enum):
@@ -49,6 +53,8 @@ class SensorEvaluationContext:
     new_cursor: str | None = None
     last_sensor_start_time: float | None = None
     """When the sensor was switched on; seconds since 1970."""
+    more: bool = False
+    """Whether the evaluation stopped before the end of what has happened: it is asked again at once."""
 
     @property
     def cursor_updated(self) -> bool:
@@ -376,8 +382,10 @@ def evaluate(
         wanted = request.to_model(targets.get(name), partitions.get(name), stale)
         if wanted.asset_keys or wanted.check_keys or not request.stale_assets_only:
             requests.append(wanted)
-    for event in result.asset_events:
-        context.instance.report_runless_asset_event(event)
+    try:
+        asset_events = tuple(map(reported_payload, result.asset_events))
+    except TypeError as error:
+        raise misfit(what, result, f"a SensorResult with other asset_events: {error}") from None
     changes = tuple(
         DynamicPartitionsRequest(name=c.partitions_def_name, add=tuple(c.partition_keys))
         if isinstance(c, AddDynamicPartitionsRequest)
@@ -385,7 +393,12 @@ def evaluate(
         for c in result.dynamic_partitions_requests
     )
     return Evaluation(
-        requests=tuple(requests), skip_reason=_reason(result, requests), cursor=_cursor(result, context), dynamic_partitions=changes
+        requests=tuple(requests),
+        skip_reason=_reason(result, requests),
+        cursor=_cursor(result, context),
+        dynamic_partitions=changes,
+        asset_events=asset_events,
+        more=context.more,
     )
 
 
@@ -439,6 +452,18 @@ def as_result(returned: object, what: str) -> SensorResult:
             return SensorResult(run_requests=returned)
         case _:
             raise misfit(what, returned, expected)
+
+
+def together(results: Sequence[SensorResult]) -> SensorResult:
+    """The answers to several events, as one."""
+    requests: list[RunRequest] = [request for result in results for request in result.run_requests]
+    reasons = [result.skip_reason.skip_message for result in results if result.skip_reason and result.skip_reason.skip_message]
+    return SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests or not reasons else "; ".join(reasons),
+        dynamic_partitions_requests=[change for result in results for change in result.dynamic_partitions_requests],
+        asset_events=[event for result in results for event in result.asset_events],
+    )
 
 
 def _job_of(request: RunRequest, targets: Mapping[str | None, TriggerTarget], what: str) -> str | None:

@@ -15,13 +15,15 @@ from dagwright.authoring.instance import Instance
 from dagwright.authoring.requests import Stale
 from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.resources import InitResourceContext, opened
+from dagwright.authoring.webhooks import WebhookSensorDefinition
 from dagwright.execution.logs import EventLogger
 from dagwright_shared.model.errors import NotFoundError, UserCodeError, error_info
 from dagwright_shared.model.events import LogLevel, LogMessage, Payload
 from dagwright_shared.model.keys import AssetKey, PartitionKey
-from dagwright_shared.model.ticks import Evaluation, ScheduleQuestion, SensorQuestion
+from dagwright_shared.model.ticks import Delivery, Evaluation, ScheduleQuestion, SensorQuestion
 
-_MAX_LINES = 10_000
+_MAX_CHARACTERS = 256 * 1024
+"""Of what user code logs by `context.log`."""
 
 
 def schedule(definitions: Definitions, question: ScheduleQuestion, *, instance: Any = None) -> Evaluation:
@@ -63,10 +65,33 @@ def sensor(definitions: Definitions, question: SensorQuestion, *, instance: Any 
             instance=instance,
         )
         context = found.prepared(plain, resolved)
+        if isinstance(found, WebhookSensorDefinition):
+            if question.delivery is None:
+                return Evaluation(skip_reason="a webhook sensor is asked when a request comes")
+            refused = found.refusal(question.delivery, question.delivery.received_at)
+            if refused is not None:
+                return Evaluation(skip_reason=refused, rejected=refused)
+            context = found.with_delivery(context, question.delivery)
         partitions = {target.name: resolved.target_partitions(target) for target in found.targets}
         return sensors.evaluate(found, context, resolved.sensor_targets(found), partitions, _stale(resolved, instance))
 
     return _ask(f"sensor {question.name!r}", resolved.resources, found.required_resource_keys, instance, ask)
+
+
+def refusal(definitions: Definitions, name: str, delivery: Delivery) -> str | None:
+    """Why a request to a webhook sensor is not taken; None when it is signed as it must be. Runs no function of the user.
+
+    Raises:
+        NotFoundError: there is no such webhook sensor.
+        UserCodeError: the environment does not have the secret.
+    """
+    sensors_by_name = definitions.resolve().sensors_by_name
+    found = sensors_by_name.get(name)
+    if not isinstance(found, WebhookSensorDefinition):
+        known = [each for each, one in sensors_by_name.items() if isinstance(one, WebhookSensorDefinition)]
+        raise NotFoundError("webhook sensor", name, known=known)
+    with _told(f"sensor {name!r}"):
+        return found.refusal(delivery, delivery.received_at)
 
 
 def _stale(resolved: ResolvedDefinitions, instance: Instance | None) -> Stale | None:
@@ -102,11 +127,11 @@ def _ask(
     instance: Any,
     ask: Callable[[Mapping[str, Any], logging.Logger], Evaluation],
 ) -> Evaluation:
-    lines: list[str] = []
-    log = EventLogger(lambda payload: _keep(lines, payload))
+    kept = _Lines()
+    log = EventLogger(kept.take)
     with _told(what), opened(definitions, keys, context=InitResourceContext(log=log, instance=instance)) as values:
         evaluation = ask(values, log)
-    return replace(evaluation, logs=(*evaluation.logs, *lines))
+    return replace(evaluation, logs=(*evaluation.logs, *kept.lines))
 
 
 @contextlib.contextmanager
@@ -120,9 +145,22 @@ def _told(what: str) -> Iterator[None]:
         raise UserCodeError(error_info(error), what) from error
 
 
-def _keep(lines: list[str], payload: Payload) -> None:
-    if isinstance(payload, LogMessage) and len(lines) < _MAX_LINES:
-        lines.extend(_text(payload))
+class _Lines:
+    """What user code logs, up to a limit."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._left = _MAX_CHARACTERS
+
+    def take(self, payload: Payload) -> None:
+        if not isinstance(payload, LogMessage) or self._left <= 0:
+            return
+        for line in _text(payload):
+            self.lines.append(line[: self._left])
+            self._left -= len(line)
+            if self._left <= 0:
+                self.lines.append(f"[what was logged beyond {_MAX_CHARACTERS} characters was dropped]")
+                return
 
 
 def _text(message: LogMessage) -> Iterable[str]:

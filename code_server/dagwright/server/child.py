@@ -13,6 +13,7 @@ import fcntl
 import gc
 import os
 import random
+import resource
 import select
 import selectors
 import signal
@@ -36,6 +37,7 @@ from dagwright_shared.wire.errors import error_to_bytes
 from dagwright_shared.wire.evaluation import decode_launch
 from dagwright_shared.wire.snapshot import digest_of, encode_snapshot
 
+MEMORY = "DAGWRIGHT_EVALUATION_MEMORY_BYTES"
 _IDLE_SECONDS = 0.005
 """A fork that has got no work by then is a spare one, and has time to warm up."""
 
@@ -140,10 +142,12 @@ def _serve(channel: socket.socket, definitions: Definitions, warm_up: WarmUp | N
         if frame.kind is Kind.LAUNCH:
             channel.setblocking(True)
             worker.run(definitions, channel, decode_launch(frame.body))
-        elif frame.kind is Kind.ASK:
+        _limit_memory(frame.kind)
+        while frame.kind is Kind.ASK:
             with _ends_with(channel):
                 response = _answer(definitions, frame.body)
             frames.send(channel, *response)
+            frame = frames.receive(channel)
         code = 0
     except frames.ChannelClosedError:
         code = 0  # the code server has changed its mind, or gone
@@ -154,6 +158,16 @@ def _serve(channel: socket.socket, definitions: Definitions, warm_up: WarmUp | N
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _limit_memory(kind: Kind) -> None:
+    """A schedule or sensor that takes all memory gets a MemoryError, which its tick can tell, before the machine kills something."""
+    most = int(os.environ.get(MEMORY, "0"))
+    if kind is not Kind.ASK or most <= 0:
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    with contextlib.suppress(ValueError, OSError):  # a lower limit is set already
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 @contextlib.contextmanager

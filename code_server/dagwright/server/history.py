@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,8 +120,12 @@ class HistoryServer:
 class RemoteHistory:
     """The worker's side of the port. Safe to use after a fork and from several threads."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, address: str, *, settled: bool = False) -> None:
+        """
+        Args:
+            settled: events are read as by a cursor: only those that no open transaction can come before.
+        """
+        self._address, self._settled = address, settled
         self._owner: int | None = None
         self._channel: socket.socket | None = None
         self._lock = threading.Lock()
@@ -148,7 +153,7 @@ class RemoteHistory:
         self._ask(DynamicKeysQuestion(name=name, add=add, delete=delete))
 
     def events(self, wanted: EventFilter) -> tuple[StoredEvent, ...]:
-        return self._ask(wanted).events
+        return self._ask(replace(wanted, settled=True) if self._settled else wanted).events
 
     def runs(self, wanted: RunFilter) -> tuple[Run, ...]:
         return self._ask(wanted).runs
@@ -169,10 +174,10 @@ class RemoteHistory:
         return self._ask(AssetKeysQuestion()).asset_keys
 
 
-def of_this_process() -> Instance | None:
+def of_this_process(*, settled: bool = False) -> Instance | None:
     """The deployment as user code of this process sees it; None where nobody answers."""
     address = os.environ.get(ADDRESS)
-    return Instance(RemoteHistory(address)) if address else None
+    return Instance(RemoteHistory(address, settled=settled)) if address else None
 
 
 def _now() -> datetime:

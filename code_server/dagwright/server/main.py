@@ -66,6 +66,7 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     name = LocationName(options.location or _default_name(options))
     history = HistoryServer(engine, name)
     environment[ADDRESS] = history.address
+    environment["DAGWRIGHT_EVALUATION_MEMORY_BYTES"] = str(config.evaluation_memory_bytes)
     location = Location(
         name,
         server_id=server_id,

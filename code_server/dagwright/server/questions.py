@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import os
-import sys
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -20,12 +17,14 @@ from dagwright.execution.ports import AskedKeys
 from dagwright.planning.plan import plan_run, planned_steps
 from dagwright.planning.steps import ExecutionPlan
 from dagwright.server import history
+from dagwright.server.output import Output
 from dagwright_shared.model.keys import StepKey
 from dagwright_shared.model.metadata import JsonValue, json_safe
 from dagwright_shared.model.ticks import Evaluation, PlanQuestion
 from dagwright_shared.wire import evaluation as wire
 
-_OUTPUT_LIMIT = 64 * 1024
+_output: Output | None = None
+"""Of this process, once it has been asked something that may print."""
 
 
 def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
@@ -34,7 +33,6 @@ def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
     Raises:
         Whatever user code raises; InvalidRequestError or NotFoundError where the question does not fit.
     """
-    instance = history.of_this_process()
     match method:
         case "plan_run":
             return wire.encode_plan_run_response(planned_steps(_plan(definitions, wire.decode_plan_run_request(request), instance)))
@@ -43,10 +41,15 @@ def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
             return wire.encode_validate_run_config_response(_whole_config(plan))
         case "evaluate_schedule":
             schedule = wire.decode_evaluate_schedule_request(request)
+            instance = history.of_this_process()
             return wire.encode_evaluate_schedule_response(_with_output(lambda: evaluate.schedule(definitions, schedule, instance=instance)))
         case "evaluate_sensor":
             sensor = wire.decode_evaluate_sensor_request(request)
+            instance = history.of_this_process(settled=True)
             return wire.encode_evaluate_sensor_response(_with_output(lambda: evaluate.sensor(definitions, sensor, instance=instance)))
+        case "verify_delivery":
+            name, delivery = wire.decode_verify_delivery_request(request)
+            return wire.encode_verify_delivery_response(evaluate.refusal(definitions, name, delivery))
         case _:
             raise NotImplementedError(f"this code server cannot answer {method!r}; it may be older than its caller")
 
@@ -85,18 +88,9 @@ def _whole_config(plan: ExecutionPlan) -> dict[str, JsonValue]:
 
 def _with_output(evaluate_it: Callable[[], Evaluation]) -> Evaluation:
     """Add what user code printed, up to a limit, to the evaluation's log lines."""
-    with tempfile.TemporaryFile() as file:
-        for stream in (1, 2):
-            os.dup2(file.fileno(), stream)
-        try:
-            evaluation = evaluate_it()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        printed = os.pread(file.fileno(), _OUTPUT_LIMIT, 0).decode(errors="replace")
-        cut = os.fstat(file.fileno()).st_size > _OUTPUT_LIMIT
-    lines = (
-        *printed.splitlines(),
-        *((f"[output beyond {_OUTPUT_LIMIT} bytes was dropped]",) if cut else ()),
-    )
-    return dataclasses.replace(evaluation, logs=(*evaluation.logs, *lines))
+    global _output  # noqa: PLW0603 - as standard output is, it is one for the process
+    if _output is None:
+        _output = Output()
+    _output.begin()
+    evaluation = evaluate_it()
+    return dataclasses.replace(evaluation, logs=(*evaluation.logs, *_output.lines()))

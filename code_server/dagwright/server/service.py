@@ -5,22 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from dagwright.server import frames
+from dagwright.server.evaluations import Evaluations
 from dagwright.server.frames import Kind
 from dagwright.server.hub import Committed, Hub
 from dagwright.server.location import Location
 from dagwright.server.workers import Worker, Workers
-from dagwright_shared.model.errors import DeadlineError, ErrorInfo, InvalidRequestError, Problem, UnavailableError, UserCodeError
+from dagwright_shared.model.errors import InvalidRequestError, Problem, UnavailableError
 from dagwright_shared.model.events import EventBatch
 from dagwright_shared.model.keys import Digest, RunId
 from dagwright_shared.model.runs import ActiveRun, LaunchSpec
 from dagwright_shared.model.snapshot import LocationStatus
-from dagwright_shared.runtime.process import kill_session
-from dagwright_shared.wire.errors import error_from_bytes
 from dagwright_shared.wire.evaluation import encode_launch
-from dagwright_shared.wire.serving import Ask
+from dagwright_shared.wire.serving import Answers, Ask, Asked
 
 log = logging.getLogger("dagwright.service")
 
@@ -34,6 +33,7 @@ class Service:
 
     def __init__(self, location: Location, workers: Workers, hub: Hub) -> None:
         self._location, self._workers, self._hub = location, workers, hub
+        self._evaluations = Evaluations(location, workers.exit_status)
         self._launching: dict[RunId, int] = {}
         self._lock = threading.Lock()
 
@@ -52,29 +52,12 @@ class Service:
         return self._location.settled(_RELOAD_SECONDS)
 
     def ask(self, method: Ask, request: bytes, timeout: float) -> bytes:
-        """Have a fork of the template answer; it is killed when it does not do so in time.
+        """Have a fork of the template answer; it is killed when it does not do so in time."""
+        return self._evaluations.ask(method, request, timeout)
 
-        Raises:
-            DeadlineError: it did not answer in time.
-            UserCodeError: user code raised, or its process ended.
-            InvalidRequestError, NotFoundError: the request does not fit the definitions.
-        """
-        deadline = time.monotonic() + timeout
-        channel, pid = self._location.open(deadline)
-        try:
-            frames.send(channel, Kind.ASK, method.value.encode() + b"\n" + request)
-            answer = frames.receive(channel, deadline)
-        except TimeoutError:
-            kill_session(pid)
-            raise DeadlineError(f"{method.value} did not finish within {timeout:.1f} s; its process was killed") from None
-        except frames.ChannelClosedError:
-            info = ErrorInfo(class_name="ProcessDied", message="the process that ran the user code ended without an answer")
-            raise UserCodeError(info, doing=method.value) from None
-        finally:
-            channel.close()
-        if answer.kind is Kind.FAILED:
-            raise error_from_bytes(answer.body)
-        return answer.body
+    def ask_all(self, asked: Sequence[Asked], timeout: float, stop: Callable[[], bool]) -> Iterator[Answers]:
+        """Have forks answer many questions, none of which waits for a slow one."""
+        return self._evaluations.ask_all(asked, timeout, stop)
 
     def launch(self, spec: LaunchSpec) -> None:
         """Start a worker for a claimed run. A repeated call for the same epoch is harmless; a newer epoch replaces the worker."""

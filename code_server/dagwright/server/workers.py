@@ -241,14 +241,16 @@ class Workers:
 
     def _report_lost(self, worker: Worker) -> None:
         kill_session(worker.pid)  # its steps must not outlive it
-        deadline = time.monotonic() + _EXIT_STATUS_WAIT
-        status = self._exit_status(worker.pid)
-        while status is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-            status = self._exit_status(worker.pid)
+        status = self.exit_status(worker.pid)
         if not worker.fenced:
             self._lost(worker, worker.trouble or describe_exit(status))
 
-    def _exit_status(self, pid: int) -> int | None:
-        with self._lock:
-            return self._exits.pop(pid, None)
+    def exit_status(self, pid: int) -> int | None:
+        """How a fork ended, when that becomes known within a moment."""
+        deadline = time.monotonic() + _EXIT_STATUS_WAIT
+        while True:
+            with self._lock:
+                status = self._exits.pop(pid, None)
+            if status is not None or time.monotonic() >= deadline:
+                return status
+            time.sleep(0.01)

@@ -75,6 +75,16 @@ class CodeServerServiceStub:
                 request_serializer=dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateSensorRequest.SerializeToString,
                 response_deserializer=dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateSensorResponse.FromString,
                 _registered_method=True)
+        self.Evaluate = channel.unary_stream(
+                '/dagwright_api.v1.CodeServerService/Evaluate',
+                request_serializer=dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateRequest.SerializeToString,
+                response_deserializer=dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateResponse.FromString,
+                _registered_method=True)
+        self.VerifyDelivery = channel.unary_unary(
+                '/dagwright_api.v1.CodeServerService/VerifyDelivery',
+                request_serializer=dagwright__api_dot_v1_dot_evaluation__pb2.VerifyDeliveryRequest.SerializeToString,
+                response_deserializer=dagwright__api_dot_v1_dot_evaluation__pb2.VerifyDeliveryResponse.FromString,
+                _registered_method=True)
         self.LaunchRun = channel.unary_unary(
                 '/dagwright_api.v1.CodeServerService/LaunchRun',
                 request_serializer=dagwright__api_dot_v1_dot_code__server__service__pb2.LaunchRunRequest.SerializeToString,
@@ -159,6 +169,20 @@ class CodeServerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Evaluate(self, request, context):
+        """Lets user code of many schedules and sensors decide, and tells what each wants as soon as it is known.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyDelivery(self, request, context):
+        """Answers whether a request to a webhook is signed as it must be; the process that has the secret does it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LaunchRun(self, request, context):
         """Starts a worker for a claimed run; repeating it for the same epoch changes nothing.
         """
@@ -231,6 +255,16 @@ def add_CodeServerServiceServicer_to_server(servicer, server):
                     servicer.EvaluateSensor,
                     request_deserializer=dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateSensorRequest.FromString,
                     response_serializer=dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateSensorResponse.SerializeToString,
+            ),
+            'Evaluate': grpc.unary_stream_rpc_method_handler(
+                    servicer.Evaluate,
+                    request_deserializer=dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateRequest.FromString,
+                    response_serializer=dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateResponse.SerializeToString,
+            ),
+            'VerifyDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyDelivery,
+                    request_deserializer=dagwright__api_dot_v1_dot_evaluation__pb2.VerifyDeliveryRequest.FromString,
+                    response_serializer=dagwright__api_dot_v1_dot_evaluation__pb2.VerifyDeliveryResponse.SerializeToString,
             ),
             'LaunchRun': grpc.unary_unary_rpc_method_handler(
                     servicer.LaunchRun,
@@ -452,6 +486,60 @@ class CodeServerService:
             '/dagwright_api.v1.CodeServerService/EvaluateSensor',
             dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateSensorRequest.SerializeToString,
             dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateSensorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Evaluate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dagwright_api.v1.CodeServerService/Evaluate',
+            dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateRequest.SerializeToString,
+            dagwright__api_dot_v1_dot_evaluation__pb2.EvaluateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dagwright_api.v1.CodeServerService/VerifyDelivery',
+            dagwright__api_dot_v1_dot_evaluation__pb2.VerifyDeliveryRequest.SerializeToString,
+            dagwright__api_dot_v1_dot_evaluation__pb2.VerifyDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,10 @@ class CodeServerServiceStub:
     """Lets user code of a schedule decide at a tick."""
     EvaluateSensor: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.EvaluateSensorRequest, _evaluation_pb2.EvaluateSensorResponse]
     """Lets user code of a sensor decide."""
+    Evaluate: _grpc.UnaryStreamMultiCallable[_evaluation_pb2.EvaluateRequest, _evaluation_pb2.EvaluateResponse]
+    """Lets user code of many schedules and sensors decide, and tells what each wants as soon as it is known."""
+    VerifyDelivery: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.VerifyDeliveryRequest, _evaluation_pb2.VerifyDeliveryResponse]
+    """Answers whether a request to a webhook is signed as it must be; the process that has the secret does it."""
     LaunchRun: _grpc.UnaryUnaryMultiCallable[_code_server_service_pb2.LaunchRunRequest, _code_server_service_pb2.LaunchRunResponse]
     """Starts a worker for a claimed run; repeating it for the same epoch changes nothing."""
     CancelRun: _grpc.UnaryUnaryMultiCallable[_code_server_service_pb2.CancelRunRequest, _code_server_service_pb2.CancelRunResponse]
@@ -88,6 +92,10 @@ class CodeServerServiceAsyncStub(CodeServerServiceStub):
     """Lets user code of a schedule decide at a tick."""
     EvaluateSensor: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.EvaluateSensorRequest, _evaluation_pb2.EvaluateSensorResponse]  # type: ignore[assignment]
     """Lets user code of a sensor decide."""
+    Evaluate: _aio.UnaryStreamMultiCallable[_evaluation_pb2.EvaluateRequest, _evaluation_pb2.EvaluateResponse]  # type: ignore[assignment]
+    """Lets user code of many schedules and sensors decide, and tells what each wants as soon as it is known."""
+    VerifyDelivery: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.VerifyDeliveryRequest, _evaluation_pb2.VerifyDeliveryResponse]  # type: ignore[assignment]
+    """Answers whether a request to a webhook is signed as it must be; the process that has the secret does it."""
     LaunchRun: _aio.UnaryUnaryMultiCallable[_code_server_service_pb2.LaunchRunRequest, _code_server_service_pb2.LaunchRunResponse]  # type: ignore[assignment]
     """Starts a worker for a claimed run; repeating it for the same epoch changes nothing."""
     CancelRun: _aio.UnaryUnaryMultiCallable[_code_server_service_pb2.CancelRunRequest, _code_server_service_pb2.CancelRunResponse]  # type: ignore[assignment]
@@ -162,6 +170,22 @@ class CodeServerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_pb2.EvaluateSensorResponse, _abc.Awaitable[_evaluation_pb2.EvaluateSensorResponse]]:
         """Lets user code of a sensor decide."""
+
+    @_abc_1.abstractmethod
+    def Evaluate(
+        self,
+        request: _evaluation_pb2.EvaluateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_evaluation_pb2.EvaluateResponse], _abc.AsyncIterator[_evaluation_pb2.EvaluateResponse]]:
+        """Lets user code of many schedules and sensors decide, and tells what each wants as soon as it is known."""
+
+    @_abc_1.abstractmethod
+    def VerifyDelivery(
+        self,
+        request: _evaluation_pb2.VerifyDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evaluation_pb2.VerifyDeliveryResponse, _abc.Awaitable[_evaluation_pb2.VerifyDeliveryResponse]]:
+        """Answers whether a request to a webhook is signed as it must be; the process that has the secret does it."""
 
     @_abc_1.abstractmethod
     def LaunchRun(

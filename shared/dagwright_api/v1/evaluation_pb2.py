@@ -22,57 +22,76 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from dagwright_api.v1 import errors_pb2 as dagwright__api_dot_v1_dot_errors__pb2
 from dagwright_api.v1 import events_pb2 as dagwright__api_dot_v1_dot_events__pb2
 from dagwright_api.v1 import partitions_pb2 as dagwright__api_dot_v1_dot_partitions__pb2
 from dagwright_api.v1 import values_pb2 as dagwright__api_dot_v1_dot_values__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!dagwright_api/v1/evaluation.proto\x12\x10\x64\x61gwright_api.v1\x1a\x1d\x64\x61gwright_api/v1/events.proto\x1a!dagwright_api/v1/partitions.proto\x1a\x1d\x64\x61gwright_api/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x02\n\x0cPlanQuestion\x12\x15\n\x08job_name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12.\n\nasset_keys\x18\x02 \x03(\x0b\x32\x1a.dagwright_api.v1.AssetKey\x12\x33\n\ncheck_keys\x18\x03 \x03(\x0b\x32\x1f.dagwright_api.v1.AssetCheckKey\x12\x11\n\tstep_keys\x18\x04 \x03(\t\x12\x11\n\tpartition\x18\x05 \x03(\t\x12(\n\x06\x63onfig\x18\x06 \x01(\x0b\x32\x18.dagwright_api.v1.Struct\x12\x35\n\rpartition_end\x18\x07 \x01(\x0b\x32\x1e.dagwright_api.v1.PartitionKeyB\x0b\n\t_job_name\"B\n\x0ePlanRunRequest\x12\x30\n\x08question\x18\x01 \x01(\x0b\x32\x1e.dagwright_api.v1.PlanQuestion\"?\n\x0fPlanRunResponse\x12,\n\x05steps\x18\x01 \x03(\x0b\x32\x1d.dagwright_api.v1.PlannedStep\"L\n\x18ValidateRunConfigRequest\x12\x30\n\x08question\x18\x01 \x01(\x0b\x32\x1e.dagwright_api.v1.PlanQuestion\"E\n\x19ValidateRunConfigResponse\x12(\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.dagwright_api.v1.Struct\"Z\n\x17\x45valuateScheduleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\rscheduled_for\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x18\x45valuateScheduleResponse\x12\x30\n\nevaluation\x18\x01 \x01(\x0b\x32\x1c.dagwright_api.v1.Evaluation\"\xa3\x01\n\x15\x45valuateSensorRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x06\x63ursor\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0clast_tick_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0clast_run_key\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\t\n\x07_cursorB\x0f\n\r_last_run_key\"J\n\x16\x45valuateSensorResponse\x12\x30\n\nevaluation\x18\x01 \x01(\x0b\x32\x1c.dagwright_api.v1.Evaluation\"\x8e\x03\n\nRunRequest\x12\x14\n\x07run_key\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08job_name\x18\x02 \x01(\tH\x01\x88\x01\x01\x12.\n\nasset_keys\x18\x03 \x03(\x0b\x32\x1a.dagwright_api.v1.AssetKey\x12\x33\n\ncheck_keys\x18\x04 \x03(\x0b\x32\x1f.dagwright_api.v1.AssetCheckKey\x12\x11\n\tpartition\x18\x05 \x03(\t\x12(\n\x06\x63onfig\x18\x06 \x01(\x0b\x32\x18.dagwright_api.v1.Struct\x12\x34\n\x04tags\x18\x07 \x03(\x0b\x32&.dagwright_api.v1.RunRequest.TagsEntry\x12\x35\n\rpartition_end\x18\x08 \x01(\x0b\x32\x1e.dagwright_api.v1.PartitionKey\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_run_keyB\x0b\n\t_job_name\"E\n\x18\x44ynamicPartitionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x61\x64\x64\x18\x02 \x03(\t\x12\x0e\n\x06\x64\x65lete\x18\x03 \x03(\t\"\xdc\x01\n\nEvaluation\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.dagwright_api.v1.RunRequest\x12\x18\n\x0bskip_reason\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x63ursor\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x46\n\x12\x64ynamic_partitions\x18\x04 \x03(\x0b\x32*.dagwright_api.v1.DynamicPartitionsRequest\x12\x0c\n\x04logs\x18\x05 \x03(\tB\x0e\n\x0c_skip_reasonB\t\n\x07_cursor\"\xba\x05\n\nLaunchSpec\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x15\n\x08job_name\x18\x04 \x01(\tH\x00\x88\x01\x01\x12.\n\nasset_keys\x18\x05 \x03(\x0b\x32\x1a.dagwright_api.v1.AssetKey\x12\x33\n\ncheck_keys\x18\x06 \x03(\x0b\x32\x1f.dagwright_api.v1.AssetCheckKey\x12\x11\n\tstep_keys\x18\x07 \x03(\t\x12\x11\n\tpartition\x18\x08 \x03(\t\x12(\n\x06\x63onfig\x18\t \x01(\x0b\x32\x18.dagwright_api.v1.Struct\x12\x34\n\x04tags\x18\n \x03(\x0b\x32&.dagwright_api.v1.LaunchSpec.TagsEntry\x12\x1a\n\rparent_run_id\x18\x0b \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0broot_run_id\x18\x0c \x01(\tH\x02\x88\x01\x01\x12>\n\tinherited\x18\r \x03(\x0b\x32+.dagwright_api.v1.LaunchSpec.InheritedEntry\x12\x14\n\x0cretry_number\x18\x0e \x01(\x05\x12\x11\n\tfirst_seq\x18\x0f \x01(\x03\x12\x17\n\x0flog_limit_bytes\x18\x10 \x01(\x03\x12\x35\n\rpartition_end\x18\x11 \x01(\x0b\x32\x1e.dagwright_api.v1.PartitionKey\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x30\n\x0eInheritedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_job_nameB\x10\n\x0e_parent_run_idB\x0e\n\x0c_root_run_id\"g\n\tActiveRun\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0b\n\x03pid\x18\x03 \x01(\x03\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!dagwright_api/v1/evaluation.proto\x12\x10\x64\x61gwright_api.v1\x1a\x1d\x64\x61gwright_api/v1/errors.proto\x1a\x1d\x64\x61gwright_api/v1/events.proto\x1a!dagwright_api/v1/partitions.proto\x1a\x1d\x64\x61gwright_api/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x02\n\x0cPlanQuestion\x12\x15\n\x08job_name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12.\n\nasset_keys\x18\x02 \x03(\x0b\x32\x1a.dagwright_api.v1.AssetKey\x12\x33\n\ncheck_keys\x18\x03 \x03(\x0b\x32\x1f.dagwright_api.v1.AssetCheckKey\x12\x11\n\tstep_keys\x18\x04 \x03(\t\x12\x11\n\tpartition\x18\x05 \x03(\t\x12(\n\x06\x63onfig\x18\x06 \x01(\x0b\x32\x18.dagwright_api.v1.Struct\x12\x35\n\rpartition_end\x18\x07 \x01(\x0b\x32\x1e.dagwright_api.v1.PartitionKeyB\x0b\n\t_job_name\"B\n\x0ePlanRunRequest\x12\x30\n\x08question\x18\x01 \x01(\x0b\x32\x1e.dagwright_api.v1.PlanQuestion\"?\n\x0fPlanRunResponse\x12,\n\x05steps\x18\x01 \x03(\x0b\x32\x1d.dagwright_api.v1.PlannedStep\"L\n\x18ValidateRunConfigRequest\x12\x30\n\x08question\x18\x01 \x01(\x0b\x32\x1e.dagwright_api.v1.PlanQuestion\"E\n\x19ValidateRunConfigResponse\x12(\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.dagwright_api.v1.Struct\"Z\n\x17\x45valuateScheduleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\rscheduled_for\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x18\x45valuateScheduleResponse\x12\x30\n\nevaluation\x18\x01 \x01(\x0b\x32\x1c.dagwright_api.v1.Evaluation\"\xd1\x01\n\x15\x45valuateSensorRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x06\x63ursor\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x30\n\x0clast_tick_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0clast_run_key\x18\x04 \x01(\tH\x01\x88\x01\x01\x12,\n\x08\x64\x65livery\x18\x05 \x01(\x0b\x32\x1a.dagwright_api.v1.DeliveryB\t\n\x07_cursorB\x0f\n\r_last_run_key\"\xdd\x01\n\x08\x44\x65livery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\x03\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\x12\x38\n\x07headers\x18\x03 \x03(\x0b\x32\'.dagwright_api.v1.Delivery.HeadersEntry\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\x12/\n\x0breceived_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"S\n\x15VerifyDeliveryRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x08\x64\x65livery\x18\x02 \x01(\x0b\x32\x1a.dagwright_api.v1.Delivery\":\n\x16VerifyDeliveryResponse\x12\x14\n\x07refused\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\n\n\x08_refused\"a\n\x0f\x45valuateRequest\x12\x35\n\tquestions\x18\x01 \x03(\x0b\x32\".dagwright_api.v1.EvaluateQuestion\x12\x17\n\x0ftimeout_seconds\x18\x02 \x01(\x01\"\x94\x01\n\x10\x45valuateQuestion\x12=\n\x08schedule\x18\x01 \x01(\x0b\x32).dagwright_api.v1.EvaluateScheduleRequestH\x00\x12\x39\n\x06sensor\x18\x02 \x01(\x0b\x32\'.dagwright_api.v1.EvaluateSensorRequestH\x00\x42\x06\n\x04kind\"E\n\x10\x45valuateResponse\x12\x31\n\x07\x61nswers\x18\x01 \x03(\x0b\x32 .dagwright_api.v1.EvaluateAnswer\"\x8e\x01\n\x0e\x45valuateAnswer\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x32\n\nevaluation\x18\x02 \x01(\x0b\x32\x1c.dagwright_api.v1.EvaluationH\x00\x12.\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x1d.dagwright_api.v1.ErrorDetailH\x00\x42\t\n\x07outcome\"J\n\x16\x45valuateSensorResponse\x12\x30\n\nevaluation\x18\x01 \x01(\x0b\x32\x1c.dagwright_api.v1.Evaluation\"\x8e\x03\n\nRunRequest\x12\x14\n\x07run_key\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08job_name\x18\x02 \x01(\tH\x01\x88\x01\x01\x12.\n\nasset_keys\x18\x03 \x03(\x0b\x32\x1a.dagwright_api.v1.AssetKey\x12\x33\n\ncheck_keys\x18\x04 \x03(\x0b\x32\x1f.dagwright_api.v1.AssetCheckKey\x12\x11\n\tpartition\x18\x05 \x03(\t\x12(\n\x06\x63onfig\x18\x06 \x01(\x0b\x32\x18.dagwright_api.v1.Struct\x12\x34\n\x04tags\x18\x07 \x03(\x0b\x32&.dagwright_api.v1.RunRequest.TagsEntry\x12\x35\n\rpartition_end\x18\x08 \x01(\x0b\x32\x1e.dagwright_api.v1.PartitionKey\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_run_keyB\x0b\n\t_job_name\"E\n\x18\x44ynamicPartitionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03\x61\x64\x64\x18\x02 \x03(\t\x12\x0e\n\x06\x64\x65lete\x18\x03 \x03(\t\"\xc0\x02\n\nEvaluation\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.dagwright_api.v1.RunRequest\x12\x18\n\x0bskip_reason\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x63ursor\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x46\n\x12\x64ynamic_partitions\x18\x04 \x03(\x0b\x32*.dagwright_api.v1.DynamicPartitionsRequest\x12\x0c\n\x04logs\x18\x05 \x03(\t\x12\x30\n\x0c\x61sset_events\x18\x06 \x03(\x0b\x32\x1a.dagwright_api.v1.RunEvent\x12\x0c\n\x04more\x18\x07 \x01(\x08\x12\x15\n\x08rejected\x18\x08 \x01(\tH\x02\x88\x01\x01\x42\x0e\n\x0c_skip_reasonB\t\n\x07_cursorB\x0b\n\t_rejected\"\xba\x05\n\nLaunchSpec\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x15\n\x08job_name\x18\x04 \x01(\tH\x00\x88\x01\x01\x12.\n\nasset_keys\x18\x05 \x03(\x0b\x32\x1a.dagwright_api.v1.AssetKey\x12\x33\n\ncheck_keys\x18\x06 \x03(\x0b\x32\x1f.dagwright_api.v1.AssetCheckKey\x12\x11\n\tstep_keys\x18\x07 \x03(\t\x12\x11\n\tpartition\x18\x08 \x03(\t\x12(\n\x06\x63onfig\x18\t \x01(\x0b\x32\x18.dagwright_api.v1.Struct\x12\x34\n\x04tags\x18\n \x03(\x0b\x32&.dagwright_api.v1.LaunchSpec.TagsEntry\x12\x1a\n\rparent_run_id\x18\x0b \x01(\tH\x01\x88\x01\x01\x12\x18\n\x0broot_run_id\x18\x0c \x01(\tH\x02\x88\x01\x01\x12>\n\tinherited\x18\r \x03(\x0b\x32+.dagwright_api.v1.LaunchSpec.InheritedEntry\x12\x14\n\x0cretry_number\x18\x0e \x01(\x05\x12\x11\n\tfirst_seq\x18\x0f \x01(\x03\x12\x17\n\x0flog_limit_bytes\x18\x10 \x01(\x03\x12\x35\n\rpartition_end\x18\x11 \x01(\x0b\x32\x1e.dagwright_api.v1.PartitionKey\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x30\n\x0eInheritedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_job_nameB\x10\n\x0e_parent_run_idB\x0e\n\x0c_root_run_id\"g\n\tActiveRun\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0b\n\x03pid\x18\x03 \x01(\x03\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dagwright_api.v1.evaluation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_DELIVERY_HEADERSENTRY']._loaded_options = None
+  _globals['_DELIVERY_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_RUNREQUEST_TAGSENTRY']._loaded_options = None
   _globals['_RUNREQUEST_TAGSENTRY']._serialized_options = b'8\001'
   _globals['_LAUNCHSPEC_TAGSENTRY']._loaded_options = None
   _globals['_LAUNCHSPEC_TAGSENTRY']._serialized_options = b'8\001'
   _globals['_LAUNCHSPEC_INHERITEDENTRY']._loaded_options = None
   _globals['_LAUNCHSPEC_INHERITEDENTRY']._serialized_options = b'8\001'
-  _globals['_PLANQUESTION']._serialized_start=186
-  _globals['_PLANQUESTION']._serialized_end=472
-  _globals['_PLANRUNREQUEST']._serialized_start=474
-  _globals['_PLANRUNREQUEST']._serialized_end=540
-  _globals['_PLANRUNRESPONSE']._serialized_start=542
-  _globals['_PLANRUNRESPONSE']._serialized_end=605
-  _globals['_VALIDATERUNCONFIGREQUEST']._serialized_start=607
-  _globals['_VALIDATERUNCONFIGREQUEST']._serialized_end=683
-  _globals['_VALIDATERUNCONFIGRESPONSE']._serialized_start=685
-  _globals['_VALIDATERUNCONFIGRESPONSE']._serialized_end=754
-  _globals['_EVALUATESCHEDULEREQUEST']._serialized_start=756
-  _globals['_EVALUATESCHEDULEREQUEST']._serialized_end=846
-  _globals['_EVALUATESCHEDULERESPONSE']._serialized_start=848
-  _globals['_EVALUATESCHEDULERESPONSE']._serialized_end=924
-  _globals['_EVALUATESENSORREQUEST']._serialized_start=927
-  _globals['_EVALUATESENSORREQUEST']._serialized_end=1090
-  _globals['_EVALUATESENSORRESPONSE']._serialized_start=1092
-  _globals['_EVALUATESENSORRESPONSE']._serialized_end=1166
-  _globals['_RUNREQUEST']._serialized_start=1169
-  _globals['_RUNREQUEST']._serialized_end=1567
-  _globals['_RUNREQUEST_TAGSENTRY']._serialized_start=1499
-  _globals['_RUNREQUEST_TAGSENTRY']._serialized_end=1542
-  _globals['_DYNAMICPARTITIONSREQUEST']._serialized_start=1569
-  _globals['_DYNAMICPARTITIONSREQUEST']._serialized_end=1638
-  _globals['_EVALUATION']._serialized_start=1641
-  _globals['_EVALUATION']._serialized_end=1861
-  _globals['_LAUNCHSPEC']._serialized_start=1864
-  _globals['_LAUNCHSPEC']._serialized_end=2562
-  _globals['_LAUNCHSPEC_TAGSENTRY']._serialized_start=1499
-  _globals['_LAUNCHSPEC_TAGSENTRY']._serialized_end=1542
-  _globals['_LAUNCHSPEC_INHERITEDENTRY']._serialized_start=2467
-  _globals['_LAUNCHSPEC_INHERITEDENTRY']._serialized_end=2515
-  _globals['_ACTIVERUN']._serialized_start=2564
-  _globals['_ACTIVERUN']._serialized_end=2667
+  _globals['_PLANQUESTION']._serialized_start=217
+  _globals['_PLANQUESTION']._serialized_end=503
+  _globals['_PLANRUNREQUEST']._serialized_start=505
+  _globals['_PLANRUNREQUEST']._serialized_end=571
+  _globals['_PLANRUNRESPONSE']._serialized_start=573
+  _globals['_PLANRUNRESPONSE']._serialized_end=636
+  _globals['_VALIDATERUNCONFIGREQUEST']._serialized_start=638
+  _globals['_VALIDATERUNCONFIGREQUEST']._serialized_end=714
+  _globals['_VALIDATERUNCONFIGRESPONSE']._serialized_start=716
+  _globals['_VALIDATERUNCONFIGRESPONSE']._serialized_end=785
+  _globals['_EVALUATESCHEDULEREQUEST']._serialized_start=787
+  _globals['_EVALUATESCHEDULEREQUEST']._serialized_end=877
+  _globals['_EVALUATESCHEDULERESPONSE']._serialized_start=879
+  _globals['_EVALUATESCHEDULERESPONSE']._serialized_end=955
+  _globals['_EVALUATESENSORREQUEST']._serialized_start=958
+  _globals['_EVALUATESENSORREQUEST']._serialized_end=1167
+  _globals['_DELIVERY']._serialized_start=1170
+  _globals['_DELIVERY']._serialized_end=1391
+  _globals['_DELIVERY_HEADERSENTRY']._serialized_start=1345
+  _globals['_DELIVERY_HEADERSENTRY']._serialized_end=1391
+  _globals['_VERIFYDELIVERYREQUEST']._serialized_start=1393
+  _globals['_VERIFYDELIVERYREQUEST']._serialized_end=1476
+  _globals['_VERIFYDELIVERYRESPONSE']._serialized_start=1478
+  _globals['_VERIFYDELIVERYRESPONSE']._serialized_end=1536
+  _globals['_EVALUATEREQUEST']._serialized_start=1538
+  _globals['_EVALUATEREQUEST']._serialized_end=1635
+  _globals['_EVALUATEQUESTION']._serialized_start=1638
+  _globals['_EVALUATEQUESTION']._serialized_end=1786
+  _globals['_EVALUATERESPONSE']._serialized_start=1788
+  _globals['_EVALUATERESPONSE']._serialized_end=1857
+  _globals['_EVALUATEANSWER']._serialized_start=1860
+  _globals['_EVALUATEANSWER']._serialized_end=2002
+  _globals['_EVALUATESENSORRESPONSE']._serialized_start=2004
+  _globals['_EVALUATESENSORRESPONSE']._serialized_end=2078
+  _globals['_RUNREQUEST']._serialized_start=2081
+  _globals['_RUNREQUEST']._serialized_end=2479
+  _globals['_RUNREQUEST_TAGSENTRY']._serialized_start=2411
+  _globals['_RUNREQUEST_TAGSENTRY']._serialized_end=2454
+  _globals['_DYNAMICPARTITIONSREQUEST']._serialized_start=2481
+  _globals['_DYNAMICPARTITIONSREQUEST']._serialized_end=2550
+  _globals['_EVALUATION']._serialized_start=2553
+  _globals['_EVALUATION']._serialized_end=2873
+  _globals['_LAUNCHSPEC']._serialized_start=2876
+  _globals['_LAUNCHSPEC']._serialized_end=3574
+  _globals['_LAUNCHSPEC_TAGSENTRY']._serialized_start=2411
+  _globals['_LAUNCHSPEC_TAGSENTRY']._serialized_end=2454
+  _globals['_LAUNCHSPEC_INHERITEDENTRY']._serialized_start=3479
+  _globals['_LAUNCHSPEC_INHERITEDENTRY']._serialized_end=3527
+  _globals['_ACTIVERUN']._serialized_start=3576
+  _globals['_ACTIVERUN']._serialized_end=3679
 # @@protoc_insertion_point(module_scope)

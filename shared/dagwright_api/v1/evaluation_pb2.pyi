@@ -4,6 +4,7 @@ isort:skip_file
 What a code server is asked to do with its user code: answer questions of plans, run config, schedules and sensors, and run it."""
 
 from collections import abc as _abc
+from dagwright_api.v1 import errors_pb2 as _errors_pb2
 from dagwright_api.v1 import events_pb2 as _events_pb2
 from dagwright_api.v1 import partitions_pb2 as _partitions_pb2
 from dagwright_api.v1 import values_pb2 as _values_pb2
@@ -240,6 +241,7 @@ class EvaluateSensorRequest(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     LAST_TICK_AT_FIELD_NUMBER: _builtins.int
     LAST_RUN_KEY_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the sensor."""
     cursor: _builtins.str
@@ -250,6 +252,10 @@ class EvaluateSensorRequest(_message.Message):
     def last_tick_at(self) -> _timestamp_pb2.Timestamp:
         """When its last tick was evaluated."""
 
+    @_builtins.property
+    def delivery(self) -> Global___Delivery:
+        """The request that a webhook sensor is to handle."""
+
     def __init__(
         self,
         *,
@@ -257,10 +263,11 @@ class EvaluateSensorRequest(_message.Message):
         cursor: _builtins.str | None = ...,
         last_tick_at: _timestamp_pb2.Timestamp | None = ...,
         last_run_key: _builtins.str | None = ...,
+        delivery: Global___Delivery | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_last_run_key", b"_last_run_key", "cursor", b"cursor", "last_run_key", b"last_run_key", "last_tick_at", b"last_tick_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_last_run_key", b"_last_run_key", "cursor", b"cursor", "delivery", b"delivery", "last_run_key", b"last_run_key", "last_tick_at", b"last_tick_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_last_run_key", b"_last_run_key", "cursor", b"cursor", "last_run_key", b"last_run_key", "last_tick_at", b"last_tick_at", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_last_run_key", b"_last_run_key", "cursor", b"cursor", "delivery", b"delivery", "last_run_key", b"last_run_key", "last_tick_at", b"last_tick_at", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cursor: _TypeAlias = _typing.Literal["cursor"]  # noqa: Y015
     _WhichOneofArgType__cursor: _TypeAlias = _typing.Literal["_cursor", b"_cursor"]  # noqa: Y015
@@ -272,6 +279,240 @@ class EvaluateSensorRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_run_key) -> _WhichOneofReturnType__last_run_key | None: ...
 
 Global___EvaluateSensorRequest: _TypeAlias = EvaluateSensorRequest  # noqa: Y015
+
+@_typing.final
+class Delivery(_message.Message):
+    """A request to a webhook."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class HeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    delivery_id: _builtins.int
+    """Its number here."""
+    external_id: _builtins.str
+    """Its id as the sender named it, or the hash of its body."""
+    body: _builtins.bytes
+    """Its body as it came."""
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Its headers, names in small letters."""
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When it came."""
+
+    def __init__(
+        self,
+        *,
+        delivery_id: _builtins.int = ...,
+        external_id: _builtins.str = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        body: _builtins.bytes = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["received_at", b"received_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "delivery_id", b"delivery_id", "external_id", b"external_id", "headers", b"headers", "received_at", b"received_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
+
+@_typing.final
+class VerifyDeliveryRequest(_message.Message):
+    """Asks whether a request to a webhook is signed as it must be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the sensor."""
+    @_builtins.property
+    def delivery(self) -> Global___Delivery:
+        """The request."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        delivery: Global___Delivery | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyDeliveryRequest: _TypeAlias = VerifyDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class VerifyDeliveryResponse(_message.Message):
+    """Whether it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUSED_FIELD_NUMBER: _builtins.int
+    refused: _builtins.str
+    """Why it is refused; absent when it is as it must be."""
+    def __init__(
+        self,
+        *,
+        refused: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_refused", b"_refused", "refused", b"refused"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_refused", b"_refused", "refused", b"refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__refused: _TypeAlias = _typing.Literal["refused"]  # noqa: Y015
+    _WhichOneofArgType__refused: _TypeAlias = _typing.Literal["_refused", b"_refused"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__refused) -> _WhichOneofReturnType__refused | None: ...
+
+Global___VerifyDeliveryResponse: _TypeAlias = VerifyDeliveryResponse  # noqa: Y015
+
+@_typing.final
+class EvaluateRequest(_message.Message):
+    """Asks schedules and sensors what they want, many at once: none of them waits for a slow one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
+    timeout_seconds: _builtins.float
+    """Seconds that each of them may take."""
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvaluateQuestion]:
+        """The questions."""
+
+    def __init__(
+        self,
+        *,
+        questions: _abc.Iterable[Global___EvaluateQuestion] | None = ...,
+        timeout_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateRequest: _TypeAlias = EvaluateRequest  # noqa: Y015
+
+@_typing.final
+class EvaluateQuestion(_message.Message):
+    """A question to a schedule or a sensor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    SENSOR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def schedule(self) -> Global___EvaluateScheduleRequest:
+        """To a schedule."""
+
+    @_builtins.property
+    def sensor(self) -> Global___EvaluateSensorRequest:
+        """To a sensor."""
+
+    def __init__(
+        self,
+        *,
+        schedule: Global___EvaluateScheduleRequest | None = ...,
+        sensor: Global___EvaluateSensorRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "schedule", b"schedule", "sensor", b"sensor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "schedule", b"schedule", "sensor", b"sensor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["schedule", "sensor"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___EvaluateQuestion: _TypeAlias = EvaluateQuestion  # noqa: Y015
+
+@_typing.final
+class EvaluateResponse(_message.Message):
+    """Answers that have come meanwhile, in any order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvaluateAnswer]:
+        """The answers."""
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___EvaluateAnswer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateResponse: _TypeAlias = EvaluateResponse  # noqa: Y015
+
+@_typing.final
+class EvaluateAnswer(_message.Message):
+    """The answer to one question."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Which question, from 0."""
+    @_builtins.property
+    def evaluation(self) -> Global___Evaluation:
+        """What it wants."""
+
+    @_builtins.property
+    def error(self) -> _errors_pb2.ErrorDetail:
+        """What went wrong."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        evaluation: Global___Evaluation | None = ...,
+        error: _errors_pb2.ErrorDetail | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "evaluation", b"evaluation", "outcome", b"outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "evaluation", b"evaluation", "index", b"index", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["evaluation", "error"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___EvaluateAnswer: _TypeAlias = EvaluateAnswer  # noqa: Y015
 
 @_typing.final
 class EvaluateSensorResponse(_message.Message):
@@ -431,10 +672,17 @@ class Evaluation(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     DYNAMIC_PARTITIONS_FIELD_NUMBER: _builtins.int
     LOGS_FIELD_NUMBER: _builtins.int
+    ASSET_EVENTS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    REJECTED_FIELD_NUMBER: _builtins.int
     skip_reason: _builtins.str
     """Why it asks for none."""
     cursor: _builtins.str
     """A sensor's new cursor; absent keeps the old one."""
+    more: _builtins.bool
+    """The sensor did not get to the end of what has happened, and wants to be asked again."""
+    rejected: _builtins.str
+    """Why a webhook sensor refuses the request."""
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunRequest]:
         """The runs that it asks for."""
@@ -447,6 +695,10 @@ class Evaluation(_message.Message):
     def logs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Lines that user code logged or printed."""
 
+    @_builtins.property
+    def asset_events(self) -> _containers.RepeatedCompositeFieldContainer[_events_pb2.RunEvent]:
+        """Events of assets to record with the tick, outside of any run."""
+
     def __init__(
         self,
         *,
@@ -455,17 +707,24 @@ class Evaluation(_message.Message):
         cursor: _builtins.str | None = ...,
         dynamic_partitions: _abc.Iterable[Global___DynamicPartitionsRequest] | None = ...,
         logs: _abc.Iterable[_builtins.str] | None = ...,
+        asset_events: _abc.Iterable[_events_pb2.RunEvent] | None = ...,
+        more: _builtins.bool = ...,
+        rejected: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_skip_reason", b"_skip_reason", "cursor", b"cursor", "skip_reason", b"skip_reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_rejected", b"_rejected", "_skip_reason", b"_skip_reason", "cursor", b"cursor", "rejected", b"rejected", "skip_reason", b"skip_reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_skip_reason", b"_skip_reason", "cursor", b"cursor", "dynamic_partitions", b"dynamic_partitions", "logs", b"logs", "requests", b"requests", "skip_reason", b"skip_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_rejected", b"_rejected", "_skip_reason", b"_skip_reason", "asset_events", b"asset_events", "cursor", b"cursor", "dynamic_partitions", b"dynamic_partitions", "logs", b"logs", "more", b"more", "rejected", b"rejected", "requests", b"requests", "skip_reason", b"skip_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cursor: _TypeAlias = _typing.Literal["cursor"]  # noqa: Y015
     _WhichOneofArgType__cursor: _TypeAlias = _typing.Literal["_cursor", b"_cursor"]  # noqa: Y015
+    _WhichOneofReturnType__rejected: _TypeAlias = _typing.Literal["rejected"]  # noqa: Y015
+    _WhichOneofArgType__rejected: _TypeAlias = _typing.Literal["_rejected", b"_rejected"]  # noqa: Y015
     _WhichOneofReturnType__skip_reason: _TypeAlias = _typing.Literal["skip_reason"]  # noqa: Y015
     _WhichOneofArgType__skip_reason: _TypeAlias = _typing.Literal["_skip_reason", b"_skip_reason"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cursor) -> _WhichOneofReturnType__cursor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rejected) -> _WhichOneofReturnType__rejected | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__skip_reason) -> _WhichOneofReturnType__skip_reason | None: ...
 

@@ -103,6 +103,7 @@ class EventFilter(_message.Message):
     BEFORE_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     ASCENDING_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
     after_id: _builtins.int
     """Only events stored after this one."""
     before_id: _builtins.int
@@ -111,6 +112,8 @@ class EventFilter(_message.Message):
     """How many, at most."""
     ascending: _builtins.bool
     """Oldest first."""
+    settled: _builtins.bool
+    """Only events that no transaction which is still open can come before: a cursor that is set to what was read misses nothing."""
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of event types; empty means any."""
@@ -148,10 +151,11 @@ class EventFilter(_message.Message):
         before: _timestamp_pb2.Timestamp | None = ...,
         limit: _builtins.int = ...,
         ascending: _builtins.bool = ...,
+        settled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_after_id", b"_after_id", "_before_id", b"_before_id", "after", b"after", "after_id", b"after_id", "before", b"before", "before_id", b"before_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_id", b"_after_id", "_before_id", b"_before_id", "after", b"after", "after_id", b"after_id", "ascending", b"ascending", "asset_keys", b"asset_keys", "before", b"before", "before_id", b"before_id", "limit", b"limit", "partitions", b"partitions", "run_ids", b"run_ids", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_id", b"_after_id", "_before_id", b"_before_id", "after", b"after", "after_id", b"after_id", "ascending", b"ascending", "asset_keys", b"asset_keys", "before", b"before", "before_id", b"before_id", "limit", b"limit", "partitions", b"partitions", "run_ids", b"run_ids", "settled", b"settled", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after_id: _TypeAlias = _typing.Literal["after_id"]  # noqa: Y015
     _WhichOneofArgType__after_id: _TypeAlias = _typing.Literal["_after_id", b"_after_id"]  # noqa: Y015

@@ -221,6 +221,8 @@ class _SensorKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SensorKind
     """Statuses of runs."""
     SENSOR_KIND_AUTOMATION: _SensorKind.ValueType  # 5
     """Automation conditions."""
+    SENSOR_KIND_WEBHOOK: _SensorKind.ValueType  # 6
+    """Requests of others to an address of ours."""
 
 class SensorKind(_SensorKind, metaclass=_SensorKindEnumTypeWrapper):
     """What a sensor looks at."""
@@ -237,6 +239,8 @@ SENSOR_KIND_RUN_STATUS: SensorKind.ValueType  # 4
 """Statuses of runs."""
 SENSOR_KIND_AUTOMATION: SensorKind.ValueType  # 5
 """Automation conditions."""
+SENSOR_KIND_WEBHOOK: SensorKind.ValueType  # 6
+"""Requests of others to an address of ours."""
 Global___SensorKind: _TypeAlias = SensorKind  # noqa: Y015
 
 class _LocationState:
@@ -1300,6 +1304,7 @@ class SensorSnapshot(_message.Message):
     RUN_TAGS_FIELD_NUMBER: _builtins.int
     DEFAULT_CONDITION_FIELD_NUMBER: _builtins.int
     EMIT_BACKFILLS_FIELD_NUMBER: _builtins.int
+    WEBHOOK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     kind: Global___SensorKind.ValueType
@@ -1354,6 +1359,10 @@ class SensorSnapshot(_message.Message):
     def default_condition(self) -> _automation_pb2.Condition:
         """The condition of assets of an automation sensor that have none."""
 
+    @_builtins.property
+    def webhook(self) -> Global___Webhook:
+        """What a webhook sensor takes."""
+
     def __init__(
         self,
         *,
@@ -1374,16 +1383,57 @@ class SensorSnapshot(_message.Message):
         run_tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         default_condition: _automation_pb2.Condition | None = ...,
         emit_backfills: _builtins.bool = ...,
+        webhook: Global___Webhook | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "default_condition", b"default_condition", "description", b"description", "source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "default_condition", b"default_condition", "description", b"description", "source", b"source", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "all_locations", b"all_locations", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "default_condition", b"default_condition", "default_running", b"default_running", "description", b"description", "emit_backfills", b"emit_backfills", "kind", b"kind", "metadata", b"metadata", "minimum_interval_seconds", b"minimum_interval_seconds", "monitored_jobs", b"monitored_jobs", "name", b"name", "run_statuses", b"run_statuses", "run_tags", b"run_tags", "source", b"source", "tags", b"tags", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "all_locations", b"all_locations", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "default_condition", b"default_condition", "default_running", b"default_running", "description", b"description", "emit_backfills", b"emit_backfills", "kind", b"kind", "metadata", b"metadata", "minimum_interval_seconds", b"minimum_interval_seconds", "monitored_jobs", b"monitored_jobs", "name", b"name", "run_statuses", b"run_statuses", "run_tags", b"run_tags", "source", b"source", "tags", b"tags", "targets", b"targets", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
 
 Global___SensorSnapshot: _TypeAlias = SensorSnapshot  # noqa: Y015
+
+@_typing.final
+class Webhook(_message.Message):
+    """What the webserver needs to know of a webhook before user code has seen a request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    SIGNATURE_HEADER_FIELD_NUMBER: _builtins.int
+    ID_HEADERS_FIELD_NUMBER: _builtins.int
+    MAX_BODY_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    signed: _builtins.bool
+    """Whether requests must be signed."""
+    signature_header: _builtins.str
+    """The header that has the signature."""
+    max_body_bytes: _builtins.int
+    """The largest body that is taken."""
+    max_per_minute: _builtins.int
+    """How many requests a minute are taken."""
+    @_builtins.property
+    def id_headers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Headers that may have the sender's id of a delivery; the first that is there counts."""
+
+    def __init__(
+        self,
+        *,
+        signed: _builtins.bool = ...,
+        signature_header: _builtins.str = ...,
+        id_headers: _abc.Iterable[_builtins.str] | None = ...,
+        max_body_bytes: _builtins.int = ...,
+        max_per_minute: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id_headers", b"id_headers", "max_body_bytes", b"max_body_bytes", "max_per_minute", b"max_per_minute", "signature_header", b"signature_header", "signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Webhook: _TypeAlias = Webhook  # noqa: Y015
 
 @_typing.final
 class MonitoredJob(_message.Message):

@@ -58,6 +58,8 @@ class EventFilter:
     limit: int = 1000
     ascending: bool = False
     """Oldest first."""
+    settled: bool = False
+    """Only events that no transaction which is still open can come before: a cursor that is set to what was read misses nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -272,6 +272,7 @@ class SensorKind(StrEnum):
     MULTI_ASSET = "multi_asset"
     RUN_STATUS = "run_status"
     AUTOMATION = "automation"
+    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,6 +283,19 @@ class MonitoredJob:
     """None: all of the location."""
     location: LocationName | None = None
     """None: the sensor's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSnapshot:
+    """What the webserver needs to know of a webhook before user code has seen a request. The secret is not among it."""
+
+    signed: bool
+    """Whether requests must be signed."""
+    signature_header: str
+    id_headers: tuple[str, ...]
+    """Headers that may have the sender's id of a delivery; the first that is there counts."""
+    max_body_bytes: int
+    max_per_minute: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +325,8 @@ class SensorSnapshot:
     """Of an automation sensor, for assets that have none of their own."""
     emit_backfills: bool = False
     """Whether an automation sensor asks for backfills where many partitions are to be made."""
+    webhook: WebhookSnapshot | None = None
+    """What a webhook sensor takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
 
 from dagwright_shared.model.errors import ErrorInfo
+from dagwright_shared.model.history import ReportableEvent
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, LocationName, PartitionKey, RunId
 from dagwright_shared.model.metadata import JsonValue
 
@@ -96,11 +98,29 @@ class ScheduleQuestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A request to a webhook."""
+
+    delivery_id: int
+    external_id: str
+    """As the sender named it, or the hash of its body."""
+    headers: Mapping[str, str]
+    """Names in small letters."""
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SensorQuestion:
     name: str
     cursor: str | None = None
     last_tick_at: datetime | None = None
     last_run_key: str | None = None
+    delivery: Delivery | None = None
+    """What a webhook sensor is to handle."""
+
+
+Question: TypeAlias = ScheduleQuestion | SensorQuestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +141,12 @@ class Evaluation:
     dynamic_partitions: tuple[DynamicPartitionsRequest, ...] = ()
     logs: tuple[str, ...] = ()
     """Lines of `context.log` and of standard output."""
+    asset_events: tuple[ReportableEvent, ...] = ()
+    """To be recorded with the tick, outside of any run."""
+    more: bool = False
+    """The sensor did not get to the end of what has happened, and wants to be asked again."""
+    rejected: str | None = None
+    """Why a webhook sensor refuses the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

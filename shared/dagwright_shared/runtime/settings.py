@@ -106,6 +106,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Cap on the stored standard output, and on standard error, of one step attempt."""
     evaluation_timeout_seconds: Annotated[float, Meta(gt=0)] = 60.0
     """How long a schedule or sensor function may take before it is killed."""
+    evaluation_memory_bytes: Annotated[int, Meta(ge=0)] = 4 << 30
+    """Address space that a process which evaluates schedules and sensors may take beyond what the loaded code has; 0: no limit."""
     database_pool_size: Annotated[int, Meta(ge=1)] = 4
     """Connections that each process keeps at most, besides one for notifications."""
     log_level: str = "INFO"

@@ -56,6 +56,9 @@ _ID = "(CAST(CAST(e.xid AS text) AS bigint) * 16777216 + least(e.seq, 16777215))
 """The place of an event: by transaction, then by number. A transaction that is still open may come before one that has ended, so what is
 read forward, with a cursor, stops at the oldest open transaction."""
 
+_RUN_STATUS_TYPES = frozenset({"RUN_CANCELED", "RUN_FAILED", "RUN_STARTED", "RUN_SUCCEEDED"})
+_XID = "CAST(CAST(:{} / 16777216 AS text) AS xid8)"
+
 _EVENTS = f"""
 SELECT {_ID} AS event_id, r.run_id AS known_run, r.job_name,
     e.seq, e.time, e.type, e.step_key, e.level, e.message, a.key AS asset_key, e.check_name, e.partition, e.data
@@ -104,6 +107,8 @@ class StoreHistory(HistoryPort):
         if wanted.types:
             where.append("e.type = ANY(:types)")
             values["types"] = list(wanted.types)
+            if set(wanted.types) <= _RUN_STATUS_TYPES:
+                where.append(f"e.{tables.RUN_STATUS_EVENTS}")  # as the index says it
         if wanted.asset_keys:
             where.append("e.asset_id = ANY(:assets)")
             values["assets"] = [asset_id for key in wanted.asset_keys for asset_id in self._ids(key)]
@@ -114,18 +119,20 @@ class StoreHistory(HistoryPort):
             where.append(f"({' OR '.join(f'e.partition = CAST(:partition{at} AS text[])' for at in range(len(wanted.partitions)))})")
             values.update({f"partition{at}": list(key) for at, key in enumerate(wanted.partitions)})
         for name, value, condition in (
-            ("after_id", wanted.after_id, f"{_ID} > :after_id"),
-            ("before_id", wanted.before_id, f"{_ID} < :before_id"),
+            # The bound on the transaction alone is one that an index can use.
+            ("after_id", wanted.after_id, f"{_ID} > :after_id AND e.xid >= {_XID.format('after_id')}"),
+            ("before_id", wanted.before_id, f"{_ID} < :before_id AND e.xid <= {_XID.format('before_id')}"),
             ("after", wanted.after, "e.time > :after"),
             ("before", wanted.before, "e.time < :before"),
         ):
             if value is not None:
                 where.append(condition)
                 values[name] = value
-        if wanted.ascending and not wanted.run_ids:
+        if wanted.settled or (wanted.ascending and not wanted.run_ids):
             where.append("e.xid < pg_snapshot_xmin(pg_current_snapshot())")
         order = "ASC" if wanted.ascending else "DESC"
-        wanted_rows = f"WHERE {' AND '.join(where)} ORDER BY {_ID} {order} FETCH FIRST :limit ROWS WITH TIES"
+        # The order of `_ID`, in the columns of the indexes.
+        wanted_rows = f"WHERE {' AND '.join(where)} ORDER BY e.xid {order}, e.seq {order} FETCH FIRST :limit ROWS WITH TIES"
         rows = self._conn.execute(text(f"{_EVENTS} {wanted_rows}"), values)
         return tuple(map(_stored, rows))
 

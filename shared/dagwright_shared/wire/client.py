@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
 
 from dagwright_api.v1 import code_server_service_pb2 as pb
-from dagwright_shared.model.errors import DeadlineError, UnavailableError
+from dagwright_shared.model.errors import DagwrightError, DeadlineError, UnavailableError
 from dagwright_shared.model.events import EventBatch, PlannedStep
 from dagwright_shared.model.keys import Digest, RunId
 from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.runs import ActiveRun, LaunchSpec
 from dagwright_shared.model.snapshot import LocationStatus
-from dagwright_shared.model.ticks import Evaluation, PlanQuestion, ScheduleQuestion, SensorQuestion
+from dagwright_shared.model.ticks import Delivery, Evaluation, PlanQuestion, Question, ScheduleQuestion, SensorQuestion
 from dagwright_shared.wire import evaluation
 from dagwright_shared.wire.events import encode_batch_message
 from dagwright_shared.wire.snapshot import decode_status, digest_of
@@ -179,6 +179,30 @@ class LocationClient:
         """
         request = evaluation.encode_evaluate_sensor_request(question)
         return evaluation.decode_evaluate_sensor_response(self._ask("EvaluateSensor", request, timeout))
+
+    def evaluate(self, questions: Sequence[Question], *, timeout: float | None = None) -> Iterator[tuple[int, Evaluation | DagwrightError]]:
+        """What many schedules and sensors want, as soon as it is known, by number of the question; in any order.
+
+        Args:
+            timeout: seconds that each may take.
+
+        Raises:
+            UnavailableError: the server went away; what has not been told by then is to be asked again.
+        """
+        each = self._timeouts.ask if timeout is None else timeout
+        # In the worst case all of them hang, and are killed some dozens at a time.
+        whole = each * (1 + len(questions) / 32) + 10.0
+        for data in self._stream("Evaluate", evaluation.encode_evaluate_request(questions, each), whole):
+            yield from evaluation.decode_evaluate_response(data)
+
+    def verify_delivery(self, name: str, delivery: Delivery, *, timeout: float | None = None) -> str | None:
+        """Why a request to a webhook sensor is refused; None when it is signed as it must be.
+
+        Raises:
+            NotFoundError: an unknown sensor.
+        """
+        request = evaluation.encode_verify_delivery_request(name, delivery)
+        return evaluation.decode_verify_delivery_response(self._ask("VerifyDelivery", request, timeout))
 
     def launch_run(self, spec: LaunchSpec) -> None:
         """Start a worker for a claimed run. After a DeadlineError it may have started: repeat the call with the same epoch."""

@@ -7,22 +7,29 @@ The caller writes requests and reads responses; the process that has the user co
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import cast
 
 from dagwright_api.v1 import evaluation_pb2 as pb
-from dagwright_shared.model.events import PlannedStep
+from dagwright_api.v1 import events_pb2 as pb_events
+from dagwright_shared.model.errors import DagwrightError
+from dagwright_shared.model.events import PlannedStep, RunEvent
+from dagwright_shared.model.history import ReportableEvent
 from dagwright_shared.model.keys import Digest, RunId, StepKey
 from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.runs import ActiveRun, LaunchSpec
 from dagwright_shared.model.ticks import (
+    Delivery,
     DynamicPartitionsRequest,
     Evaluation,
     PlanQuestion,
+    Question,
     RunRequestData,
     ScheduleQuestion,
     SensorQuestion,
 )
-from dagwright_shared.wire.events import decode_planned_step, encode_planned_step
+from dagwright_shared.wire.errors import decode_detail
+from dagwright_shared.wire.events import decode_event, decode_planned_step, encode_event, encode_planned_step
 from dagwright_shared.wire.partitions import decode_partition_end, encode_partition_end
 from dagwright_shared.wire.values import (
     decode_asset_keys,
@@ -39,6 +46,9 @@ from dagwright_shared.wire.values import (
     reading,
     required,
 )
+
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""An event of an asset gets its time when it is recorded."""
 
 
 def encode_question(question: PlanQuestion) -> pb.PlanQuestion:
@@ -128,6 +138,7 @@ def encode_evaluate_sensor_request(question: SensorQuestion) -> bytes:
         cursor=question.cursor,
         last_tick_at=encode_time(question.last_tick_at) if question.last_tick_at else None,
         last_run_key=question.last_run_key,
+        delivery=encode_delivery(question.delivery) if question.delivery else None,
     )
     return message.SerializeToString()
 
@@ -140,7 +151,73 @@ def decode_evaluate_sensor_request(data: bytes) -> SensorQuestion:
             cursor=optional(message, "cursor"),
             last_tick_at=decode_time(message.last_tick_at) if message.HasField("last_tick_at") else None,
             last_run_key=optional(message, "last_run_key"),
+            delivery=decode_delivery(message.delivery) if message.HasField("delivery") else None,
         )
+
+
+def encode_delivery(delivery: Delivery) -> pb.Delivery:
+    return pb.Delivery(
+        delivery_id=delivery.delivery_id,
+        external_id=delivery.external_id,
+        headers=delivery.headers,
+        body=delivery.body,
+        received_at=encode_time(delivery.received_at),
+    )
+
+
+def decode_delivery(message: pb.Delivery) -> Delivery:
+    return Delivery(
+        delivery_id=message.delivery_id,
+        external_id=message.external_id,
+        headers=dict(message.headers),
+        body=message.body,
+        received_at=decode_time(message.received_at),
+    )
+
+
+def encode_verify_delivery_request(name: str, delivery: Delivery) -> bytes:
+    return pb.VerifyDeliveryRequest(name=name, delivery=encode_delivery(delivery)).SerializeToString()
+
+
+def decode_verify_delivery_request(data: bytes) -> tuple[str, Delivery]:
+    message = parse(pb.VerifyDeliveryRequest, data)
+    return required(message.name, "the name of the sensor"), decode_delivery(message.delivery)
+
+
+def encode_verify_delivery_response(refused: str | None) -> bytes:
+    """
+    Args:
+        refused: why; None when the request is signed as it must be.
+    """
+    return pb.VerifyDeliveryResponse(refused=refused).SerializeToString()
+
+
+def decode_verify_delivery_response(data: bytes) -> str | None:
+    refused: str | None = optional(parse(pb.VerifyDeliveryResponse, data), "refused")
+    return refused
+
+
+def encode_evaluate_request(questions: Iterable[Question], timeout: float) -> bytes:
+    """
+    Args:
+        timeout: seconds that each question may take.
+    """
+    message = pb.EvaluateRequest(timeout_seconds=timeout)
+    for question in questions:
+        # Each is written by the encoder of its kind, and taken over as it is.
+        if isinstance(question, ScheduleQuestion):
+            message.questions.add().schedule.MergeFromString(encode_evaluate_schedule_request(question))
+        else:
+            message.questions.add().sensor.MergeFromString(encode_evaluate_sensor_request(question))
+    return message.SerializeToString()
+
+
+def decode_evaluate_response(data: bytes) -> list[tuple[int, Evaluation | DagwrightError]]:
+    """The answers by number of the question."""
+    return [
+        (answer.index, decode_evaluation(answer.evaluation) if answer.HasField("evaluation") else decode_detail(answer.error))
+        for answer in parse(pb.EvaluateResponse, data).answers
+    ]
 
 
 def encode_evaluate_sensor_response(evaluation: Evaluation) -> bytes:
@@ -162,7 +239,21 @@ def encode_evaluation(evaluation: Evaluation) -> pb.Evaluation:
         ],
         # What user code printed may hold anything; a run request may not, and fails with the text in the message.
         logs=printable(evaluation.logs),
+        asset_events=map(_encode_reported, evaluation.asset_events),
+        more=evaluation.more,
+        rejected=evaluation.rejected,
     )
+
+
+def _encode_reported(payload: ReportableEvent) -> pb_events.RunEvent:
+    return encode_event(RunEvent(seq=1, time=_NO_TIME, payload=payload))
+
+
+def _decode_reported(message: pb_events.RunEvent) -> ReportableEvent:
+    payload = decode_event(message).payload
+    if not isinstance(payload, ReportableEvent):
+        raise ValueError(f"an event {type(payload).__name__} is none of an asset")
+    return payload
 
 
 def decode_evaluation(message: pb.Evaluation) -> Evaluation:
@@ -175,6 +266,9 @@ def decode_evaluation(message: pb.Evaluation) -> Evaluation:
             for request in message.dynamic_partitions
         ),
         logs=tuple(message.logs),
+        asset_events=tuple(map(_decode_reported, message.asset_events)),
+        more=message.more,
+        rejected=optional(message, "rejected"),
     )
 
 

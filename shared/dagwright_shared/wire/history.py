@@ -82,6 +82,7 @@ def _question(question: HistoryQuestion) -> pb.HistoryQuestion:
                 before=_time(question.before),
                 limit=question.limit,
                 ascending=question.ascending,
+                settled=question.settled,
             )
             return pb.HistoryQuestion(events=events)
         case RunFilter():
@@ -266,6 +267,7 @@ def _event_filter(message: pb.EventFilter) -> EventFilter:
         before=decode_time(message.before) if message.HasField("before") else None,
         limit=message.limit,
         ascending=message.ascending,
+        settled=message.settled,
     )
 
 

@@ -6,22 +6,25 @@ import logging
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeAlias
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from dagwright_api.v1 import code_server_service_pb2 as pb
+from dagwright_api.v1 import evaluation_pb2 as pb_evaluation
 from dagwright_shared.model.errors import DagwrightError, FencedError, InvalidRequestError, Problem, SettingsError, UnavailableError
 from dagwright_shared.model.events import EventBatch
 from dagwright_shared.model.keys import Digest, RunId
 from dagwright_shared.model.runs import ActiveRun, LaunchSpec
 from dagwright_shared.model.snapshot import LocationStatus
+from dagwright_shared.wire.errors import encode_detail
 from dagwright_shared.wire.evaluation import decode_launch_spec, encode_active_run
 from dagwright_shared.wire.events import decode_batch_message
 from dagwright_shared.wire.snapshot import encode_status
@@ -57,6 +60,21 @@ class Ask(StrEnum):
     VALIDATE_RUN_CONFIG = "validate_run_config"
     EVALUATE_SCHEDULE = "evaluate_schedule"
     EVALUATE_SENSOR = "evaluate_sensor"
+    VERIFY_DELIVERY = "verify_delivery"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One of many questions."""
+
+    method: Ask
+    name: str
+    """The schedule or sensor."""
+    request: bytes
+
+
+Answers: TypeAlias = Sequence[tuple[int, bytes | DagwrightError]]
+"""By number of the question: the response message, or what went wrong."""
 
 
 class CodeServerBackend(Protocol):
@@ -73,6 +91,9 @@ class CodeServerBackend(Protocol):
 
     def ask(self, method: Ask, request: bytes, timeout: float) -> bytes:
         """Let user code answer: the request message as it came, to the response message as it goes."""
+
+    def ask_all(self, asked: Sequence[Asked], timeout: float, stop: Callable[[], bool]) -> Iterator[Answers]:
+        """Let user code answer many questions, each within `timeout` seconds, until `stop()`; tell what is known as soon as it is."""
 
     def launch(self, spec: LaunchSpec) -> None:
         """Start a worker. The same epoch again changes nothing."""
@@ -162,6 +183,7 @@ class _Handlers:
             "ValidateRunConfig": self._relay(Ask.VALIDATE_RUN_CONFIG),
             "EvaluateSchedule": self._relay(Ask.EVALUATE_SCHEDULE),
             "EvaluateSensor": self._relay(Ask.EVALUATE_SENSOR),
+            "VerifyDelivery": self._relay(Ask.VERIFY_DELIVERY),
             "LaunchRun": self._launch_run,
             "CancelRun": self._cancel_run,
             "ListActiveRuns": self._list_active_runs,
@@ -171,10 +193,12 @@ class _Handlers:
         handlers["GetSnapshot"] = grpc.unary_stream_rpc_method_handler(_translating_stream("GetSnapshot", self._get_snapshot))
         watch = _translating_stream("WatchLocation", self._watch_location)
         report = _translating("ReportEvents", self._report_events)
-        for method in (watch, report):
+        evaluate = _translating_stream("Evaluate", self._evaluate)
+        for method in (watch, report, evaluate):
             # Read by grpc: streams live long, and must not take the threads of short calls.
             method.experimental_thread_pool = self._stream_threads  # type: ignore[union-attr]
         handlers["WatchLocation"] = grpc.unary_stream_rpc_method_handler(watch)
+        handlers["Evaluate"] = grpc.unary_stream_rpc_method_handler(evaluate)
         handlers["ReportEvents"] = grpc.stream_unary_rpc_method_handler(report)
         return handlers
 
@@ -206,6 +230,13 @@ class _Handlers:
             return self._backend.ask(method, request, seconds)
 
         return ask
+
+    def _evaluate(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        asked = parse(pb_evaluation.EvaluateRequest, request)
+        timeout = asked.timeout_seconds if asked.timeout_seconds > 0 else _DEFAULT_SECONDS
+        with self._stream_place():
+            for answers in self._backend.ask_all(list(map(_asked, asked.questions)), timeout, lambda: not context.is_active()):
+                yield pb_evaluation.EvaluateResponse(answers=(_answer(*answer) for answer in answers)).SerializeToString()
 
     def _launch_run(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         spec = decode_launch_spec(parse(pb.LaunchRunRequest, request).spec)
@@ -251,6 +282,22 @@ class _Handlers:
             yield
         finally:
             self._stream_places.release()
+
+
+def _asked(question: pb_evaluation.EvaluateQuestion) -> Asked:
+    match question.WhichOneof("kind"):
+        case "schedule":
+            return Asked(Ask.EVALUATE_SCHEDULE, question.schedule.name, question.schedule.SerializeToString())
+        case "sensor":
+            return Asked(Ask.EVALUATE_SENSOR, question.sensor.name, question.sensor.SerializeToString())
+    raise InvalidRequestError("A question is neither to a schedule nor to a sensor; a newer dagwright asked it")
+
+
+def _answer(index: int, outcome: bytes | DagwrightError) -> pb_evaluation.EvaluateAnswer:
+    if isinstance(outcome, DagwrightError):
+        return pb_evaluation.EvaluateAnswer(index=index, error=encode_detail(outcome))
+    # The responses to both kinds of question have the one form.
+    return pb_evaluation.EvaluateAnswer(index=index, evaluation=parse(pb_evaluation.EvaluateSensorResponse, outcome).evaluation)
 
 
 def _check_attempt(run_id: str, epoch: int) -> None:

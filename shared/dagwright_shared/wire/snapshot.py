@@ -24,6 +24,7 @@ from dagwright_shared.model.snapshot import (
     SensorKind,
     SensorSnapshot,
     TriggerTarget,
+    WebhookSnapshot,
 )
 from dagwright_shared.wire.assets import (
     decode_asset,
@@ -297,6 +298,27 @@ def encode_sensor(sensor: SensorSnapshot) -> pb.SensorSnapshot:
         run_tags=sensor.run_tags,
         default_condition=encode_condition(sensor.default_condition) if sensor.default_condition else None,
         emit_backfills=sensor.emit_backfills,
+        webhook=_encode_webhook(sensor.webhook) if sensor.webhook else None,
+    )
+
+
+def _encode_webhook(webhook: WebhookSnapshot) -> pb.Webhook:
+    return pb.Webhook(
+        signed=webhook.signed,
+        signature_header=webhook.signature_header,
+        id_headers=webhook.id_headers,
+        max_body_bytes=webhook.max_body_bytes,
+        max_per_minute=webhook.max_per_minute,
+    )
+
+
+def _decode_webhook(message: pb.Webhook) -> WebhookSnapshot:
+    return WebhookSnapshot(
+        signed=message.signed,
+        signature_header=message.signature_header,
+        id_headers=tuple(message.id_headers),
+        max_body_bytes=message.max_body_bytes,
+        max_per_minute=message.max_per_minute,
     )
 
 
@@ -321,6 +343,7 @@ def decode_sensor(message: pb.SensorSnapshot) -> SensorSnapshot:
         run_tags=dict(message.run_tags),
         default_condition=decode_condition(message.default_condition) if message.HasField("default_condition") else None,
         emit_backfills=message.emit_backfills,
+        webhook=_decode_webhook(message.webhook) if message.HasField("webhook") else None,
     )
 
 

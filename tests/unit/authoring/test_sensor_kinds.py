@@ -238,9 +238,10 @@ class TestResultsAndSnapshot:
         def looks(context):
             return dg.SensorResult(asset_events=[dg.AssetMaterialization("outside", metadata={"rows": 3})])
 
-        instance = dg.DagsterInstance.ephemeral()
-        ask(looks, instance)
-        event = instance.get_latest_materialization_event(dg.AssetKey("outside"))
+        trial = dg.TestInstance(dg.Definitions(assets=[raw, report], jobs=[on_report], sensors=[looks]))
+        (payload,) = trial.evaluate_sensor("looks").asset_events
+        assert str(payload.asset_key) == "outside"
+        event = trial.get_latest_materialization_event(dg.AssetKey("outside"))
         assert event is not None
         assert event.asset_materialization.metadata["rows"].value == 3
 
