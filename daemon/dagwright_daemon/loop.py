@@ -27,6 +27,8 @@ class Turn:
 
     now: datetime
     owned: Callable[[], bool] = lambda: True
+    wake: Callable[[], None] = lambda: None
+    """Has the loop tick once more, from any thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +141,7 @@ class LoopThread:
     def _turn(self) -> None:
         now, began = datetime.now(UTC), time.monotonic()
         try:
-            outcome = self.loop.tick(Turn(now=now, owned=lambda: self._owned(self.loop.name)))
+            outcome = self.loop.tick(Turn(now=now, owned=lambda: self._owned(self.loop.name), wake=self.wake))
         except Exception as error:  # noqa: BLE001 - a loop outlives whatever its work meets
             delay = self._failed(error, now)
             self._stopping.wait(delay)

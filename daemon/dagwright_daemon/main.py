@@ -13,6 +13,7 @@ from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Loop
 from dagwright_daemon.loops.automation import Automation
 from dagwright_daemon.loops.backfills import Backfills
+from dagwright_daemon.loops.event_sensors import EventSensors
 from dagwright_daemon.loops.freshness import Freshness
 from dagwright_daemon.loops.housekeeping import Housekeeping
 from dagwright_daemon.loops.locations import Locations
@@ -99,6 +100,7 @@ def loops(config: Settings, engine: Engine, servers: CodeServers, outage: Outage
         ).loop(),
         Schedules(engine, servers, catalog, timeout=timeout).loop(),
         Sensors(engine, servers, catalog, timeout=timeout).loop(),
+        EventSensors(engine, servers, catalog, timeout=timeout).loop(),
         Freshness(engine, catalog).loop(),
         Backfills(engine, catalog).loop(),
         Automation(engine, catalog).loop(),

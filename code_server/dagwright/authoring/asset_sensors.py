@@ -43,6 +43,8 @@ class AssetSensorDefinition(SensorDefinition):
         wanted = AssetRecordsFilter(self.asset_key, after_storage_id=None if first else int(context.cursor or 0))
         page = context.instance.fetch_materializations(wanted, limit=1 if first else AT_ONCE, ascending=not first)
         if not page.records:
+            if first:
+                context.update_cursor("0")  # whatever comes now is new
             return SkipReason(f"{self.asset_key} has not been materialized since the evaluation before")
         answers = [self._react(context, item) for item in page.records]
         context.update_cursor(str(page.records[-1].storage_id))

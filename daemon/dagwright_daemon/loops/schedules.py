@@ -10,6 +10,7 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine
 
+from dagwright_daemon import crash_points
 from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.evaluator import PATIENCE, DynamicKeys, Evaluator, Work
 from dagwright_daemon.loop import Loop, Outcome, Turn
@@ -51,8 +52,8 @@ class Schedules:
         Args:
             timeout: seconds that a schedule's function may take.
         """
-        self._engine, self._servers, self._catalog, self._timeout = engine, servers, catalog, timeout
-        self._evaluator = Evaluator(engine, "schedule")
+        self._engine, self._catalog = engine, catalog
+        self._evaluator = Evaluator(engine, servers, "schedule", timeout=timeout)
         self._next: dict[int, tuple[object, datetime]] = {}
 
     def loop(self) -> Loop:
@@ -68,8 +69,10 @@ class Schedules:
         for start in range(0, len(due), _BATCH):
             if not turn.owned():
                 break
+            crash_points.reach("before schedules are claimed")
             with self._engine.begin() as conn:
                 works = [work for schedule, found in due[start : start + _BATCH] for work in self._claim(conn, schedule, found)]
+            crash_points.reach("after schedules were claimed")
             missed += sum(len(found.missed) for _, found in due[start : start + _BATCH])
             taken += len(works)
             self._evaluator.take(works)
@@ -158,21 +161,16 @@ class Schedules:
             # What user code returns carries the tags that it wants; a schedule without any has its own in the request.
             tags=snapshot.tags,
         )
-        ask = self._ask_user_code if snapshot.evaluated else self._ask_definition
         return Work(
             instigator=schedule.instigator,
             definitions=schedule.definitions,
             asker=asker,
-            ask=partial(ask, schedule, moment),
-            plain=not snapshot.evaluated,
+            question=ScheduleQuestion(name=snapshot.name, scheduled_for=moment) if snapshot.evaluated else None,
+            answer=partial(self._answer, schedule, moment),
             overlap=snapshot.overlap,
         )
 
-    def _ask_user_code(self, schedule: _Schedule, moment: datetime) -> Evaluation:
-        client = self._servers.client(schedule.instigator.location)
-        return client.evaluate_schedule(ScheduleQuestion(name=schedule.snapshot.name, scheduled_for=moment), timeout=self._timeout)
-
-    def _ask_definition(self, schedule: _Schedule, moment: datetime) -> Evaluation:
+    def _answer(self, schedule: _Schedule, moment: datetime) -> Evaluation:
         if not schedule.snapshot.partitioned:
             return schedules.requests(schedule.snapshot, moment)
         definition = requests.partitions_of(schedule.definitions, schedule.snapshot.target)

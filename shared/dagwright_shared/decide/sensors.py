@@ -1,9 +1,13 @@
-"""Sensors: when the next evaluation is due."""
+"""Sensors: when the next evaluation is due, and which of them an event concerns."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
+from dagwright_shared.model.keys import LocationName
+from dagwright_shared.model.runs import FINAL, RunStatus
 from dagwright_shared.model.snapshot import SensorSnapshot
 from dagwright_shared.model.ticks import Instigator
 
@@ -17,12 +21,46 @@ def next_time(sensor: SensorSnapshot, instigator: Instigator) -> datetime | None
         return None
     if instigator.last_tick_at is None:
         return instigator.running_since
-    return instigator.last_tick_at + timedelta(seconds=max(1, sensor.minimum_interval_seconds))
+    return instigator.last_tick_at + _interval(sensor)
 
 
 def is_due(sensor: SensorSnapshot, instigator: Instigator, now: datetime) -> bool:
-    """Whether it is to be evaluated now."""
+    """Whether it is to be evaluated now; also when its last tick lies in the future: then a clock was wrong, and has been set right."""
     if not instigator.running:
         return False
     moment = next_time(sensor, instigator)
-    return moment is None or moment <= now
+    return moment is None or moment <= now or moment > now + 2 * _interval(sensor)
+
+
+def concerned(
+    watching: Iterable[tuple[int, LocationName, SensorSnapshot]],
+    *,
+    asset_keys: AbstractSet[str],
+    runs: AbstractSet[tuple[LocationName, RunStatus]],
+) -> set[int]:
+    """The sensors that what has happened concerns.
+
+    Args:
+        watching: id, location and definition of each.
+        asset_keys: assets, as text, of which something has changed.
+        runs: where runs came to which status.
+    """
+    return {
+        key
+        for key, location, sensor in watching
+        if any(str(asset) in asset_keys for asset in sensor.asset_keys) or _concerned_by_runs(location, sensor, runs)
+    }
+
+
+def _concerned_by_runs(location: LocationName, sensor: SensorSnapshot, runs: AbstractSet[tuple[LocationName, RunStatus]]) -> bool:
+    if not sensor.run_statuses or not runs:
+        return False
+    wanted = set(sensor.run_statuses)
+    if RunStatus.STARTED in wanted:
+        wanted |= FINAL  # one that has ended since may have begun since
+    elsewhere = sensor.all_locations or bool(sensor.monitored_jobs)
+    return any(status in wanted and (elsewhere or place == location) for place, status in runs)
+
+
+def _interval(sensor: SensorSnapshot) -> timedelta:
+    return timedelta(seconds=max(1, sensor.minimum_interval_seconds))

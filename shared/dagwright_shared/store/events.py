@@ -268,6 +268,8 @@ def _write(conn: Connection, accepted: Sequence[Accepted], assets: AssetIds) -> 
         topics.append("assets")
     if any(batch.ended for batch in accepted):
         topics.append("queue")
+    if any(batch.ended or any(isinstance(event.payload, e.RunStarted) for event in batch.events) for batch in accepted):
+        topics.append("run_status")
     if any(batch.ended is RunStatus.FAILURE for batch in accepted):
         topics.append("recovery")
     listen.notify_all(conn, topics)

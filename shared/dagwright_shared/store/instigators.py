@@ -5,11 +5,12 @@ Invariant: (instigator, scheduled time) is unique, so that any number of daemons
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, text, tuple_
+from sqlalchemy import Connection, func, select, text, tuple_
 
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json, error_to_json
 from dagwright_shared.model.keys import LocationName, RunId
@@ -80,48 +81,98 @@ def start_tick(conn: Connection, instigator_id: int, scheduled_for: datetime) ->
     return int(tick_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A tick that somebody wants to take."""
+
+    instigator_id: int
+    scheduled_for: datetime
+    seen: datetime | None
+    """The last tick that it knows of; when there has been another meanwhile, the claim is void."""
+
+
+def start_ticks(conn: Connection, claims: Sequence[Claim]) -> dict[int, int]:
+    """Take ticks of sensors, each once: instigator to tick. Those that somebody else was quicker with are left out."""
+    if not claims:
+        return {}
+    plain = [
+        {
+            "instigator_id": one.instigator_id,
+            "scheduled_for": one.scheduled_for.isoformat(),
+            "seen": one.seen.isoformat() if one.seen else None,
+        }
+        for one in claims
+    ]
+    found = {row.instigator_id: row.tick_id for row in conn.execute(_START_MANY, {"rows": json_rows.dumps(plain)})}
+    if found:
+        listen.notify(conn, "instigators")
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a tick ended."""
+
+    tick_id: int
+    status: TickStatus
+    skip_reason: str | None = None
+    """Why it asked for no runs."""
+    error: ErrorInfo | None = None
+    """What user code raised."""
+    asked_cursor: str | None = None
+    """The cursor that the sensor was asked with; when somebody has set another meanwhile, that one stays."""
+    cursor: str | None = None
+    """Its new cursor; None keeps the old one."""
+    logs: Collection[str] = ()
+    """Lines of the evaluation."""
+
+
+def finish_ticks(conn: Connection, endings: Sequence[Ending]) -> set[int]:
+    """End ticks, in the transaction that enqueues their runs; the ones that were open.
+
+    One that is missing in the answer was ended before: the caller must roll back.
+    """
+    if not endings:
+        return set()
+    plain = [
+        {
+            "tick_id": one.tick_id,
+            "status": str(one.status),
+            "skip_reason": one.skip_reason,
+            "error": error_to_json(one.error) if one.error else None,
+            "asked_cursor": one.asked_cursor,
+            "cursor": one.cursor,
+            "logs": [*one.logs],
+        }
+        for one in sorted(endings, key=lambda one: one.tick_id)
+    ]
+    rows = json_rows.dumps(plain)
+    finished = set(conn.execute(_FINISH_MANY, {"rows": rows}).scalars())
+    if any(one.cursor is not None for one in endings):
+        conn.execute(_MOVE_CURSORS, {"rows": rows})
+    listen.notify(conn, "instigators")
+    return finished
+
+
+def running(conn: Connection, instigator_ids: Collection[int]) -> dict[int, Instigator]:
+    """Those of these that are switched on and defined."""
+    query = select(_instigators).where(
+        _instigators.c.instigator_id.in_([*instigator_ids]),
+        _instigators.c.defined,
+        func.coalesce(_instigators.c.switch, _instigators.c.default_running),
+    )
+    return {row.instigator_id: _instigator(row) for row in conn.execute(query)}
+
+
 def restart_tick(conn: Connection, tick_id: int) -> int | None:
     """Count one more attempt of a tick that is still open and return its number; None when it has been finished."""
     attempt = conn.execute(_RESTART, {"tick_id": tick_id}).scalar()
     return None if attempt is None else int(attempt)
 
 
-def finish_tick(
-    conn: Connection,
-    tick_id: int,
-    status: TickStatus,
-    *,
-    skip_reason: str | None = None,
-    error: ErrorInfo | None = None,
-    cursor: str | None = None,
-    logs: Collection[str] = (),
-) -> bool:
-    """End a tick, in the transaction that enqueues its runs. False: it was ended before; the caller must roll back.
-
-    Args:
-        conn: a connection in a transaction.
-        tick_id: what `start_tick` returned.
-        status: any but STARTED.
-        skip_reason: why it asked for no runs.
-        error: what user code raised.
-        cursor: a sensor's new cursor; None keeps the old one.
-        logs: lines of the evaluation.
-    """
-    arguments = {
-        "tick_id": tick_id,
-        "status": str(status),
-        "skip_reason": None if skip_reason is None else json_rows.clean(skip_reason),
-        "error": json_rows.dumps(error_to_json(error)) if error else None,
-        "cursor": cursor,
-        "logs": json_rows.dumps([*logs]),
-    }
-    instigator_id = conn.execute(_FINISH, arguments).scalar()
-    if instigator_id is None:
-        return False
-    if cursor is not None:
-        set_cursor(conn, instigator_id, cursor)
-    listen.notify(conn, "instigators")
-    return True
+def finish_tick(conn: Connection, tick_id: int, status: TickStatus, **how: Any) -> bool:
+    """End one tick; `how` as in `Ending`. False: it was ended before; the caller must roll back."""
+    return bool(finish_ticks(conn, [Ending(tick_id=tick_id, status=status, **how)]))
 
 
 def open_ticks(conn: Connection, *, older_than_seconds: float = 0.0) -> tuple[Tick, ...]:
@@ -205,13 +256,34 @@ WITH taken AS (
 )
 SELECT tick_id FROM taken
 """)
+# Locked in the order of ids, so that two daemons never wait for each other in a circle. What a clock that was wrong wrote is written over.
+_START_MANY = text("""
+WITH wanted AS (
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(instigator_id bigint, scheduled_for timestamptz, seen timestamptz)
+), free AS (
+    SELECT i.instigator_id, wanted.scheduled_for FROM instigators i JOIN wanted ON wanted.instigator_id = i.instigator_id
+    WHERE i.last_tick_at IS NOT DISTINCT FROM wanted.seen ORDER BY i.instigator_id FOR UPDATE OF i
+), taken AS (
+    INSERT INTO ticks (instigator_id, scheduled_for) SELECT instigator_id, scheduled_for FROM free
+    ON CONFLICT (instigator_id, scheduled_for) DO NOTHING RETURNING instigator_id, tick_id, scheduled_for
+), noted AS (
+    UPDATE instigators SET last_tick_at = taken.scheduled_for FROM taken WHERE instigators.instigator_id = taken.instigator_id
+)
+SELECT instigator_id, tick_id FROM taken
+""")
+_ENDED = "tick_id bigint, status text, skip_reason text, error jsonb, asked_cursor text, cursor text, logs jsonb"
+_FINISH_MANY = text(f"""
+UPDATE ticks SET status = r.status, ended_at = clock_timestamp(), skip_reason = r.skip_reason, error = r.error, cursor = r.cursor,
+    logs = r.logs
+FROM json_to_recordset(CAST(:rows AS json)) AS r({_ENDED})
+WHERE ticks.tick_id = r.tick_id AND ticks.status = 'STARTED' RETURNING ticks.tick_id
+""")
+_MOVE_CURSORS = text(f"""
+UPDATE instigators SET cursor = r.cursor FROM json_to_recordset(CAST(:rows AS json)) AS r({_ENDED}) JOIN ticks ON ticks.tick_id = r.tick_id
+WHERE instigators.instigator_id = ticks.instigator_id AND r.cursor IS NOT NULL AND instigators.cursor IS NOT DISTINCT FROM r.asked_cursor
+""")
 _RESTART = text("""
 UPDATE ticks SET attempt = attempt + 1, started_at = clock_timestamp() WHERE tick_id = :tick_id AND status = 'STARTED' RETURNING attempt
-""")
-_FINISH = text("""
-UPDATE ticks SET status = :status, ended_at = clock_timestamp(), skip_reason = :skip_reason, error = CAST(:error AS jsonb),
-    cursor = :cursor, logs = CAST(:logs AS jsonb)
-WHERE tick_id = :tick_id AND status = 'STARTED' RETURNING instigator_id
 """)
 _OPEN = text("""
 SELECT * FROM ticks WHERE status = 'STARTED' AND started_at <= clock_timestamp() - make_interval(secs => :seconds) ORDER BY tick_id

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, tuple_
 
 from dagwright_shared.model.errors import InvalidRequestError, Problem
 from dagwright_shared.model.keys import RunId
@@ -94,6 +94,13 @@ def of_ticks(conn: Connection, tick_ids: Sequence[int]) -> dict[int, tuple[RunId
     return {tick_id: tuple(ids) for tick_id, ids in made.items()}
 
 
+def newest_keys(conn: Connection, trigger: TriggerKind, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The run key of the newest run that each trigger, a pair of location and name, asked for; those without one are left out."""
+    places, called = zip(*names, strict=True) if names else ((), ())
+    rows = conn.execute(_NEWEST_KEYS, {"kind": str(trigger), "locations": list(places), "names": list(called)})
+    return {(row.location, row.name): row.run_key for row in rows}
+
+
 def _of_asset(key: str, location: str | None) -> ColumnElement[bool]:
     assets, planned = tables.assets, tables.run_assets
     ids = select(assets.c.asset_id).where(assets.c.key == key)
@@ -116,3 +123,13 @@ def _after(cursor: str) -> ColumnElement[bool]:
     if not runs.is_run_id(run_id):
         cursors.decode("", (datetime, str))
     return tuple_(_runs.c.created_at, _runs.c.run_id) < tuple_(created_at, run_id)
+
+
+_NEWEST_KEYS = text("""
+SELECT wanted.location, wanted.name, newest.run_key
+FROM unnest(CAST(:locations AS text[]), CAST(:names AS text[])) AS wanted(location, name) CROSS JOIN LATERAL (
+    SELECT r.run_key FROM runs r
+    WHERE r.trigger_kind = :kind AND r.trigger_name = wanted.name AND r.location = wanted.location
+    ORDER BY r.created_at DESC, r.run_id DESC LIMIT 1) AS newest
+WHERE newest.run_key IS NOT NULL
+""")

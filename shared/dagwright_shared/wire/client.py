@@ -180,7 +180,9 @@ class LocationClient:
         request = evaluation.encode_evaluate_sensor_request(question)
         return evaluation.decode_evaluate_sensor_response(self._ask("EvaluateSensor", request, timeout))
 
-    def evaluate(self, questions: Sequence[Question], *, timeout: float | None = None) -> Iterator[tuple[int, Evaluation | DagwrightError]]:
+    def evaluate(
+        self, questions: Sequence[Question], *, timeout: float | None = None
+    ) -> Iterator[list[tuple[int, Evaluation | DagwrightError]]]:
         """What many schedules and sensors want, as soon as it is known, by number of the question; in any order.
 
         Args:
@@ -193,7 +195,7 @@ class LocationClient:
         # In the worst case all of them hang, and are killed some dozens at a time.
         whole = each * (1 + len(questions) / 32) + 10.0
         for data in self._stream("Evaluate", evaluation.encode_evaluate_request(questions, each), whole):
-            yield from evaluation.decode_evaluate_response(data)
+            yield evaluation.decode_evaluate_response(data)
 
     def verify_delivery(self, name: str, delivery: Delivery, *, timeout: float | None = None) -> str | None:
         """Why a request to a webhook sensor is refused; None when it is signed as it must be.

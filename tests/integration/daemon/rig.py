@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,7 +25,7 @@ from dagwright_shared.model.ticks import Evaluation, ScheduleQuestion, SensorQue
 from dagwright_shared.runtime.settings import Settings
 from dagwright_shared.store import events, locations
 from dagwright_shared.wire import evaluation as wire
-from dagwright_shared.wire.serving import Ask, bind
+from dagwright_shared.wire.serving import Answers, Ask, Asked, bind
 from dagwright_shared.wire.snapshot import digest_of, encode_snapshot
 
 HERE = LocationName("here")
@@ -97,6 +99,23 @@ class Backend:
         sensor = wire.decode_evaluate_sensor_request(request)
         self.asked.append(sensor.name)
         return wire.encode_evaluate_sensor_response(self.sensor(sensor))
+
+    def ask_all(self, asked: Sequence[Asked], timeout: float, stop: Callable[[], bool]) -> Iterator[Answers]:
+        answers: queue.SimpleQueue[tuple[int, bytes | DagwrightError]] = queue.SimpleQueue()
+
+        def put(index: int, one: Asked) -> None:
+            try:
+                answers.put((index, self.ask(one.method, one.request, timeout)))
+            except DagwrightError as error:
+                answers.put((index, error))
+
+        for index, one in enumerate(asked):
+            threading.Thread(target=put, args=(index, one), daemon=True).start()
+        left = len(asked)
+        while left and not stop():
+            with contextlib.suppress(queue.Empty):
+                yield [answers.get(timeout=0.2)]
+                left -= 1
 
     def launch(self, spec: LaunchSpec) -> None:
         if (error := self.refuse(spec)) is not None:

@@ -1,0 +1,48 @@
+"""What has happened since a commit horizon, in as many words as sensors need to know whether it concerns them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from dagwright_shared.model.keys import LocationName
+from dagwright_shared.model.runs import RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What changed between two commit horizons."""
+
+    horizon: int
+    """Where to go on: what was written above it is not told yet."""
+    unsettled: bool
+    """Whether something above it waits only for an older transaction to end."""
+    asset_keys: frozenset[str]
+    """Assets, as text, of which some partition changed."""
+    runs: frozenset[tuple[LocationName, RunStatus]]
+    """Where runs came to which status."""
+
+
+def since(conn: Connection, horizon: int | None) -> Signals:
+    """What changed since a horizon; None: nothing of the past, only where to begin. One statement."""
+    row = conn.execute(_SINCE, {"since": str(horizon if horizon is not None else _NEVER)}).one()
+    return Signals(
+        horizon=row.horizon,
+        unsettled=row.unsettled,
+        asset_keys=frozenset(row.asset_keys or ()),
+        runs=frozenset((LocationName(location), RunStatus(status)) for location, status in row.runs or ()),
+    )
+
+
+_NEVER = 2**63 - 1
+_SINCE = text("""
+WITH h AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS x)
+SELECT CAST(CAST(h.x AS text) AS bigint) AS horizon,
+    (SELECT array_agg(DISTINCT a.key) FROM asset_partitions p JOIN assets a ON a.asset_id = p.asset_id
+        WHERE p.xid >= CAST(:since AS xid8) AND p.xid < h.x) AS asset_keys,
+    (SELECT jsonb_agg(DISTINCT jsonb_build_array(r.location, r.status)) FROM runs r
+        WHERE r.xid >= CAST(:since AS xid8) AND r.xid < h.x) AS runs,
+    EXISTS (SELECT 1 FROM asset_partitions p WHERE p.xid >= h.x) OR EXISTS (SELECT 1 FROM runs r WHERE r.xid >= h.x) AS unsettled
+FROM h
+""")
