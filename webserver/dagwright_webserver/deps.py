@@ -17,6 +17,7 @@ from dagwright_shared.runtime.settings import Settings
 from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_shared.store.partition_states import PartitionMemo
 from dagwright_webserver.live import Live
+from dagwright_webserver.rate_limits import RateLimits
 from dagwright_webserver.reads.definitions import Definitions, DefinitionsCache
 
 T = TypeVar("T")
@@ -38,6 +39,8 @@ class Web:
     """A memo: ids of assets never change."""
     partitions: PartitionMemo
     """A memo: what is known of partitions, brought up to date at each look."""
+    hook_limits: RateLimits
+    """How many requests each webhook takes."""
 
     def read(self, question: Callable[[Connection], T]) -> T:
         """Answer a question that changes nothing."""

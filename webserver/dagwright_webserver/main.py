@@ -28,8 +28,9 @@ from dagwright_shared.store.partition_states import PartitionMemo
 from dagwright_webserver import edge, errors, openapi
 from dagwright_webserver.deps import Web
 from dagwright_webserver.live import TOPICS, Live
+from dagwright_webserver.rate_limits import RateLimits
 from dagwright_webserver.reads.definitions import DefinitionsCache
-from dagwright_webserver.routes import assets, automation, backfills, deployment, jobs, limits, pages, runs, streams
+from dagwright_webserver.routes import assets, automation, backfills, deployment, hooks, jobs, limits, pages, runs, streams
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         live=live,
         asset_ids=AssetIds(),
         partitions=PartitionMemo(),
+        hook_limits=RateLimits(),
     )
     # A connection for each thread that may want one, so that nobody waits for the pool inside the pool.
     threads = settings.database_pool_size * 2
@@ -84,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.web = web
     errors.install(app)
-    for noun in (streams, runs, backfills, assets, jobs, deployment, limits):
+    for noun in (streams, runs, backfills, assets, jobs, deployment, limits, hooks):
         app.include_router(noun.router)
     for router in (automation.schedules, automation.sensors):
         app.include_router(router)

@@ -164,6 +164,46 @@ class ReexecuteBody(Body):
     """FROM_FAILURE keeps what succeeded; ALL_STEPS starts over."""
 
 
+class CursorBody(Body):
+    """Where a sensor is to go on."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"cursor": "2026-01-01"}, {"cursor": None}]})
+
+    cursor: str | None
+    """What its function will find as `context.cursor`; null: as if it had never been evaluated."""
+
+
+class TrySensorBody(Body):
+    """How to try a sensor out."""
+
+    cursor: str | None = None
+    """The cursor to try it with; left out: the one that it has."""
+
+
+class TryScheduleBody(Body):
+    """How to try a schedule out."""
+
+    at: datetime | None = None
+    """The moment of the tick, with a time zone; left out: now."""
+
+
+class Received(BaseModel):
+    """A request to a webhook that is stored."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    delivery_id: int
+    """Its number here."""
+    id: str
+    """As the sender named it, or the hash of its body."""
+    duplicate: bool
+    """Whether the same request had been stored before; that one is meant then."""
+    verified: bool
+    """Whether its signature was found right; else that is looked at before it is handled."""
+    url: str
+    """Where to see what became of it."""
+
+
 class Launched(BaseModel):
     """A run that was made."""
 

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import BigInteger, Connection, Row, cast, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -14,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from dagwright_shared.model import cron
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
 from dagwright_shared.model.metadata import metadata_to_json
-from dagwright_shared.model.snapshot import ScheduleSnapshot, SensorSnapshot, TriggerTarget
+from dagwright_shared.model.snapshot import ScheduleSnapshot, SensorKind, SensorSnapshot, TriggerTarget
 from dagwright_shared.model.ticks import InstigatorKind, TickStatus
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
@@ -131,7 +132,9 @@ class SensorView:
     description: str | None
     """What it is for."""
     kind: str
-    """standard, asset, multi_asset, run_status or automation."""
+    """standard, asset, multi_asset, run_status, webhook or automation."""
+    hook: str | None
+    """The path that a webhook sensor answers to."""
     targets: tuple[TargetView, ...]
     """What it may launch."""
     running: bool
@@ -147,7 +150,7 @@ class SensorView:
     cursor: str | None
     """What it remembers between ticks."""
     next_tick: Moment | None
-    """When it is asked next; null while it is off."""
+    """When it is asked next; null while it is off, and for a sensor that waits for an event."""
     recent_ticks: tuple[TickView, ...]
     """The newest 30 ticks, oldest of them first."""
     metadata: Mapping[str, Any]
@@ -305,6 +308,20 @@ def list_ticks(
     return TicksView(items=tuple(_tick(row, runs) for row in shown), next_cursor=more)
 
 
+def get_tick(conn: Connection, tick_id: int, *, kind: InstigatorKind, name: str, location: str) -> TickView:
+    """One tick of a schedule or sensor.
+
+    Raises:
+        NotFoundError: it has none of this number.
+    """
+    t, i = tables.ticks.c, tables.instigators.c
+    query = select(tables.ticks, i.name, i.kind, i.location).join(tables.instigators, i.instigator_id == t.instigator_id)
+    row = conn.execute(query.where(t.tick_id == tick_id, i.kind == str(kind), i.name == name, i.location == location)).one_or_none()
+    if row is None:
+        raise NotFoundError("tick", str(tick_id), where=f"{kind} {name!r}")
+    return _tick(row, _runs_of(conn, [tick_id]))
+
+
 def _schedule(
     place: str, schedule: ScheduleSnapshot, row: Row[Any] | None, strips: Mapping[int, list[TickView]], now: datetime
 ) -> ScheduleView:
@@ -334,7 +351,7 @@ def _schedule(
 def _sensor(place: str, sensor: SensorSnapshot, row: Row[Any] | None, strips: Mapping[int, list[TickView]], now: datetime) -> SensorView:
     running = _running(row, default=sensor.default_running)
     next_tick = None
-    if running:
+    if running and sensor.kind in (SensorKind.STANDARD, SensorKind.MULTI_ASSET):
         last = row.last_tick_at if row else None
         next_tick = max(now, last + timedelta(seconds=sensor.minimum_interval_seconds)) if last else now
     return SensorView(
@@ -342,6 +359,7 @@ def _sensor(place: str, sensor: SensorSnapshot, row: Row[Any] | None, strips: Ma
         location=place,
         description=sensor.description,
         kind=sensor.kind,
+        hook=f"/api/v1/hooks/{quote(sensor.name)}" if sensor.webhook is not None else None,
         targets=tuple(_target(target) for target in sensor.targets),
         running=running,
         switched=bool(row and row.switch is not None),

@@ -7,19 +7,32 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from sqlalchemy import Connection
 
-from dagwright_shared.model.errors import NotFoundError
-from dagwright_shared.model.ticks import InstigatorKind, TickStatus
+from dagwright_shared.decide import schedules as decide_schedules
+from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem
+from dagwright_shared.model.snapshot import ScheduleSnapshot
+from dagwright_shared.model.ticks import InstigatorKind, ScheduleQuestion, SensorQuestion, TickStatus
 from dagwright_shared.store import instigators
+from dagwright_webserver import code_servers
 from dagwright_webserver.deps import Services, Web, answer, utc_now
 from dagwright_webserver.reads import automation as reads
-from dagwright_webserver.reads.automation import ScheduleListView, ScheduleView, SensorListView, SensorView, TicksView
+from dagwright_webserver.reads.automation import (
+    ScheduleListView,
+    ScheduleView,
+    SensorListView,
+    SensorView,
+    TicksView,
+    TickView,
+)
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.schemas import API, Cursor, Limit, Name, returns
+from dagwright_webserver.reads.trials import EvaluationView, evaluation_view
+from dagwright_webserver.schemas import API, Cursor, CursorBody, Limit, Name, TryScheduleBody, TrySensorBody, returns
 
 schedules = APIRouter(prefix=f"{API}/schedules", tags=["schedules"])
 sensors = APIRouter(prefix=f"{API}/sensors", tags=["sensors"])
 
 ScheduleName = Annotated[str, Path(description="Name of the schedule.")]
+TickId = Annotated[int, Path(description="Number of the tick.", ge=1, le=2**63 - 1)]
+_TRY_SECONDS = 60.0
 SensorName = Annotated[str, Path(description="Name of the sensor.")]
 
 
@@ -95,6 +108,63 @@ def list_sensor_ticks(
     return _ticks(web, InstigatorKind.SENSOR, name, location, status=status, limit=limit, cursor=cursor)
 
 
+@schedules.get("/{name}/ticks/{tick_id}", summary="Get a tick of a schedule", responses=returns(TickView, 404, 503))
+def get_schedule_tick(name: ScheduleName, tick_id: TickId, web: Services, location: Name = None) -> Response:
+    """One tick with its runs, its error and what user code printed and logged."""
+    return _tick(web, InstigatorKind.SCHEDULE, name, location, tick_id)
+
+
+@sensors.get("/{name}/ticks/{tick_id}", summary="Get a tick of a sensor", responses=returns(TickView, 404, 503))
+def get_sensor_tick(name: SensorName, tick_id: TickId, web: Services, location: Name = None) -> Response:
+    """One tick with its runs, its error and what user code printed and logged."""
+    return _tick(web, InstigatorKind.SENSOR, name, location, tick_id)
+
+
+@sensors.put("/{name}/cursor", summary="Set the cursor of a sensor", responses=returns(SensorView, 404, 422, 503))
+def set_cursor(name: SensorName, body: CursorBody, web: Services, location: Name = None) -> Response:
+    """Rewind a sensor, or make it forget. An evaluation that is going on does not write its own cursor over it."""
+
+    def change(conn: Connection) -> None:
+        place = find_place(web.definitions.current(conn), InstigatorKind.SENSOR, name, location)
+        instigators.set_cursor(conn, instigators.get(conn, InstigatorKind.SENSOR, name, location=place).instigator_id, body.cursor)
+
+    web.write(change)
+    return get_sensor(name, web, location)
+
+
+@sensors.post("/{name}/evaluate", summary="Try a sensor out", responses=returns(EvaluationView, 404, 422, 502, 503, 504))
+def evaluate_sensor(name: SensorName, web: Services, body: TrySensorBody | None = None, location: Name = None) -> Response:
+    """Call its function once and tell what it asks for; nothing of it is stored or launched."""
+
+    def read(conn: Connection, defs: Definitions) -> tuple[str, SensorQuestion]:
+        place = find_place(defs, InstigatorKind.SENSOR, name, location)
+        known = instigators.get(conn, InstigatorKind.SENSOR, name, location=place)
+        given = body.cursor if body is not None and "cursor" in body.model_fields_set else known.cursor
+        return place, SensorQuestion(name=name, cursor=given, last_tick_at=known.last_tick_at)
+
+    place, question = web.read_defs(read)
+    return answer(evaluation_view(code_servers.ask(web, place, lambda client: client.evaluate_sensor(question, timeout=_TRY_SECONDS))))
+
+
+@schedules.post("/{name}/evaluate", summary="Try a schedule out", responses=returns(EvaluationView, 404, 422, 502, 503, 504))
+def evaluate_schedule(name: ScheduleName, web: Services, body: TryScheduleBody | None = None, location: Name = None) -> Response:
+    """Call its function once, as at a tick, and tell what it asks for; nothing of it is stored or launched."""
+    at = (body.at if body is not None else None) or utc_now()
+    if at.tzinfo is None:
+        problem = Problem(path="at", message="the moment has no time zone", value=at.isoformat(), expected="such as 2026-01-01T06:00:00Z")
+        raise InvalidRequestError("The schedule cannot be tried out at that moment", problems=[problem])
+
+    def read(_conn: Connection, defs: Definitions) -> tuple[str, ScheduleSnapshot]:
+        place = find_place(defs, InstigatorKind.SCHEDULE, name, location)
+        return place, next(snapshot for where, snapshot in defs.schedules[name] if where == place)
+
+    place, snapshot = web.read_defs(read)
+    if not snapshot.evaluated:
+        return answer(evaluation_view(decide_schedules.requests(snapshot, at)))
+    question = ScheduleQuestion(name=name, scheduled_for=at)
+    return answer(evaluation_view(code_servers.ask(web, place, lambda client: client.evaluate_schedule(question, timeout=_TRY_SECONDS))))
+
+
 def switch(web: Web, kind: InstigatorKind, name: str, location: str | None, *, on: bool) -> None:
     """Turn a schedule or sensor on or off.
 
@@ -120,6 +190,13 @@ def find_place(defs: Definitions, kind: InstigatorKind, name: str, location: str
     if not places:
         raise NotFoundError(kind, name, known=known, where=location)
     return places[0]
+
+
+def _tick(web: Web, kind: InstigatorKind, name: str, location: str | None, tick_id: int) -> Response:
+    def read(conn: Connection, defs: Definitions) -> TickView:
+        return reads.get_tick(conn, tick_id, kind=kind, name=name, location=find_place(defs, kind, name, location))
+
+    return answer(web.read_defs(read))
 
 
 def _ticks(
