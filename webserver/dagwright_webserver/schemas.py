@@ -374,9 +374,15 @@ def reference(answer: Any) -> dict[str, Any]:
 
 _PROBLEM = {"application/problem+json": {"schema": reference(ProblemDocument)}}
 _FAILURES: dict[int | str, str] = {
+    400: "The body is not what its content type says.",
+    401: "The signature is missing or wrong.",
     404: "There is no such thing.",
     409: "The thing is in a state that does not allow this.",
     422: "The request is not valid; `problems` says where.",
+    413: "The body is too large.",
+    429: "Too many requests; `Retry-After` says when to try again.",
+    502: "User code raised; `error` says what.",
+    504: "User code did not answer in time.",
     503: "The database or a code server does not answer; `Retry-After` says when to try again.",
     # Any request can meet these, whatever its route says of itself.
     "default": "Any other failure: 403 for a foreign web page, 413 for too large a body, 415 for another media type, 500 for a fault.",

@@ -24,6 +24,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "backfill": ("backfills:backfill", "Make many partitions: launch, list, show, cancel and retry backfills."),
     "run": ("runs:run", "List, show, read and cancel runs."),
     "pool": ("pools:pool", "List, limit and forget pools of slots."),
+    "schedule": ("triggers:schedule", "List, switch and try out schedules."),
+    "sensor": ("triggers:sensor", "List, switch, try out and rewind sensors."),
     "migrate": ("migrate:migrate", "Rewrite a Dagster project's imports and list what needs a person."),
 }
 

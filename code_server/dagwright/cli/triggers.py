@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ def schedule() -> None:
     """List, switch and try out schedules."""
 
 
-def _list(kind: str) -> Callable[..., None]:
+def _list(kind: str) -> Any:
     @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
     @json_option
     @url_option
@@ -39,7 +39,7 @@ def _list(kind: str) -> Callable[..., None]:
     return command
 
 
-def _flip(kind: str, on: bool) -> Callable[..., None]:
+def _flip(kind: str, *, on: bool) -> Any:
     @click.argument("name")
     @json_option
     @url_option
@@ -70,10 +70,8 @@ def cursor(name: str, value: str | None, reset: bool, as_json: bool, url: str | 
     if value is not None and reset:
         raise click.UsageError("give --set or --reset, not both")
     client, path = connect(url), f"/sensors/{quote(name, safe='')}"
-    if value is not None or reset:
-        found = client.put(f"{path}/cursor", {"cursor": value})
-    else:
-        found = client.get(path)
+    change = value is not None or reset
+    found = client.put(f"{path}/cursor", {"cursor": value}) if change else client.get(path)
     if as_json:
         output.as_json({"cursor": found["cursor"]})
     else:

@@ -33,6 +33,7 @@ def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
     Raises:
         Whatever user code raises; InvalidRequestError or NotFoundError where the question does not fit.
     """
+    instance = history.of_this_process()
     match method:
         case "plan_run":
             return wire.encode_plan_run_response(planned_steps(_plan(definitions, wire.decode_plan_run_request(request), instance)))
@@ -41,12 +42,11 @@ def answer(definitions: Definitions, method: str, request: bytes) -> bytes:
             return wire.encode_validate_run_config_response(_whole_config(plan))
         case "evaluate_schedule":
             schedule = wire.decode_evaluate_schedule_request(request)
-            instance = history.of_this_process()
             return wire.encode_evaluate_schedule_response(_with_output(lambda: evaluate.schedule(definitions, schedule, instance=instance)))
         case "evaluate_sensor":
             sensor = wire.decode_evaluate_sensor_request(request)
-            instance = history.of_this_process(settled=True)
-            return wire.encode_evaluate_sensor_response(_with_output(lambda: evaluate.sensor(definitions, sensor, instance=instance)))
+            settled = history.of_this_process(settled=True)
+            return wire.encode_evaluate_sensor_response(_with_output(lambda: evaluate.sensor(definitions, sensor, instance=settled)))
         case "verify_delivery":
             name, delivery = wire.decode_verify_delivery_request(request)
             return wire.encode_verify_delivery_response(evaluate.refusal(definitions, name, delivery))
