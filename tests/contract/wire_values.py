@@ -113,6 +113,7 @@ _NAMED["tuple[tuple[str, SimplePartitions], ...]"] = st.lists(st.tuples(texts, _
 _NAMED["Partitions"] = st.one_of(_NAMED["SimplePartitions"], _NAMED["MultiPartitions"])
 _NAMED["HistoryQuestion"] = st.one_of(*(_NAMED[kind.__name__] for kind in history.HistoryQuestion.__args__))
 _NAMED["Payload"] = st.one_of(*(_NAMED[kind.__name__] for kind in events.EVENT_TYPES))
+_NAMED["ReportableEvent"] = st.one_of(*(_NAMED[kind.__name__] for kind in history.ReportableEvent.__args__))
 
 for _name in ("TableColumnConstraints", "TableColumn", "TableConstraints", "TableSchema", "TableColumnDep", "TableColumnLineage"):
     _NAMED[_name] = built(getattr(metadata, _name))
