@@ -207,6 +207,54 @@ def chains(stack: Stack) -> None:
         report(f"chain_{steps}_{executor}", statistics.median(times), "s")
 
 
+def steps(stack: Stack) -> None:
+    """A thousand trivial steps with each executor, from the run's start to its end, everything committed."""
+    fork = measured(stack, "bare_fork")
+    report("bare_fork_exit_wait_of_a_run_worker", fork * 1000, "ms")
+    for executor in ("in_process", "threads", "asyncio", "multiprocess"):
+        for shape in ("chain", "fan"):
+            step = took(stack, f"{shape}_1000_{executor}") / 1000
+            report(f"step_{executor}_{shape}", step * 1000, "ms")
+            if executor == "multiprocess":
+                report(f"step_multiprocess_{shape}_to_bare_fork", step / fork, "x")
+    report("step_multiprocess_one_group", took(stack, "chain_1000_multiprocess_one_group"), "ms")
+    for executor in ("threads", "asyncio"):
+        report(f"steps_1000_waiting_1_s_{executor}", took(stack, f"waiting_{executor}"), "s")
+    report("map_of_10000_steps", took(stack, "map_10000"), "s")
+
+
+def talks(stack: Stack) -> None:
+    """One step that says 100,000 things: how fast they are committed, and what the run worker's memory grows by meanwhile."""
+    for name in ("says_logs_in_process", "says_observations_in_process", "says_materializations_in_process", "says_logs_multiprocess"):
+        run_id = stack.launch(name)
+        run = stack.finished(run_id, seconds=60, every=0.05)
+        assert run["last_seq"] >= 100_000, run["last_seq"]
+        report(f"events_{name}", run["last_seq"] / seconds(run), "events/s")
+        report(f"memory_growth_{name}", figure(stack, run_id), "MB")
+
+
+def took(stack: Stack, job: str) -> float:
+    run = stack.finished(stack.launch(job), seconds=90, every=0.05)
+    return seconds(run)
+
+
+def seconds(run: dict[str, Any]) -> float:
+    return (datetime.fromisoformat(run["ended_at"]) - datetime.fromisoformat(run["started_at"])).total_seconds()
+
+
+def measured(stack: Stack, job: str) -> float:
+    run_id = stack.launch(job)
+    stack.finished(run_id, every=0.05)
+    return figure(stack, run_id)
+
+
+def figure(stack: Stack, run_id: str) -> float:
+    """What a step has measured and logged."""
+    response = stack.client.get(f"/api/v1/runs/{run_id}/events", params={"text": "measured", "limit": 10})
+    found = [event["message"] for event in response.json()["items"] if event["message"].startswith("measured ")]
+    return float(found[-1].split()[1])
+
+
 def memory_and_idle(stack: Stack, seconds: float) -> None:
     time.sleep(2)  # the work before is over, its garbage too
     pids = stack.pids()
@@ -229,7 +277,7 @@ def main() -> int:
     parser.add_argument("--burst", type=int, default=100, help="one-op runs submitted at once")
     parser.add_argument("--idle", type=float, default=10.0, help="seconds of idleness")
     arguments = parser.parse_args()
-    signal.alarm(240)  # whatever happens, this ends
+    signal.alarm(600)  # whatever happens, this ends
     with tempfile.TemporaryDirectory(prefix="dagwright-bench-") as folder:
         home = Path(folder) / "home"
         with started(home) as stack:
@@ -240,6 +288,8 @@ def main() -> int:
             launch_latency(stack, "one_op_multiprocess", "one_op_run_multiprocess", max(10, arguments.runs // 2))
             burst(stack, arguments.burst)
             chains(stack)
+            steps(stack)
+            talks(stack)
             memory_and_idle(stack, arguments.idle)
     return 0
 

@@ -51,6 +51,24 @@ def rows(config: Import): ...
 
 
 dg.materialize([rows], run_config={"ops": {"rows": {"config": {"pth": "x"}}}})""",
+    "An executor that does not exist": """@dg.op(executor="thread")
+def fetch(): ...""",
+    "A step group with a step between": """@dg.op
+def one() -> int: ...
+
+
+@dg.op
+def add(n: int) -> int: ...
+
+
+@dg.job
+def adding():
+    grouped = {"dagwright/step_group": "small"}
+    between = add.alias("between")(one.tag(grouped)())
+    add.tag(grouped).alias("last")(between)
+
+
+dg.execute_job(adding, dg.Instance.ephemeral())""",
     "A partition that does not exist": """@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["red", "green"]))
 def paint(): ...
 

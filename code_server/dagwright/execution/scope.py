@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from dagwright.execution.cancellation import Cancellation
@@ -20,7 +21,10 @@ class RunHistory:
     def __init__(self, earlier: History) -> None:
         self._earlier = earlier
         self._own = MemoryHistory()
-        self._notes: list[tuple[Payload, str]] = []
+        self.mark = 0
+        """A point in time, for `since`."""
+        self._notes: dict[tuple[AssetKey, PartitionKey], tuple[int, Payload, str]] = {}
+        """The newest of each asset partition, the newest of all last: a step that says a million things takes no more memory for it."""
 
     def latest(self, asset_key: AssetKey, partition: PartitionKey = UNPARTITIONED) -> KnownVersion | None:
         return self._own.latest(asset_key, partition) or self._earlier.latest(asset_key, partition)
@@ -29,18 +33,17 @@ class RunHistory:
         return self._earlier.dynamic_keys(name)
 
     def note(self, payload: Payload, run_id: str) -> None:
-        if isinstance(payload, AssetMaterialized | AssetObserved):
+        if isinstance(payload, AssetMaterialized | AssetObserved) and payload.data_version is not None:
             self._own.note(payload, run_id)
-            self._notes.append((payload, run_id))
-
-    @property
-    def mark(self) -> int:
-        """A point in time, for `since`."""
-        return len(self._notes)
+            self.mark += 1
+            place = payload.asset_key, payload.partition
+            self._notes.pop(place, None)
+            self._notes[place] = (self.mark, payload, run_id)
 
     def since(self, mark: int) -> list[tuple[Payload, str]]:
         """What was noted after a mark: what a process that was forked there has to catch up on."""
-        return self._notes[mark:]
+        newer = takewhile(lambda note: note[0] > mark, reversed(self._notes.values()))
+        return [(payload, run_id) for _, payload, run_id in newer][::-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,8 +97,7 @@ class Environment:
 
     def close(self) -> None:
         """Tear the resources down; trouble with that is told, and fails nothing."""
-        for error in self.resources.close(self.scope.cancellation):
-            self.scope.sink.emit(_teardown_message(error))
+        self.close_into(self.scope.sink.emit)
 
     def close_into(self, emit: Emit) -> None:
         """The same from a step's process, whose events go through a pipe."""

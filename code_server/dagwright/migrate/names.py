@@ -17,7 +17,11 @@ _INSTEAD = {
     "dagster._core.execution.api:create_execution_plan": "`dagwright.materialize` or `job.execute_in_process`",
     "dagster._core.execution.plan": "the contexts given to ops, hooks and sensors",
     "dagster._core.execution.retries": "`RetryPolicy` on the op, asset or job",
-    "dagster._core.executor": "an executor of dagwright (`multiprocess_executor`, `in_process_executor`, ...)",
+    "dagster._core.executor": "an executor of dagwright (`multiprocess_executor`, `threads_executor`, ...)",
+    "dagster._core.executor.step_delegating": (
+        "`dagwright.Executor` with `start(attempt)`; to run a step in a container, a Pipes client in the step, or `dask_executor`"
+    ),
+    "dagster._core.execution.context.system:PlanOrchestrationContext": "nothing: a `dagwright.Executor` is given single attempts to start",
     "dagster._core.definitions.unresolved_asset_job_definition:UnresolvedAssetJobDefinition": "what `define_asset_job` returns",
     "dagster._core.definitions.partition:ScheduleType": "`dagwright.ScheduleType`",
     "dagster._core.instance": "`dagwright.DagsterInstance`",
