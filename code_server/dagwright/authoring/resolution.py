@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from dagwright.authoring import requirements
+from dagwright.authoring import automation_default, requirements
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.executors import ExecutorDefinition, multiprocess_executor
@@ -173,7 +173,7 @@ def resolve(
         item.resolve(jobs_by_name[item.job.name].partitions_def) if isinstance(item, PartitionedSchedule) else item
         for item in _distinct(schedules)
     )
-    sensors = _distinct(sensors)
+    sensors = (*_distinct(sensors), *automation_default.sensors(assets, graph, sensors))
     _unique_names([*fixed, *sensors], "schedule or sensor")
     requirements.check(assets, checks, jobs_by_name.values(), fixed, sensors, every_resource)
     resolved = ResolvedDefinitions(
