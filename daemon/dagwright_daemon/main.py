@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from sqlalchemy import Engine
 
@@ -25,8 +26,10 @@ from dagwright_daemon.outage import Outage
 from dagwright_daemon.runner import Runner, identity
 from dagwright_daemon.servers import CodeServers
 from dagwright_shared.decide.recovery import Patience
+from dagwright_shared.decide.retention import EventClass, Policy
 from dagwright_shared.decide.retries import RetryDefaults
 from dagwright_shared.model.errors import SettingsError, UnavailableError
+from dagwright_shared.model.ticks import TickStatus
 from dagwright_shared.runtime import process, settings
 from dagwright_shared.runtime.settings import Settings
 from dagwright_shared.store import engine as store_engine
@@ -75,6 +78,29 @@ def connect(config: Settings) -> Callable[[str], LocationClient]:
     return lambda address: LocationClient(address, timeouts=timeouts)
 
 
+def retention_policy(config: Settings) -> Policy:
+    """For how long each kind of history is kept."""
+
+    def days(number: float | None) -> timedelta | None:
+        return None if number is None else timedelta(days=number)
+
+    return Policy(
+        events={
+            EventClass.NOISE: days(config.retention_noise_days),
+            EventClass.OBSERVATIONS: days(config.retention_observations_days),
+            EventClass.MATERIALIZATIONS: days(config.retention_materializations_days),
+            EventClass.RUNS: days(config.retention_runs_days),
+        },
+        ticks={
+            TickStatus.SKIPPED: days(config.retention_skipped_ticks_days),
+            TickStatus.SUCCESS: days(config.retention_succeeded_ticks_days),
+            TickStatus.FAILURE: days(config.retention_failed_ticks_days),
+        },
+        logs=days(config.retention_logs_days),
+        runs=days(config.retention_runs_days),
+    )
+
+
 def loops(config: Settings, engine: Engine, servers: CodeServers, outage: Outage, trusts_lapses: Callable[[float], bool]) -> Sequence[Loop]:
     """The list of loops: adding one is a line here."""
     catalog, timeout = Catalog(), config.evaluation_timeout_seconds
@@ -112,5 +138,5 @@ def loops(config: Settings, engine: Engine, servers: CodeServers, outage: Outage
             patience=patience,
             max_resumes=config.run_max_resumes,
         ).loop(),
-        Housekeeping(engine).loop(),
+        Housekeeping(engine, retention_policy(config)).loop(),
     )

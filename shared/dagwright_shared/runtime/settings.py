@@ -22,6 +22,7 @@ from dagwright_shared.model.snapshot import Backoff, Jitter
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0)]
+Days = Annotated[float, Meta(gt=0)]
 
 
 class Secret(str):
@@ -104,6 +105,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Between asking a run to stop and killing its processes."""
     log_limit_bytes: Annotated[int, Meta(ge=0)] = 10_000_000
     """Cap on the stored standard output, and on standard error, of one step attempt."""
+    retention_noise_days: Days | None = 30.0
+    """How long log lines below WARNING, messages of dagwright itself, and loads and stores of values are kept; unset (null): for ever."""
+    retention_observations_days: Days | None = 90.0
+    """How long observations of assets are kept; the newest of each partition stays."""
+    retention_materializations_days: Days | None = None
+    """The same for materializations, their failures, checks and freshness."""
+    retention_runs_days: Days | None = None
+    """How long runs are kept after their end, with their steps, events and output; those that made what an asset holds now stay."""
+    retention_logs_days: Days | None = 90.0
+    """How long the captured output of steps is kept after the end of their run."""
+    retention_skipped_ticks_days: Days | None = 7.0
+    """How long ticks of schedules and sensors are kept that asked for nothing."""
+    retention_succeeded_ticks_days: Days | None = 180.0
+    """The same for ticks that asked for runs."""
+    retention_failed_ticks_days: Days | None = 180.0
+    """The same for ticks that failed."""
     evaluation_timeout_seconds: Annotated[float, Meta(gt=0)] = 60.0
     """How long a schedule or sensor function may take before it is killed."""
     evaluation_memory_bytes: Annotated[int, Meta(ge=0)] = 4 << 30
@@ -127,6 +144,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         except InvalidRequestError as error:
             first = error.problems[0]
             raise SettingsError(f"setting {first.path} is {first.value!r}: {first.message}") from None
+
+    @property
+    def retention_days(self) -> dict[str, float | None]:
+        """For how long each kind of history is kept, by its name; None: for ever."""
+        prefix, suffix = "retention_", "_days"
+        names = [name for name in self.__struct_fields__ if name.startswith(prefix)]
+        return {name.removeprefix(prefix).removesuffix(suffix): getattr(self, name) for name in names}
 
     @property
     def storage(self) -> Path:

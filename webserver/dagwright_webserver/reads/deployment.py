@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text
 
 from dagwright_shared.model.errors import ErrorInfo, error_from_json
-from dagwright_shared.model.limits import Limits
 from dagwright_shared.model.snapshot import LocationState
-from dagwright_shared.store import tables
+from dagwright_shared.runtime.settings import Settings
+from dagwright_shared.store import retention, tables
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.limits import LimitsView, PoolView, read_limits, read_pools
 from dagwright_webserver.reads.view import Moment, view
@@ -156,6 +156,30 @@ class DatabaseView:
 
 
 @view
+class SizeView:
+    """What a part of the database takes."""
+
+    name: str
+    """Of the part; of events, the week that begins on that day."""
+    size_bytes: int
+    """With its indexes."""
+    rows: int
+    """An estimate of Postgres."""
+
+
+@view
+class StorageView:
+    """What history takes, and for how long it is kept."""
+
+    parts: tuple[SizeView, ...]
+    """The largest first."""
+    event_weeks: tuple[SizeView, ...]
+    """Events by week, oldest first: purging drops whole weeks."""
+    retention_days: Mapping[str, float | None]
+    """For how long each kind is kept, in days; null: for ever."""
+
+
+@view
 class DeploymentView:
     """Everything that serves this deployment."""
 
@@ -175,6 +199,8 @@ class DeploymentView:
     """By name."""
     database: DatabaseView
     """The Postgres behind everything."""
+    storage: StorageView
+    """What history takes there."""
     problems: tuple[str, ...]
     """What is wrong now, each a sentence that says what to do; empty when all is well."""
 
@@ -184,13 +210,13 @@ DAEMON_SILENCE = timedelta(seconds=30)
 _KEPT_DEAD = timedelta(hours=1)
 
 
-def read_deployment(conn: Connection, defs: Definitions, *, version: str, settings: Limits) -> DeploymentView:
+def read_deployment(conn: Connection, defs: Definitions, *, version: str, settings: Settings) -> DeploymentView:
     """The state of all parts."""
     now = database_now(conn)
     locations = read_locations(conn, defs, now=now)
     daemons = read_daemons(conn, now=now)
     loops = _loops(conn, daemons, now)
-    force = read_limits(conn, settings)
+    force = read_limits(conn, settings.limits)
     queue = read_queue(conn, run_limit=force.max_concurrent_runs)
     return DeploymentView(
         version=version,
@@ -199,8 +225,9 @@ def read_deployment(conn: Connection, defs: Definitions, *, version: str, settin
         loops=loops,
         queue=queue,
         limits=force,
-        pools=read_pools(conn, settings),
+        pools=read_pools(conn, settings.limits),
         database=_database(conn),
+        storage=_storage(conn, settings),
         problems=find_problems(locations, daemons),
     )
 
@@ -314,6 +341,14 @@ def _database(conn: Connection) -> DatabaseView:
     row = conn.execute(query).one()
     revision = conn.execute(text("SELECT version_num FROM alembic_version")).scalar() if row.migrated else None
     return DatabaseView(version=row.version, size_bytes=row.size, revision=revision, connections=row.connections)
+
+
+def _storage(conn: Connection, settings: Settings) -> StorageView:
+    parts, weeks = (
+        tuple(SizeView(name=size.name, size_bytes=size.size_bytes, rows=size.rows) for size in sizes)
+        for sizes in (retention.sizes(conn), retention.event_sizes(conn))
+    )
+    return StorageView(parts=parts, event_weeks=weeks, retention_days=settings.retention_days)
 
 
 def find_problems(locations: tuple[LocationView, ...], daemons: tuple[DaemonView, ...]) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def get_instance(web: Services) -> Response:
 
 
 def read_deployment(web: Web, conn: Connection, defs: Definitions) -> DeploymentView:
-    return reads.read_deployment(conn, defs, version=web.version, settings=web.settings.limits)
+    return reads.read_deployment(conn, defs, version=web.version, settings=web.settings)
 
 
 def _locations(conn: Connection, defs: Definitions) -> tuple[LocationView, ...]:
