@@ -26,9 +26,9 @@ from dagwright_daemon.outage import Outage
 from dagwright_daemon.runner import Runner, identity
 from dagwright_daemon.servers import CodeServers
 from dagwright_shared.decide.recovery import Patience
-from dagwright_shared.decide.retention import EventClass, Policy
 from dagwright_shared.decide.retries import RetryDefaults
 from dagwright_shared.model.errors import SettingsError, UnavailableError
+from dagwright_shared.model.retention import EventClass, Policy
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_shared.runtime import process, settings
 from dagwright_shared.runtime.settings import Settings

@@ -11,7 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from dagwright_daemon.loop import IDLE, Loop, Outcome, Turn
 from dagwright_shared.decide import retention as decide
-from dagwright_shared.decide.retention import Delete, Drop, EventClass, Policy, Purge
+from dagwright_shared.decide.retention import Delete, Drop, Purge
+from dagwright_shared.model.retention import EventClass, Policy
 from dagwright_shared.store import events, idempotency, leases, locations, retention
 
 log = logging.getLogger("dagwright_daemon.housekeeping")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from dagwright_shared.decide.retention import EventClass, Week
+from dagwright_shared.model.retention import EventClass, Week
 from dagwright_shared.model.runs import FINAL
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_shared.store import event_partitions, json_rows

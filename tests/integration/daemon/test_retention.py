@@ -12,7 +12,6 @@ from tests import build
 
 from dagwright_daemon.loop import Turn
 from dagwright_daemon.loops.housekeeping import Housekeeping
-from dagwright_shared.decide.retention import EventClass, Policy
 from dagwright_shared.model.events import (
     AssetMaterialized,
     EngineMessage,
@@ -24,6 +23,7 @@ from dagwright_shared.model.events import (
     RunSucceeded,
 )
 from dagwright_shared.model.keys import AssetKey, RunId, StepKey
+from dagwright_shared.model.retention import EventClass, Policy
 from dagwright_shared.model.runs import Run
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_shared.store import event_partitions, events, retention
@@ -45,12 +45,12 @@ def old_week(store_engine: Engine) -> Iterator[str]:
             conn.execute(text(f"DROP TABLE {name}"))
 
 
-def run_of_then(engine: Engine, *payloads: Any) -> Run:
+def run_of_then(engine: Engine, *payloads: Any, **fields: Any) -> Run:
     """A run that happened then."""
     told = [build.planned("s"), *payloads, RunSucceeded()]
     chunk = LogChunk(step_key=StepKey("s"), attempt=1, stream=LogStream.STDOUT, offset=0, data=b"x")
     with engine.begin() as conn:
-        run = build.claimed(conn, location="l")
+        run = build.claimed(conn, location="l", **fields)
         made = tuple(build.event(place, payload, "s", LONG_AGO) for place, payload in enumerate(told, 1))
         events.append(conn, [EventBatch(run_id=run.run_id, epoch=run.epoch, events=made, chunks=(chunk,))])
         conn.execute(text("UPDATE runs SET created_at = :then WHERE run_id = :run_id"), {"then": LONG_AGO, "run_id": run.run_id})
@@ -98,7 +98,7 @@ def test_a_week_is_dropped_and_what_must_stay_moves(store_engine: Engine, old_we
 
 
 def test_output_and_runs(store_engine: Engine, old_week: str) -> None:
-    referred, forgotten = run_of_then(store_engine, MADE), run_of_then(store_engine)
+    referred, forgotten = run_of_then(store_engine, MADE, asset_keys=(AssetKey("a"),)), run_of_then(store_engine)
     with store_engine.begin() as conn:
         fresh = build.claimed(conn)
     assert purge(store_engine, logs=30 * DAY)["logs"] == 2

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dagwright_shared.decide.retention import Delete, Drop, EventClass, Policy, Purge, Week, purges
+from dagwright_shared.decide.retention import Delete, Drop, Purge, purges
+from dagwright_shared.model.retention import EventClass, Policy, Week
 
 pytestmark = pytest.mark.unit
 
