@@ -8,11 +8,8 @@ from dataclasses import dataclass
 
 from dagwright.authoring.results import DataVersion
 from dagwright.execution.ports import History
+from dagwright_shared.model import versions
 from dagwright_shared.model.keys import AssetKey, PartitionKey
-
-UNKNOWN = "INITIAL"
-"""Stands for an asset that has never been recorded."""
-_MAX_PARTITIONS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +55,7 @@ def of_input(history: History, key: AssetKey, partitions: Sequence[PartitionKey]
 
     None where there are too many partitions to look at.
     """
-    if len(partitions) > _MAX_PARTITIONS:
+    if len(partitions) > versions.MAX_PARTITIONS:
         return None
     found = [history.latest(key, partition) for partition in partitions]
-    versions = [known.data_version if known is not None else UNKNOWN for known in found]
-    if len(versions) == 1:
-        return versions[0]
-    return hashlib.sha256("\n".join(sorted(versions)).encode()).hexdigest()
+    return versions.combined([known.data_version if known is not None else None for known in found])

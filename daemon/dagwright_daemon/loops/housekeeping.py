@@ -13,7 +13,7 @@ from dagwright_daemon.loop import IDLE, Loop, Outcome, Turn
 from dagwright_shared.decide import retention as decide
 from dagwright_shared.decide.retention import Delete, Drop, Purge
 from dagwright_shared.model.retention import EventClass, Policy
-from dagwright_shared.store import events, idempotency, leases, locations, retention
+from dagwright_shared.store import automation, events, idempotency, leases, locations, retention
 
 log = logging.getLogger("dagwright_daemon.housekeeping")
 
@@ -21,6 +21,8 @@ STALE_PROCESSES = 3600.0
 """A code server or daemon whose heartbeat is older, in seconds, is not shown any more."""
 IDEMPOTENCY_KEYS = 86_400.0
 """For how many seconds a repeated request is recognized."""
+EVALUATIONS, QUIET_EVALUATIONS = 30 * 86_400.0, 7 * 86_400.0
+"""For how many seconds it is kept what came of automation conditions: of those that asked for something, and of the others."""
 _ROWS = 5_000
 """In one transaction."""
 _RUNS = 500
@@ -52,6 +54,7 @@ class Housekeeping:
             return {
                 "code_servers": len(locations.remove_lost_servers(conn, older_than_seconds=STALE_PROCESSES)),
                 "daemons": len(leases.remove_lost_daemons(conn, older_than_seconds=STALE_PROCESSES)),
+                "evaluations": automation.forget_evaluations(conn, seconds=EVALUATIONS, quiet_seconds=QUIET_EVALUATIONS),
                 "idempotency_keys": idempotency.forget(conn, older_than_seconds=IDEMPOTENCY_KEYS),
             }
 

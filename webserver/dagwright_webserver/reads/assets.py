@@ -23,6 +23,7 @@ from dagwright_webserver.reads.asset_states import UNKNOWN, AssetState, AssetSta
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.materializations import MaterializationView, PlotView, list_materializations, read_plots
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
+from dagwright_webserver.reads.staleness import StalenessView, read_staleness
 from dagwright_webserver.reads.view import Moment, view
 
 
@@ -206,6 +207,10 @@ class AssetView:
     """Its numeric metadata."""
     checks: tuple[CheckView, ...]
     """Its checks."""
+    automated: bool
+    """Whether it has an automation condition."""
+    staleness: StalenessView
+    """Whether its data is what its code would make of its upstreams now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,6 +349,8 @@ def get_asset(
         history=history,
         plots=read_plots(conn, state.asset_id, partitioned=asset.partitions is not None),
         checks=read_checks(conn, state.asset_id, checks, str(key)),
+        automated=asset.automation is not None,
+        staleness=read_staleness(conn, defs, key, now=now),
     )
 
 

@@ -14,11 +14,12 @@ from dagwright_shared.model.runs import NewRun
 from dagwright_shared.store import tables
 from dagwright_webserver.deps import Services, answer, utc_now
 from dagwright_webserver.reads import assets as asset_reads
+from dagwright_webserver.reads import evaluations, materializations
 from dagwright_webserver.reads import lineage as lineage_reads
-from dagwright_webserver.reads import materializations
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.assets import AssetFilter, AssetListView, AssetView
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
+from dagwright_webserver.reads.evaluations import ConditionEvaluationListView
 from dagwright_webserver.reads.lineage import LineageView
 from dagwright_webserver.reads.materializations import MaterializationListView
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
@@ -79,6 +80,21 @@ def list_materializations(
     def read(conn: Connection, defs: Definitions) -> MaterializationListView:
         asset_id = find_id(conn, defs, key, location)
         return materializations.list_materializations(conn, asset_id, partition=partition, limit=limit, cursor=cursor)
+
+    return answer(web.read_defs(read))
+
+
+@router.get(
+    "/assets/{key:path}/evaluations",
+    summary="List the evaluations of an asset's automation condition",
+    responses=returns(ConditionEvaluationListView, 404, 422, 503),
+)
+def list_evaluations(key: KeyPath, web: Services, check: Name = None, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """What came of its condition, or of that of one of its checks, newest first, each with the whole tree of the condition."""
+
+    def read(conn: Connection, defs: Definitions) -> ConditionEvaluationListView:
+        _, asset = defs.asset(parse_key(key, defs))
+        return evaluations.list_evaluations(conn, asset.key, check=check, limit=limit, cursor=cursor)
 
     return answer(web.read_defs(read))
 

@@ -39,6 +39,7 @@ from dagwright_webserver.reads import waiting as waiting_reads
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.assets import AssetFilter, AssetView
 from dagwright_webserver.reads.definitions import Definitions
+from dagwright_webserver.reads.evaluations import list_evaluations
 from dagwright_webserver.reads.events import EventFilter, EventView, LogFile, LogView
 from dagwright_webserver.reads.jobs import JobView
 from dagwright_webserver.reads.materializations import PlotView
@@ -398,6 +399,7 @@ def _asset_page(
     if chosen == "history" or partition:
         listed = materializations.list_materializations(conn, asset_id, partition=partition, cursor=cursor)
         history, more = listed.items, listed.next_cursor
+    evaluated = list_evaluations(conn, definition.key, limit=20, cursor=cursor) if chosen == "automation" else None
     cells: tuple[drawings.Cell, ...] = ()
     if chosen == "partitions" and view.partitions:
         cells = drawings.cells(view.partitions)
@@ -415,6 +417,8 @@ def _asset_page(
         "partition": partition,
         "history": history,
         "history_cursor": more,
+        "evaluations": evaluated,
+        "automated": view.automated,
         "cells": cells,
         "strip": drawings.strip(view.partitions) if view.partitions else (),
         "graph": lineage.neighbours(view.key, view.summary.status, view.upstream, view.downstream),
@@ -430,6 +434,8 @@ def _tabs(view: AssetView) -> list[tuple[str, str, int | None]]:
     tabs: list[tuple[str, str, int | None]] = [("overview", "Overview", None)]
     if view.partitions:
         tabs.append(("partitions", "Partitions", view.partitions.total))
+    if view.automated:
+        tabs.append(("automation", "Automation", None))
     return [*tabs, ("plots", "Plots", len(view.plots)), ("checks", "Checks", len(view.checks)), ("history", "History", None)]
 
 

@@ -1,0 +1,107 @@
+"""Whether the data of an asset is what its code would make of its upstreams now, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from dagwright_shared.decide.staleness import CauseKind, Made, Stale, Staleness, StaleStatus
+from dagwright_shared.model.keys import AssetKey, PartitionKey, format_partition
+from dagwright_shared.store import automation_facts
+from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
+from dagwright_webserver.reads.view import view
+
+_NEAR = 2_000
+"""Of more upstream assets than these only the nearest are looked at."""
+_SHOWN = 100
+"""Stale partitions that are named."""
+_LOOKED_AT = 1_000
+"""Partitions that are judged, the newest ones."""
+
+
+@view
+class CauseView:
+    """A reason why data is stale."""
+
+    kind: CauseKind
+    """CODE: another code version; DATA: an upstream has other data, or is stale; DEPENDENCIES: other upstreams than before."""
+    reason: str
+    """In words."""
+    dependency: str | None
+    """Key of the upstream that it lies with."""
+    partition: str | None
+    """Partition of that upstream."""
+
+
+@view
+class StalePartitionView:
+    """A partition that is stale."""
+
+    partition: str
+    """Its key."""
+    causes: tuple[CauseView, ...]
+    """Why."""
+
+
+@view
+class StalenessView:
+    """How the data of an asset stands."""
+
+    status: StaleStatus
+    """FRESH, STALE or MISSING; of a partitioned asset STALE if any partition is, and MISSING if none was made."""
+    causes: tuple[CauseView, ...]
+    """Why it is stale; of a partitioned asset the causes of its newest stale partition."""
+    stale_partitions: tuple[StalePartitionView, ...]
+    """The newest 100 stale partitions; empty when unpartitioned."""
+
+
+class _Versions:
+    """Implements `VersionsPort` on rows that were read at once."""
+
+    def __init__(self, conn: Connection, keys: Collection[AssetKey]) -> None:
+        self._rows: dict[AssetKey, dict[PartitionKey, Made]] = {key: {} for key in keys}
+        for row in automation_facts.versions(conn, keys):
+            version = row.data_version if row.materialized_at is not None else row.observed_data_version
+            at = row.materialized_at or row.observed_at
+            if at is not None:
+                made = Made(data_version=version, code_version=row.code_version, inputs=row.input_data_versions, at=at)
+                self._rows[row.key][row.partition] = made
+
+    def made(self, key: AssetKey, partition: PartitionKey) -> Made | None:
+        return self._rows.get(key, {}).get(partition)
+
+    def of(self, key: AssetKey) -> Mapping[PartitionKey, Made]:
+        return self._rows[key]
+
+
+def read_staleness(conn: Connection, defs: Definitions, key: AssetKey, *, now: datetime) -> StalenessView:
+    """How an asset stands, and its partitions where it has some."""
+    above = defs.graph.upstream([key])
+    if len(above) > _NEAR:
+        above = defs.graph.upstream([key], 1)
+    versions = _Versions(conn, above)
+    definitions = [node.snapshot.partitions for one in above if (node := defs.graph.asset(one)).snapshot.partitions is not None]
+    stale = Stale(defs.graph, versions, now, dynamic_keys(conn, [one for one in definitions if one is not None]))
+    if defs.graph.asset(key).snapshot.partitions is None:
+        found = stale.of(key)
+        return StalenessView(status=found.status, causes=_causes(found), stale_partitions=())
+    made = versions.of(key)
+    newest = sorted((one for one in made if one), reverse=True)[:_LOOKED_AT]
+    bad = [(one, found) for one in newest if (found := stale.of(key, one)).status is StaleStatus.STALE]
+    status = StaleStatus.STALE if bad else StaleStatus.FRESH if newest else StaleStatus.MISSING
+    shown = tuple(StalePartitionView(partition=format_partition(one) or "", causes=_causes(found)) for one, found in bad[:_SHOWN])
+    return StalenessView(status=status, causes=shown[0].causes if shown else (), stale_partitions=shown)
+
+
+def _causes(found: Staleness) -> tuple[CauseView, ...]:
+    return tuple(
+        CauseView(
+            kind=cause.kind,
+            reason=cause.reason,
+            dependency=None if cause.dependency is None else cause.dependency.to_user_string(),
+            partition=format_partition(cause.partition),
+        )
+        for cause in found.causes
+    )
