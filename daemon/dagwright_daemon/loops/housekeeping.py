@@ -13,7 +13,7 @@ from dagwright_daemon.loop import IDLE, Loop, Outcome, Turn
 from dagwright_shared.decide import retention as decide
 from dagwright_shared.decide.retention import Delete, Drop, Purge
 from dagwright_shared.model.retention import EventClass, Policy
-from dagwright_shared.store import automation, events, idempotency, leases, locations, retention
+from dagwright_shared.store import automation, deliveries, events, idempotency, leases, locations, retention
 
 log = logging.getLogger("dagwright_daemon.housekeeping")
 
@@ -23,6 +23,8 @@ IDEMPOTENCY_KEYS = 86_400.0
 """For how many seconds a repeated request is recognized."""
 EVALUATIONS, QUIET_EVALUATIONS = 30 * 86_400.0, 7 * 86_400.0
 """For how many seconds it is kept what came of automation conditions: of those that asked for something, and of the others."""
+DELIVERIES = 7 * 86_400.0
+"""For how many seconds requests to webhooks are listed and can be replayed; those that wait stay."""
 _ROWS = 5_000
 """In one transaction."""
 _RUNS = 500
@@ -55,6 +57,7 @@ class Housekeeping:
                 "code_servers": len(locations.remove_lost_servers(conn, older_than_seconds=STALE_PROCESSES)),
                 "daemons": len(leases.remove_lost_daemons(conn, older_than_seconds=STALE_PROCESSES)),
                 "evaluations": automation.forget_evaluations(conn, seconds=EVALUATIONS, quiet_seconds=QUIET_EVALUATIONS),
+                "deliveries": deliveries.forget(conn, older_than_seconds=DELIVERIES),
                 "idempotency_keys": idempotency.forget(conn, older_than_seconds=IDEMPOTENCY_KEYS),
             }
 
