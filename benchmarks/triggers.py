@@ -1,6 +1,6 @@
 """Measures what many sensors cost, and how long many schedules take that are due at once: lines `name value unit`.
 
-    python benchmarks/triggers.py [--count 1000] [--seconds 60]
+python benchmarks/triggers.py [--count 1000] [--seconds 60]
 """
 
 from __future__ import annotations
@@ -55,7 +55,20 @@ def cpu_seconds(pids: list[int]) -> float:
 def started(folder: Path, count: int, **environment: str) -> Iterator[tuple[dict[str, int], Engine]]:
     """`dagwright dev` of the location: pids of its services, and its database."""
     home = folder / "home"
-    command = [sys.executable, "-m", "dagwright.cli", "dev", "-f", str(LOCATION), "--home", str(home), "--port", "0", "--code-server-port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "dagwright.cli",
+        "dev",
+        "-f",
+        str(LOCATION),
+        "--home",
+        str(home),
+        "--port",
+        "0",
+        "--code-server-port",
+        "0",
+    ]
     env = os.environ | {"NO_COLOR": "1", "BENCH_TRIGGERS": str(count)} | environment
     with (folder / "log").open("wb") as output:
         process = subprocess.Popen(command, env=env, stdout=output, stderr=output)
