@@ -55,26 +55,14 @@ def cpu_seconds(pids: list[int]) -> float:
 def started(folder: Path, count: int, **environment: str) -> Iterator[tuple[dict[str, int], Engine]]:
     """`dagwright dev` of the location: pids of its services, and its database."""
     home = folder / "home"
-    command = [
-        sys.executable,
-        "-m",
-        "dagwright.cli",
-        "dev",
-        "-f",
-        str(LOCATION),
-        "--home",
-        str(home),
-        "--port",
-        "0",
-        "--code-server-port",
-        "0",
-    ]
+    command = [sys.executable, "-m", "dagwright.cli", "dev", "-f", str(LOCATION), "--home", str(home)]
+    command += ["--port", "0", "--code-server-port", "0"]
     env = os.environ | {"NO_COLOR": "1", "BENCH_TRIGGERS": str(count)} | environment
     with (folder / "log").open("wb") as output:
         process = subprocess.Popen(command, env=env, stdout=output, stderr=output)
     try:
         deadline = time.monotonic() + 90
-        while not (home / "dev.json").exists() or "daemon" not in json.loads((home / "dev.json").read_text()).get("services", {}):
+        while not (home / "dev.json").exists() or "daemon" not in json.loads((home / "dev.json").read_text())["services"]:
             if time.monotonic() > deadline:
                 raise TimeoutError((folder / "log").read_text()[-2000:])
             time.sleep(0.1)

@@ -208,5 +208,5 @@ UPDATE webhook_deliveries SET status = 'RECEIVED', replays = replays + 1, reason
 WHERE delivery_id = :id AND instigator_id = :instigator_id AND status <> 'RECEIVED' RETURNING delivery_id
 """)
 _FORGET = text("""
-DELETE FROM webhook_deliveries WHERE received_at < clock_timestamp() - make_interval(secs => :seconds) AND status <> 'RECEIVED'
+DELETE FROM webhook_deliveries WHERE received_at < now() - make_interval(secs => :seconds) AND status <> 'RECEIVED'
 """)

@@ -12,25 +12,32 @@ from sqlalchemy import event as sa_event
 
 from dagwright_shared.model.backfills import Target
 from dagwright_shared.model.events import LogStream
-from dagwright_shared.model.keys import LocationName, RunId, StepKey
+from dagwright_shared.model.history import EventFilter
+from dagwright_shared.model.keys import AssetKey, LocationName, RunId, StepKey
 from dagwright_shared.model.runs import RunStatus, TriggerKind
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_shared.store import (
     assets,
     backfill_runs,
     backfills,
+    deliveries,
     event_partitions,
     events,
+    freshness,
     instigators,
     logs,
     pools,
     queue,
     run_list,
     runs,
+    signals,
     tables,
 )
+from dagwright_shared.store.history import StoreHistory
 
-LARGE = ("runs", "events", "ticks", "asset_partitions", "run_assets", "steps", "log_chunks", "check_results", "backfills")
+LARGE = (
+    "runs", "events", "ticks", "asset_partitions", "run_assets", "steps", "log_chunks", "check_results", "backfills", "webhook_deliveries",
+)  # fmt: skip
 RUN = RunId("00000000-0000-7000-8000-000000000777")
 BACKFILL = "00000000-0000-7000-8000-000000000500"
 
@@ -60,6 +67,10 @@ SELECT a.asset_id, 'c', ARRAY['p' || n], gen_random_uuid(), 1, now(), true, 'ERR
 INSERT INTO ticks (instigator_id, scheduled_for, status, ended_at)
 SELECT i.instigator_id, now() - make_interval(mins => n), CASE WHEN n = 1 THEN 'STARTED' ELSE 'SUCCESS' END, CASE WHEN n > 1 THEN now() END
 FROM instigators i, generate_series(1, 500) n;
+INSERT INTO webhook_deliveries (instigator_id, external_id, fingerprint, body, status, received_at)
+SELECT i.instigator_id, n, n, '', CASE WHEN n = 1 THEN 'RECEIVED' ELSE 'HANDLED' END, now() - make_interval(secs => n)
+FROM instigators i, generate_series(1, 500) n;
+INSERT INTO freshness_states (asset_id, state, since) SELECT asset_id, 'PASS', now() FROM assets;
 INSERT INTO backfills (backfill_id, location, digest, target, created_at, status, due, ended_at, parent_id)
 SELECT CAST('00000000-0000-7000-8000-' || lpad(n::text, 12, '0') AS uuid), 'l', 'd', decode('TARGET', 'hex'),
     now() - make_interval(mins => n), CASE WHEN n % 500 = 0 THEN 'IN_PROGRESS' ELSE 'COMPLETED' END, false,
@@ -139,6 +150,21 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "ticks of a schedule": lambda conn: instigators.ticks(conn, instigator_id=first_instigator(conn)),
     "open ticks": instigators.open_ticks,
     "failed ticks of a schedule": lambda conn: instigators.ticks(conn, instigator_id=first_instigator(conn), status=[TickStatus.FAILURE]),
+    "last run keys of sensors": lambda conn: run_list.newest_keys(conn, TriggerKind.SCHEDULE, [("l", "s7"), ("l", "s8")]),
+    "signals": lambda conn: signals.since(conn, assets.horizon(conn)),
+    "materializations that a sensor reads": lambda conn: StoreHistory(conn, LocationName("l")).events(
+        EventFilter(types=("ASSET_OBSERVED",), asset_keys=(AssetKey(["asset7"]),), after_id=0, ascending=True, settled=True)
+    ),
+    "runs that a sensor reads": lambda conn: StoreHistory(conn, LocationName("l")).events(
+        EventFilter(types=("RUN_SUCCEEDED",), after_id=0, ascending=True, settled=True)
+    ),
+    "deliveries": lambda conn: deliveries.list_page(conn, first_instigator(conn)),
+    "deliveries that wait": lambda conn: deliveries.waiting(conn, [first_instigator(conn)]),
+    "old deliveries": lambda conn: deliveries.forget(conn, older_than_seconds=86_400.0),
+    "freshness": lambda conn: freshness.states(conn, [first_asset(conn)]),
+    "newest materializations": lambda conn: freshness.newest(conn, [first_asset(conn)]),
+    "what was materialized": lambda conn: freshness.materialized_since(conn, assets.horizon(conn), assets.horizon(conn)),
+    "whether all is settled": lambda conn: freshness.is_settled(conn, assets.horizon(conn)),
     "latest": lambda conn: assets.latest(conn, [first_asset(conn)]),
     "partitions": lambda conn: assets.partitions(conn, first_asset(conn)),
     "partition counts": lambda conn: assets.partition_counts(conn, [first_asset(conn), first_asset(conn) + 1]),
