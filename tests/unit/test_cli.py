@@ -155,3 +155,30 @@ def test_a_range_of_partitions_is_two_keys() -> None:
     both = CliRunner().invoke(cli, ["job", "launch", "j", "--partition", "a", "--partition-range", "a...b"])
     assert both.exit_code == 2
     assert "give --partition or --partition-range" in both.output
+
+
+def test_simulate_a_file(tmp_path: Path) -> None:
+    (tmp_path / "defs.py").write_text(
+        "import dagwright as dg\n\n@dg.asset(pool='db')\ndef a(): ...\n\n"
+        "defs = dg.Definitions(assets=[a], schedules=[dg.ScheduleDefinition(name='s', target=[a], cron_schedule='0 * * * *')])\n"
+    )
+    result = command("simulate", "-f", "defs.py", "--until", "+3h", "--pool", "db=1", "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["run_count"] == 3
+    assert [(pool["name"], pool["slots"], pool["peak"]) for pool in found["pools"]] == [("db", 1, 1)]
+    assert "3 runs" in command("simulate", "-f", "defs.py", "--until", "+3h", cwd=tmp_path).stdout
+    wrong = command("simulate", "-f", "defs.py", "--until", "soon", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "'soon' is not a length of time, such as +7d" in wrong.stderr
+
+
+def test_a_backfill_needs_to_know_what(tmp_path: Path) -> None:
+    for arguments, said in (
+        (("a", "--all", "--partition", "x"), "give one of --all"),
+        (("a", "--from", "x"), "a range needs both ends"),
+        (("--all",), "name assets, or a job"),
+    ):
+        result = command("backfill", "launch", *arguments, cwd=tmp_path)
+        assert result.returncode == 2
+        assert said in result.stderr

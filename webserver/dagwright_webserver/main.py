@@ -30,7 +30,7 @@ from dagwright_webserver.deps import Web
 from dagwright_webserver.live import TOPICS, Live
 from dagwright_webserver.rate_limits import RateLimits
 from dagwright_webserver.reads.definitions import DefinitionsCache
-from dagwright_webserver.routes import assets, automation, backfills, deployment, hooks, jobs, limits, pages, runs, streams
+from dagwright_webserver.routes import assets, automation, backfills, deployment, hooks, jobs, limits, pages, runs, simulation, streams
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -86,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.web = web
     errors.install(app)
-    for noun in (streams, runs, backfills, assets, jobs, deployment, limits, hooks):
+    for noun in (streams, runs, backfills, assets, jobs, deployment, limits, simulation, hooks):
         app.include_router(noun.router)
     for router in (automation.schedules, automation.sensors):
         app.include_router(router)

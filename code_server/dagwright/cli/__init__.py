@@ -21,6 +21,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "definitions": ("definitions:definitions", "Check definitions without running anything."),
     "job": ("launch:job", "Launch jobs."),
     "asset": ("launch:asset", "Materialize assets."),
+    "simulate": ("simulate:simulate", "Say which runs would start when, and how full the pools would be."),
     "backfill": ("backfills:backfill", "Make many partitions: launch, list, show, cancel and retry backfills."),
     "run": ("runs:run", "List, show, read and cancel runs."),
     "pool": ("pools:pool", "List, limit and forget pools of slots."),
