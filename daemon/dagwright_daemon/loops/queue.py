@@ -25,7 +25,6 @@ from dagwright_daemon.pool import Pool
 from dagwright_daemon.servers import CodeServers, Server
 from dagwright_shared.decide import queue as decide
 from dagwright_shared.decide import retries
-from dagwright_shared.decide.queue import Room
 from dagwright_shared.model.errors import UnavailableError, error_info
 from dagwright_shared.model.keys import LocationName, RunId
 from dagwright_shared.model.limits import Granularity, Limits
@@ -35,6 +34,7 @@ from dagwright_shared.store import limits, pools, queue, runs
 log = logging.getLogger("dagwright_daemon.queue")
 
 _BATCH = 200
+_CANDIDATES = 1_000
 _LAUNCHES_AT_ONCE = 16
 """For each code server, so that one that hangs holds up its own runs alone."""
 _CANCEL_AGAIN_SECONDS = 5.0
@@ -115,16 +115,28 @@ class Queue:
         if room.runs <= 0:
             return []
         if not force.is_plain:
-            return self._choose(conn, force, room, locations, most)
+            return self._choose(conn, force, locations, most)
         most = min(most, room.runs)
         return runs.claim(conn, limit=most, background=room.background, lease_seconds=self._lease_seconds, locations=locations)
 
-    def _choose(self, conn: Connection, force: Limits, room: Room, locations: Sequence[LocationName], most: int) -> list[Run]:
+    def _choose(self, conn: Connection, force: Limits, locations: Sequence[LocationName], most: int) -> list[Run]:
         """The same where more is limited than numbers of runs."""
+        claimed: list[Run] = []
+        while len(claimed) < most:
+            # Each round leaves out what the one before has used up, so that many runs that wait do not hide others behind them.
+            chosen, more = self._choose_among(conn, force, locations, most - len(claimed))
+            claimed += chosen
+            if not chosen or not more:
+                break
+        return claimed
+
+    def _choose_among(self, conn: Connection, force: Limits, locations: Sequence[LocationName], most: int) -> tuple[list[Run], bool]:
+        """From the first that wait; and whether there are more."""
         now, active = datetime.now(UTC), tuple(queue.active(conn))
+        room = decide.room(force, active=len(active), background=sum(run.background for run in active))
         facts = decide.Facts(limits=force, now=now, active=active, locations=locations)
         full = decide.exhausted(facts)
-        queued = queue.candidates(conn, locations=locations, background=room.background > 0, without=full)
+        queued = queue.candidates(conn, locations=locations, background=room.background > 0, without=full, limit=_CANDIDATES)
         if force.pool_granularity is Granularity.RUN:
             known = self._catalog.current(conn)
             wanted = {run.run_id: decide.pools_of(known[run.location].snapshot, run) for run in queued if run.location in known}
@@ -136,7 +148,7 @@ class Queue:
         ids = [run.run_id for run in chosen]
         claimed = runs.claim(conn, limit=most, lease_seconds=self._lease_seconds, run_ids=ids) if ids else []
         pools.hold(conn, {(run.run_id, run.epoch): facts.wanted[run.run_id] for run in claimed if facts.wanted.get(run.run_id)})
-        return claimed
+        return claimed, len(queued) == _CANDIDATES
 
     def _spec(self, conn: Connection, run: Run) -> LaunchSpec:
         """What the worker is told; one that takes over from a lost one goes on from what is done."""
@@ -180,6 +192,12 @@ class Queue:
         threads, self._threads = list(self._threads.values()), {}
         for pool in threads:
             pool.close()
+
+    @property
+    def launching(self) -> int:
+        """How many launches are under way."""
+        with self._lock:
+            return len(self._launching)
 
     def _hand_out(self, run: Run, spec: LaunchSpec, server: Server) -> None:
         until = time.monotonic() + self._launch_timeout

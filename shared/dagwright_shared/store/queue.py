@@ -40,7 +40,7 @@ def active(conn: Connection) -> list[Run]:
 
 
 def candidates(
-    conn: Connection, *, locations: Collection[LocationName], background: bool, without: Sequence[TagLimit] = (), limit: int = 1000
+    conn: Connection, *, locations: Collection[LocationName], background: bool, without: Sequence[TagLimit] = (), limit: int
 ) -> list[Run]:
     """Queued runs that may start as far as time, location and tags go, the first in the order.
 

@@ -135,6 +135,12 @@ class Backend:
         if any(isinstance(payload, RunSucceeded | RunFailed | RunCanceled) for payload in payloads):
             self.workers.pop(spec.run_id, None)
 
+    def tell_end(self, spec: LaunchSpec) -> None:
+        """What a worker reports that has told its start: its success."""
+        event = RunEvent(seq=spec.first_seq + 1, time=datetime.now(UTC), payload=RunSucceeded())
+        with self.engine.begin() as conn:
+            events.append(conn, [EventBatch(run_id=spec.run_id, epoch=spec.epoch, events=(event,))])
+
     def cancel(self, run_id: RunId, epoch: int, *, hard: bool) -> bool:
         spec = self.workers.pop(run_id, None)
         if spec is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from tests import build
 from tests.integration.daemon import rig
 from tests.integration.daemon.rig import until
@@ -19,10 +20,12 @@ from dagwright_daemon.loops.queue import Queue
 from dagwright_daemon.runner import Runner
 from dagwright_daemon.servers import CodeServers
 from dagwright_shared.model.errors import InvalidRequestError, UnavailableError
+from dagwright_shared.model.events import Payload
 from dagwright_shared.model.keys import RunId
 from dagwright_shared.model.limits import Limits
-from dagwright_shared.model.runs import RunStatus
-from dagwright_shared.store import runs
+from dagwright_shared.model.runs import RunStatus, Trigger, TriggerKind
+from dagwright_shared.model.snapshot import JobSnapshot, NodeSnapshot
+from dagwright_shared.store import limits, pools, runs
 
 
 def status(engine: Engine, run_id: RunId) -> RunStatus:
@@ -71,6 +74,76 @@ def test_room_is_made_by_runs_that_end(store_engine: Engine, code_server: rig.Co
         launched += expected
         until(lambda count=launched: len(code_server.backend.launched) == count)  # type: ignore[misc]
         until(lambda: all(status(store_engine, spec.run_id).is_final for spec in code_server.backend.launched))
+
+
+def test_background_runs_leave_places_for_people(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:
+    code_server.backend.work = lambda _: []
+    background = enqueue(store_engine, 5, trigger=Trigger(kind=TriggerKind.BACKFILL), priority=9)
+    assert queue.tick(turn()).done == 2, "one of the three places is kept"
+    (person,) = enqueue(store_engine)
+    assert queue.tick(turn()).done == 1
+    until(lambda: len(code_server.backend.launched) == 3)
+    assert {spec.run_id for spec in code_server.backend.launched} == {person, *background[:2]}
+
+
+def test_limits_by_tag_and_location_and_pools_of_whole_runs(
+    store_engine: Engine, code_server: rig.CodeServer, queue: Queue, backend: rig.Backend
+) -> None:
+    backend.work = lambda _: []
+    nodes = (NodeSnapshot(handle="a", op_name="a", pool="db"), NodeSnapshot(handle="b", op_name="b"))
+    backend.become(dataclasses.replace(backend.snapshot_value, jobs=(JobSnapshot(name="job", nodes=nodes),)))
+    code_server.register()
+    code_server.publish()
+    with store_engine.begin() as conn:
+        pools.define(conn, "db", 2)
+        given = {"tag_concurrency_limits": [{"key": "team", "limit": 1}], "pool_granularity": "run", "max_concurrent_runs": 9}
+        limits.change(conn, Limits(), given)
+    teams = enqueue(store_engine, 1500, tags={"team": "a"})
+    others = enqueue(store_engine, 3)
+    assert queue.tick(turn()).done == 2, "the pool has two slots"
+    until(lambda: len(backend.launched) == 2)
+    assert {spec.run_id for spec in backend.launched} == {teams[0], others[0]}, "the many that wait do not hide the others"
+    with store_engine.begin() as conn:
+        limits.change(conn, Limits(), {"location_limits": {rig.HERE: 3}})
+        pools.define(conn, "db", 9)
+    assert queue.tick(turn()).done == 1
+    with store_engine.connect() as conn:
+        assert pools.usage(conn, Limits())["db"] == (3, 9)
+    backend.tell_end(backend.launched[0])
+    with store_engine.connect() as conn:
+        assert pools.usage(conn, Limits())["db"] == (2, 9)
+
+
+def test_a_launch_in_hand_is_vouched_for_and_then_is_not(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:
+    """The claim lasts as long as a lease, not as a launch may take: who dies after the answer is found like any other."""
+    go = threading.Event()
+
+    def work(_: object) -> list[Payload]:
+        go.wait(rig.SECONDS)
+        return []
+
+    code_server.backend.work = work
+    (run_id,) = enqueue(store_engine)
+    queue.tick(turn())
+    until(lambda: code_server.backend.launched_at)
+
+    def lease() -> float:
+        with store_engine.begin() as conn:
+            left = conn.execute(text("SELECT extract(epoch FROM lease_expires_at - clock_timestamp()) FROM runs")).scalar_one()
+        return float(left)
+
+    assert lease() <= 9.0
+    with store_engine.begin() as conn:
+        conn.execute(text("UPDATE runs SET lease_expires_at = clock_timestamp()"))
+    queue.tick(turn())
+    assert lease() > 5.0
+    go.set()
+    until(lambda: not queue.launching)
+    with store_engine.begin() as conn:
+        conn.execute(text("UPDATE runs SET lease_expires_at = clock_timestamp(), status = 'STARTING'"))
+    queue.tick(turn())
+    assert lease() <= 0.0
+    assert run_id
 
 
 def test_an_unavailable_code_server_puts_the_run_back(store_engine: Engine, code_server: rig.CodeServer, queue: Queue) -> None:

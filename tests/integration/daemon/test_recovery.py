@@ -127,6 +127,57 @@ def test_a_failed_run_is_retried_from_failure(store_engine: Engine) -> None:
     assert (new.inherited, new.step_keys) == ({"a": run.run_id}, ("b",))
 
 
+def test_a_lost_worker_has_a_successor_that_goes_on(
+    store_engine: Engine, code_server: rig.CodeServer, daemons: Callable[..., Runner]
+) -> None:
+    steps = (PlannedStep(key=StepKey("a"), op_name="a"), PlannedStep(key=StepKey("b"), op_name="b", depends_on=(StepKey("a"),)))
+    done = ("a", StepSucceeded(attempt=1, usage=Usage(cpu_seconds=0, peak_memory_bytes=0)))
+    with store_engine.begin() as conn:
+        run = build.claimed(conn, tags={"dagwright/max_resumes": "1"})
+    report(store_engine, run, RunStarted(pid=1, host="h", executor="e", steps=steps), ("a", StepStarted(attempt=1, pid=1)), done)
+    with store_engine.begin() as conn:
+        runs.end_lease(conn, run.run_id, run.epoch, reason="the worker was killed by signal 9")
+    recovery(store_engine).tick(turn())
+    assert (get(store_engine, run.run_id).status, get(store_engine, run.run_id).resumes) == (RunStatus.QUEUED, 1)
+    daemons()
+    until(lambda: get(store_engine, run.run_id).status is RunStatus.SUCCESS)
+    (spec,) = code_server.backend.launched
+    assert (spec.epoch, spec.step_keys, spec.inherited, spec.first_seq) == (2, ("b",), {"a": run.run_id}, 4)
+
+
+def test_a_run_whose_steps_are_all_done_needs_no_successor(store_engine: Engine) -> None:
+    with store_engine.begin() as conn:
+        run = build.claimed(conn, tags={"dagwright/max_resumes": "1"})
+    done = ("a", StepSucceeded(attempt=1, usage=Usage(cpu_seconds=0, peak_memory_bytes=0)))
+    report(store_engine, run, build.planned("a"), ("a", StepStarted(attempt=1, pid=1)), done)
+    with store_engine.begin() as conn:
+        runs.end_lease(conn, run.run_id, run.epoch, reason="the worker was killed by signal 9")
+    recovery(store_engine).tick(turn())
+    assert get(store_engine, run.run_id).status is RunStatus.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        ("status = 'STARTED', started_at = clock_timestamp() - interval '61 seconds'", RunStatus.FAILURE, "longer than its limit of 60 s"),
+        ("status = 'STARTED', started_at = clock_timestamp() - interval '59 seconds'", RunStatus.STARTED, ""),
+        ("claimed_at = clock_timestamp() - interval '31 seconds'", RunStatus.QUEUED, "no worker reported within 30 s"),
+        ("status = 'CANCELING', canceling_at = clock_timestamp() - interval '61 seconds'", RunStatus.CANCELED, "did not stop within 60 s"),
+    ],
+)
+def test_what_takes_too_long_ends_although_its_lease_holds(store_engine: Engine, change: str, status: RunStatus, said: str) -> None:
+    with store_engine.begin() as conn:
+        run = build.claimed(conn, tags={"dagster/max_runtime": "60"})
+        conn.execute(text(f"UPDATE runs SET {change}"))
+    recovery(store_engine).tick(turn())
+    found = get(store_engine, run.run_id)
+    assert found.status is status
+    assert said in (found.status_reason or "")
+    with store_engine.begin() as conn:
+        renewed = runs.renew(conn, [(run.run_id, run.epoch)], seconds=9, server_id="s")
+    assert bool(renewed) is (status is RunStatus.STARTED), "the worker of a run that was given up is fenced off"
+
+
 @pytest.mark.parametrize("retries", [0, 2])
 def test_a_daemon_retries_as_often_as_it_may(
     store_engine: Engine, code_server: rig.CodeServer, daemons: Callable[..., Runner], retries: int

@@ -62,3 +62,77 @@ def test_a_silence_starts_the_wait_again() -> None:
     seen = recovery.Answering().answered(0.0, longest_gap=4).answered(3.0, longest_gap=4).answered(60.0, longest_gap=4)
     assert not seen.trusts_lapses(61.0, lease_seconds=9)
     assert seen.trusts_lapses(69.0, lease_seconds=9)
+
+
+TIMELINES = {
+    # each line: seconds since the claim, the status and the tags of a run -> what becomes of it
+    "a launch that nobody hears of": """
+        29 STARTING launches=1                             -> Leave
+        30 STARTING launches=1                             -> Requeue
+        30 STARTING launches=3                             -> Fail no worker reported
+    """,
+    "a run without a limit": """
+        999999 STARTED                                     -> Leave
+    """,
+    "a longest time by the tag": """
+        59 STARTED dagwright/max_runtime=60                -> Leave
+        60 STARTED dagwright/max_runtime=60                -> Fail ran longer than its limit of 60 s
+        60 STARTED dagster/max_runtime=60                  -> Fail ran longer
+        60 STARTED dagster/max_runtime=soon                -> Leave
+        60 STARTED dagwright/max_runtime=-1                -> Leave
+        60 STARTED dagwright/max_runtime=inf               -> Leave
+    """,
+    "a longest time of the deployment": """
+        99 STARTED default=100                             -> Leave
+        100 STARTED default=100                            -> Fail limit of 100 s
+        100 STARTED default=100 dagwright/max_runtime=200  -> Leave
+        100 STARTED default=100 dagwright/max_runtime=0    -> Leave
+        100 STARTED default=100 dagwright/max_runtime=x    -> Fail limit of 100 s
+    """,
+    "a cancel that does not come to an end": """
+        59 CANCELING                                       -> Leave
+        60 CANCELING                                       -> Cancel did not stop within 60 s
+    """,
+    "what is over or waits": """
+        99 QUEUED default=1                                -> Leave
+        99 SUCCESS default=1                               -> Leave
+    """,
+}
+
+
+@pytest.mark.parametrize("name", TIMELINES)
+def test_what_takes_too_long(name: str) -> None:
+    for line in TIMELINES[name].strip().splitlines():
+        given, _, expected = line.partition("->")
+        seconds, status, *options = given.split()
+        values = dict(option.split("=") for option in options)
+        default = float(values.pop("default")) if "default" in values else None
+        moment = NOW - timedelta(seconds=int(seconds))
+        run = a_run(
+            status=RunStatus(status),
+            launch_attempts=int(values.pop("launches", 1)),
+            tags=values,
+            claimed_at=moment,
+            started_at=moment,
+            canceling_at=moment,
+        )
+        verdict = recovery.overdue(run, recovery.Patience(runtime=default), now=NOW)
+        kind, _, words = expected.strip().partition(" ")
+        assert type(verdict).__name__ == kind, line
+        assert words in getattr(verdict, "reason", ""), line
+
+
+@pytest.mark.parametrize(
+    ("tags", "resumes", "default", "expected"),
+    [
+        ({}, 0, 0, recovery.Fail),
+        ({}, 0, 1, recovery.Resume),
+        ({}, 1, 1, recovery.Fail),
+        ({"dagwright/max_resumes": "2"}, 1, 0, recovery.Resume),
+        ({"dagwright/max_resumes": "0"}, 0, 5, recovery.Fail),
+        ({"dagwright/max_resumes": "often"}, 0, 1, recovery.Resume),
+    ],
+)
+def test_a_lost_worker_has_a_successor(tags: dict[str, str], resumes: int, default: int, expected: type) -> None:
+    run = a_run(status=RunStatus.STARTED, epoch=1, tags=tags, resumes=resumes)
+    assert isinstance(recovery.decide(run, launches=1, now=NOW, max_resumes=default), expected)

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.decide.test_queue import NOW, a_run
 
 from dagwright_shared.decide import retries
+from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.keys import AssetKey, RunId, StepKey
 from dagwright_shared.model.runs import RetryStrategy, Run, RunStatus, StepRecord, StepStatus, Trigger, TriggerKind
 
@@ -42,6 +43,43 @@ def test_whether(tags: dict[str, str], number: int, defaults: retries.RetryDefau
         assert verdict.reason
     else:
         assert verdict == retries.Retry(strategy=RetryStrategy.FROM_FAILURE, delay=timedelta(seconds=delay), number=number + 1)
+
+
+@pytest.mark.parametrize(
+    ("tags", "number", "random", "delay"),
+    [
+        ({"dagwright/retry_backoff": "none"}, 2, 0.5, 10.0),
+        ({"dagwright/retry_backoff": "linear"}, 2, 0.5, 30.0),
+        ({"dagwright/retry_backoff": "exponential"}, 2, 0.5, 40.0),
+        ({}, 2, 0.5, 40.0),
+        ({"dagwright/retry_jitter": "full"}, 0, 0.25, 2.5),
+        ({"dagwright/retry_jitter": "plus_minus"}, 0, 0.0, 0.0),
+        ({"dagwright/retry_jitter": "plus_minus"}, 1, 0.75, 25.0),
+    ],
+)
+def test_delays(tags: dict[str, str], number: int, random: float, delay: float) -> None:
+    tags = {"dagster/max_retries": "9", "dagwright/retry_delay_seconds": "10", **tags}
+    verdict = retries.decide(failed(tags=tags, retry_number=number), retries.RetryDefaults(), random=random)
+    assert isinstance(verdict, retries.Retry)
+    assert verdict.delay.total_seconds() == delay
+
+
+def test_tags_of_dagster_and_those_that_do_not_fit() -> None:
+    tags = {"dagster/max_retries": "1", "dagster/retry_strategy": "ALL_STEPS"}
+    verdict = retries.decide(failed(tags=tags), retries.RetryDefaults())
+    assert isinstance(verdict, retries.Retry)
+    assert verdict.strategy is RetryStrategy.ALL_STEPS
+    for name, value in (("retry_backoff", "fast"), ("retry_jitter", "much"), ("retry_on_asset_or_op_failure", "maybe")):
+        refused = retries.decide(failed(tags={**tags, f"dagwright/{name}": value}), retries.RetryDefaults())
+        assert isinstance(refused, retries.NoRetry)
+        assert value in refused.reason
+
+
+def test_only_runs_whose_worker_was_lost() -> None:
+    tags = {"dagster/max_retries": "1", "dagster/retry_on_asset_or_op_failure": "false"}
+    assert isinstance(retries.decide(failed(tags=tags), retries.RetryDefaults()), retries.NoRetry)
+    lost = failed(tags=tags, error=ErrorInfo(class_name="WorkerLost", message="gone"))
+    assert isinstance(retries.decide(lost, retries.RetryDefaults()), retries.Retry)
 
 
 def test_strategy_of_the_tag_wins() -> None:
