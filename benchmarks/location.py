@@ -169,4 +169,8 @@ def _grouped() -> None:
         value = after.tag(tag).alias(f"after_{index}")(start=value)
 
 
-defs = dg.Definitions(jobs=[one_op, one_op_multiprocess, chain_multiprocess, chain_in_process, *_jobs()])
+@dg.asset(partitions_def=dg.StaticPartitionsDefinition([f"p{number:05}" for number in range(10_000)]))
+def many() -> None: ...
+
+
+defs = dg.Definitions(assets=[many], jobs=[one_op, one_op_multiprocess, chain_multiprocess, chain_in_process, *_jobs()])

@@ -255,6 +255,26 @@ def figure(stack: Stack, run_id: str) -> float:
     return float(found[-1].split()[1])
 
 
+def backfill(stack: Stack) -> None:
+    """10,000 runs of one partition each: asked for, drained for a while, canceled."""
+
+    def look() -> dict[str, Any]:
+        return stack.client.get(f"/api/v1/backfills/{backfill_id}").json()  # type: ignore[no-any-return]
+
+    began = time.perf_counter()
+    backfill_id = stack.client.post("/api/v1/backfills", json={"assets": ["many"], "partitions": "all"}).json()["backfill_id"]
+    wait_for(lambda: look()["enqueued"] == 10_000, 60, "the runs of a backfill")
+    report("backfill_10000_enqueued", time.perf_counter() - began, "s")
+    made, began = look()["succeeded"], time.perf_counter()
+    time.sleep(5)
+    report("backfill_drains", (look()["succeeded"] - made) / (time.perf_counter() - began) * 60, "runs/min")
+    began = time.perf_counter()
+    stack.client.post(f"/api/v1/backfills/{backfill_id}/cancel").raise_for_status()
+    wait_for(lambda: not look()["runs"]["QUEUED"] and not look()["runs"]["STARTED"], 60, "the end of a backfill")
+    report("backfill_cancel_until_nothing_runs", time.perf_counter() - began, "s")
+    wait_for(lambda: look()["status"] == "CANCELED", 60, "the end of a backfill")
+
+
 def memory_and_idle(stack: Stack, seconds: float) -> None:
     time.sleep(2)  # the work before is over, its garbage too
     pids = stack.pids()
@@ -288,6 +308,7 @@ def main() -> int:
             launch_latency(stack, "one_op_multiprocess", "one_op_run_multiprocess", max(10, arguments.runs // 2))
             burst(stack, arguments.burst)
             chains(stack)
+            backfill(stack)
             steps(stack)
             talks(stack)
             memory_and_idle(stack, arguments.idle)

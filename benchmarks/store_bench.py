@@ -15,11 +15,14 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from dagwright_shared.model.dependents import Moment
 from dagwright_shared.model.events import EventBatch, LogLevel, LogMessage, RunEvent, RunStarted, RunSucceeded
 from dagwright_shared.model.keys import Digest, LocationName, new_run_id
+from dagwright_shared.model.partitions import MultiPartitions, StaticPartitions
 from dagwright_shared.model.runs import NewRun, Run
 from dagwright_shared.store import embedded, engine, events, run_list, runs, schema
 from dagwright_shared.store.asset_ids import AssetIds
+from dagwright_shared.store.partition_states import PartitionMemo
 
 BATCH = 1000
 
@@ -38,6 +41,7 @@ def main() -> None:
                 schema.upgrade(store)
             measure_append(store)
             measure_queue(store)
+            measure_partitions(store)
             store.dispose()
             with timed("embedded_stop"):
                 server.stop()
@@ -45,6 +49,22 @@ def main() -> None:
                 server = embedded.start(home)
         finally:
             server.stop()
+
+
+def measure_partitions(store: Engine) -> None:
+    """An asset of a million partitions, all materialized: its status, once read, and after a few have changed."""
+    axis = StaticPartitions(keys=tuple(f"k{number}" for number in range(1000)))
+    definition = MultiPartitions(dimensions=(("a", axis), ("b", axis)))
+    with store.begin() as conn:
+        conn.exec_driver_sql("INSERT INTO assets (asset_id, location, key) OVERRIDING SYSTEM VALUE VALUES (999999, 'l', 'million')")
+        conn.exec_driver_sql(
+            "INSERT INTO asset_partitions (asset_id, partition, materialized_at) "
+            "SELECT 999999, ARRAY['k' || a, 'k' || b], now() FROM generate_series(0, 999) a, generate_series(0, 999) b"
+        )
+    memo, at = PartitionMemo(), Moment(now=datetime.now(UTC))
+    for name in ("first", "again"):
+        with store.connect() as conn, timed(f"million_partitions_status_{name}"):
+            memo.read(conn, 999999, definition, at)
 
 
 def measure_append(store: Engine) -> None:
