@@ -28,7 +28,8 @@ from dagwright_shared.model.ticks import Delivery
 from dagwright_shared.store import deliveries, instigators, locations, signals
 from dagwright_shared.store.instigators import Claim
 
-_UNSETTLED = timedelta(milliseconds=10)
+_FIRST_LOOK, _LAST_LOOK = 0.01, 1.0
+"""Seconds until the next look while an older transaction is open; it doubles with each, for some are open for minutes."""
 _LOOK = timedelta(seconds=5)
 
 
@@ -77,6 +78,7 @@ class EventSensors:
         self._digests: frozenset[Digest] | None = None
         self._seen: int | None = None
         self._look_at: datetime | None = None
+        self._looks = 0
         self._poll_at: dict[int, datetime] = {}
         """Sensors that are also asked once in each interval, because their functions may look at other things too."""
         with self._lock:
@@ -170,8 +172,9 @@ class EventSensors:
 
     def _wake_at(self, now: datetime, *, unsettled: bool) -> frozenset[datetime]:
         moments = set(self._evaluator.resume(now)) | set(self._poll_at.values())
+        self._looks = self._looks + 1 if unsettled else 0
         if unsettled:
-            moments.add(now + _UNSETTLED)
+            moments.add(now + timedelta(seconds=min(_LAST_LOOK, _FIRST_LOOK * 2 ** min(self._looks - 1, 10))))
         with self._lock:
             moments |= {moment for key, moment in self._later.items() if key in self._marked and moment > now}
         return frozenset(moments)

@@ -19,7 +19,7 @@ from dagwright_shared.model.keys import AssetKey, Digest, LocationName, new_run_
 from dagwright_shared.store import assets, events, freshness
 from dagwright_shared.store.freshness import FreshnessRow
 
-_UNSETTLED = timedelta(seconds=0.1)
+_UNSETTLED = timedelta(seconds=1)
 
 
 @dataclass(slots=True, kw_only=True)
