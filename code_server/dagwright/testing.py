@@ -10,17 +10,18 @@ from typing import Any
 
 from dagwright import local_run
 from dagwright.authoring import invocation, naming
-from dagwright.authoring.assets import AssetsDefinition
+from dagwright.authoring.assets import AssetsDefinition, make_asset
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.definitions import Definitions
 from dagwright.authoring.graphs import GraphDefinition
-from dagwright.authoring.instance_events import AssetCheckEvaluation, Event, EventType, event_view
+from dagwright.authoring.instance_events import AssetCheckEvaluation, Event, EventType, FailureData, event_view
 from dagwright.authoring.instance_runs import RunView, run_view
 from dagwright.authoring.jobs import JobDefinition
+from dagwright.authoring.mappings import AllPartitionMapping
 from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.results import AssetMaterialization
 from dagwright.authoring.selections import AssetSelection
-from dagwright.authoring.specs import AssetSpec
+from dagwright.authoring.specs import AssetIn, AssetSpec
 from dagwright.execution.executors.in_process import InProcessExecutor
 from dagwright.execution.io_managers import FilesystemIOManager, InMemoryIOManager
 from dagwright.execution.ports import AskedKeys
@@ -43,6 +44,7 @@ from dagwright_shared.model.events import (
 )
 from dagwright_shared.model.keys import (
     UNPARTITIONED,
+    AssetKey,
     format_partition,
     parse_partition,
 )
@@ -57,6 +59,8 @@ class ExecuteInProcessResult:
         self, plan: ExecutionPlan, run: RunView, events: Sequence[RunEvent], kept: Kept, graph: GraphDefinition | None = None
     ) -> None:
         self.plan, self.dagster_run, self._graph = plan, run, graph
+        self._graphs: Mapping[str, GraphDefinition] = {}
+        """Those that compute assets, by name."""
         self.events: Sequence[RunEvent] = tuple(events)
         self._kept = kept
 
@@ -134,9 +138,9 @@ class ExecuteInProcessResult:
     def retry_attempts_for_node(self, node_name: str) -> int:
         return sum(isinstance(event.payload, StepRetrying) for event in self.events_for_node(node_name))
 
-    def failure_data_for_node(self, node_name: str) -> StepFailed | None:
+    def failure_data_for_node(self, node_name: str) -> FailureData | None:
         """The failure of a step, with its error as data."""
-        return next((event.payload for event in self.events_for_node(node_name) if isinstance(event.payload, StepFailed)), None)
+        return next((event.step_failure_data for event in self.events_for_node(node_name) if event.is_step_failure), None)
 
     def output_for_node(self, node_name: str, output_name: str = "result") -> Any:
         """The value of an op's or a graph's output; of an op that was mapped, the values by mapping key.
@@ -147,7 +151,7 @@ class ExecuteInProcessResult:
         Raises:
             LookupError: it was not produced.
         """
-        inside = self._graph.source_of_output(node_name, output_name) if self._graph is not None else None
+        inside = self._inside(node_name, output_name)
         if inside is not None and inside != (node_name, output_name):
             return self.output_for_node(*inside)
         mapped: dict[str, Any] = {}
@@ -205,6 +209,14 @@ class ExecuteInProcessResult:
 
     def __repr__(self) -> str:
         return f"<ExecuteInProcessResult {self.status} {self.run_id}>"
+
+    def _inside(self, node_name: str, output_name: str) -> tuple[str, str] | None:
+        """The op, and its output, whose value an output of a graph is: of the job's, or of one that computes assets."""
+        if self._graph is not None:
+            return self._graph.source_of_output(node_name, output_name)
+        first, _, rest = node_name.partition(".")
+        found = self._graphs[first].source_of_output(rest, output_name) if first in self._graphs else None
+        return (f"{first}.{found[0]}", found[1]) if found is not None else None
 
     def _is(self, step_key: str, node_name: str) -> bool:
         return step_key == node_name or any(step.key == step_key and step.op.name == node_name for step in self.plan.steps)
@@ -307,7 +319,7 @@ def execute_job_in_process(
         if op_selection is not None:
             target["step_keys"] = op_selections.select(plan.steps, op_selection)
             plan = _plan(resolved, given, run_config, partition_key, tags, instance, **target)
-        return _run(plan, instance, raise_on_error, {**job.tags, **job.run_tags, **(tags or {})}, job.graph)
+        return _with_graphs(_run(plan, instance, raise_on_error, {**job.tags, **job.run_tags, **(tags or {})}, job.graph), resolved)
 
 
 def _materialize(
@@ -346,7 +358,7 @@ def _materialize(
         check_keys=checks,
         only_checks=selection is not None,
     )
-    return _run(plan, instance, raise_on_error, tags)
+    return _with_graphs(_run(plan, instance, raise_on_error, tags), resolved)
 
 
 def _plan(
@@ -402,6 +414,43 @@ def _run(
     if raise_on_error:
         done.raise_failure()
     return ExecuteInProcessResult(plan, run_view(done.run).with_status(done.status), done.events, done.kept, graph)
+
+
+def _with_graphs(result: ExecuteInProcessResult, resolved: ResolvedDefinitions) -> ExecuteInProcessResult:
+    result._graphs = {each.graph.name: each.graph for each in resolved.assets if each.graph is not None}
+    return result
+
+
+def load_value(
+    definitions: Definitions,
+    key: AssetKey,
+    instance: Any,
+    python_type: Any,
+    partition_key: str | None,
+    metadata: Mapping[str, Any] | None,
+    resource_config: Mapping[str, Any] | None,
+) -> Any:
+    """The stored value of an asset, loaded by a step that only loads; the work behind `Definitions.load_asset_value`."""
+    taken: list[Any] = []
+
+    def take(value: Any) -> None:
+        taken.append(value)
+
+    take.__annotations__ = {} if python_type is None else {"value": python_type}
+    whole = partition_key is None
+    partitions_def = None if whole else definitions.resolve().graph.spec(key).partitions_def
+    mapping = AllPartitionMapping() if whole else None
+    given = AssetIn(key=key, metadata=metadata, partition_mapping=mapping)
+    taker = make_asset(take, name="loaded_value", ins={"value": given}, partitions_def=partitions_def)
+    materialize(
+        [taker, *definitions.assets],
+        selection=[taker],
+        resources=definitions.resources,
+        instance=instance,
+        partition_key=partition_key,
+        run_config={"resources": dict(resource_config)} if resource_config else None,
+    )
+    return taken[0]
 
 
 def _io_manager_keys(assets: Sequence[Any]) -> set[str]:

@@ -340,7 +340,7 @@ class AssetsDefinition:
             ... def rows(orders) -> int:
             ...     return len(orders)
             >>> AssetsDefinition.from_op(rows, key_prefix="shop").key.path
-            ('shop', 'rows')
+            ['shop', 'rows']
         """
         # Below us: the body is read with the same classes that `graph_asset` uses.
         return importlib.import_module(_NODE_ASSETS).of_node(op_def, **options)  # type: ignore[no-any-return]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from dagwright.authoring import naming, resolution
+from dagwright.authoring import resolution
 from dagwright.authoring import source as sources
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.authoring.external_assets import external_asset
 from dagwright.authoring.graphs import GraphDefinition
+from dagwright.authoring.inventory import Inventory
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
 from dagwright.authoring.loggers import read_loggers
 from dagwright.authoring.resolution import ResolvedDefinitions
@@ -21,12 +21,11 @@ from dagwright.authoring.schedules import PartitionedSchedule, ScheduleDefinitio
 from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.sensors import SensorDefinition
 from dagwright.authoring.specs import AssetSpec
-from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef
-from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 
 
-class Definitions:
+class Definitions(Inventory):
     """The assets, jobs, schedules, sensors, checks and resources of a location.
 
     Args:
@@ -169,43 +168,6 @@ class Definitions:
         """Raise the DefinitionError that loading would raise, if any."""
         defs.resolve()
 
-    def get_job_def(self, name: str) -> JobDefinition:
-        """The job, ready for `execute_in_process`; raises NotFoundError naming the nearest job."""
-        jobs = self.resolve().jobs_by_name
-        if name not in jobs:
-            raise NotFoundError("job", name, known=jobs)
-        return replace(jobs[name], origin=self)
-
-    resolve_job_def = get_job_def
-
-    def get_assets_def(self, key: Any) -> AssetsDefinition:
-        """Raises NotFoundError naming the nearest key."""
-        wanted = naming.asset_key(key)
-        assets = self.resolve().assets_by_key
-        if wanted not in assets:
-            raise NotFoundError("asset", str(wanted), known=map(str, assets))
-        return assets[wanted]
-
-    def get_schedule_def(self, name: str) -> ScheduleDefinition:
-        found = {item.name: item for item in self.resolve().schedules}
-        if name not in found:
-            raise NotFoundError("schedule", name, known=found)
-        return found[name]
-
-    def get_sensor_def(self, name: str) -> SensorDefinition:
-        found = {item.name: item for item in self.resolve().sensors}
-        if name not in found:
-            raise NotFoundError("sensor", name, known=found)
-        return found[name]
-
-    def resolve_all_asset_keys(self) -> Sequence[AssetKey]:
-        return list(self.resolve().assets_by_key)
-
-    def resolve_all_asset_specs(self) -> Sequence[AssetSpec]:
-        return [definition.specs_by_key[key] for key, definition in self.resolve().assets_by_key.items()]
-
-    get_all_asset_specs = resolve_all_asset_specs
-
     def map_asset_specs(self, *, func: Callable[[AssetSpec], AssetSpec], selection: Any = None) -> Definitions:
         """A copy whose asset specs are changed by a function."""
         wanted = None if selection is None else AssetSelection.from_coercible(selection).resolve(self.resolve().graph)
@@ -226,27 +188,24 @@ class Definitions:
         )
 
     map_resolved_asset_specs = map_asset_specs
-    resolve_assets_def = get_assets_def
-    resolve_schedule_def = get_schedule_def
-    resolve_sensor_def = get_sensor_def
-
-    def resolve_all_job_defs(self) -> Sequence[JobDefinition]:
-        """All jobs, those that schedules and sensors carry included."""
-        return list(self.resolve().jobs_by_name.values())
-
-    def get_asset_checks_def(self, key: AssetCheckKey) -> Any:
-        """The definition that evaluates a check; raises NotFoundError naming the nearest."""
-        checks = self.resolve().checks_by_key
-        if key not in checks:
-            raise NotFoundError("check", key.to_user_string(), known=(each.to_user_string() for each in checks))
-        return checks[key]
-
-    load_all_definitions = resolve
-    """As a `@repository` is checked."""
 
     def get_repository_def(self) -> Definitions:
         """The definitions themselves: dagwright has no repositories inside a location."""
         return self
+
+    def with_jobs(self, *jobs: JobDefinition | UnresolvedAssetJobDefinition) -> Definitions:
+        """A copy that has more jobs."""
+        return Definitions(
+            assets=self.assets,
+            schedules=self.schedules,
+            sensors=self.sensors,
+            jobs=[*self.jobs, *jobs],
+            asset_checks=self.asset_checks,
+            resources=self.resources,
+            executor=self.executor,
+            loggers=self.loggers,
+            metadata=self.metadata,
+        )
 
 
 class LazyDefinitions:

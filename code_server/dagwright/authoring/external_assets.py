@@ -45,7 +45,7 @@ class SourceAsset(AssetsDefinition):
 
     Example:
         >>> SourceAsset("raw/orders", group_name="raw").key.path
-        ('raw', 'orders')
+        ['raw', 'orders']
     """
 
     def __init__(
@@ -105,6 +105,14 @@ class SourceAsset(AssetsDefinition):
     @property
     def description(self) -> str | None:
         return self.specs[0].description
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        return self.specs[0].metadata
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        return self.specs[0].tags
 
     @property
     def group_name(self) -> str | None:

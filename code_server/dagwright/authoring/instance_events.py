@@ -12,7 +12,7 @@ from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.history import StoredEvent
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, format_partition
-from dagwright_shared.model.metadata import Metadata
+from dagwright_shared.model.metadata import Metadata, metadata_from_json
 
 D = TypeVar("D")
 
@@ -121,13 +121,22 @@ class AssetObservationData:
 
 
 @dataclass(frozen=True, slots=True)
+class UserFailureData:
+    """What the author of a `Failure` said."""
+
+    label: str
+    description: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class FailureData:
     """`event_specific_data` of a failed step or run."""
 
     error: ErrorInfo | None = None
     failed_steps: tuple[str, ...] = ()
     failure_reason: str | None = None
-    user_failure_data: Any = None
+    user_failure_data: UserFailureData | None = None
 
     @property
     def error_display_string(self) -> str:
@@ -209,6 +218,8 @@ class Event:
     @property
     def is_handled_output(self) -> bool:
         return self.event_type is EventType.HANDLED_OUTPUT
+
+    is_successful_output = is_handled_output
 
     @property
     def is_loaded_input(self) -> bool:
@@ -448,9 +459,27 @@ def _data_of(payload: e.Payload) -> tuple[Any, str | None]:
             said = payload.reason or (payload.error.message if payload.error is not None else f"Steps failed: {steps}.")
             return FailureData(payload.error, payload.failed_steps, payload.reason), said
         case e.StepFailed() | e.StepRetrying():
-            return FailureData(payload.error), payload.error.message
+            return FailureData(_of_step(payload.error), user_failure_data=_user_failure(payload.error)), payload.error.message
         case e.LogMessage() | e.EngineMessage():
             return None, payload.message
         case e.StepSkipped():
             return payload, payload.reason
     return payload, None
+
+
+def _of_step(error: ErrorInfo) -> ErrorInfo:
+    """The failure of a step as people know it: what user code raised is its cause."""
+    if _is_failure(error):
+        return error
+    said = f"Error occurred while executing the step: {error}"
+    return ErrorInfo(class_name="DagsterExecutionStepExecutionError", message=said, frames=error.frames, cause=error, hint=error.hint)
+
+
+def _user_failure(error: ErrorInfo) -> UserFailureData | None:
+    if not _is_failure(error):
+        return None
+    return UserFailureData("intentional-failure", error.message, metadata_from_json(error.metadata))
+
+
+def _is_failure(error: ErrorInfo) -> bool:
+    return error.class_name.rpartition(".")[2] == "Failure"

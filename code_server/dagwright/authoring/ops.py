@@ -158,7 +158,18 @@ class DynamicOut(Out):
     is_dynamic: typing.ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True)
+class NamedPort:
+    """An input or output of an op with its name; the rest is that of its In or Out."""
+
+    name: str
+    port: In | Out
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self.port, attribute)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class OpDefinition:
     """An op. Made by `@op`; call it in a `@graph` or `@job` body to compose it, elsewhere to run its function."""
 
@@ -198,6 +209,16 @@ class OpDefinition:
     @property
     def config_schema(self) -> JsonSchema | None:
         return self.config_type.json_schema if self.config_type is not None else None
+
+    @property
+    def input_defs(self) -> list[NamedPort]:
+        """The inputs with their names."""
+        return [NamedPort(name, given) for name, given in self.ins.items()]
+
+    @property
+    def output_defs(self) -> list[NamedPort]:
+        """The outputs with their names."""
+        return [NamedPort(name, given) for name, given in self.outs.items()]
 
     @property
     def io_manager_keys(self) -> frozenset[str]:

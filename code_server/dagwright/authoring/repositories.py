@@ -58,10 +58,12 @@ def repository(
         >>> [str(key) for key in everything.resolve_all_asset_keys()]
         ['numbers']
     """
-    del name, description  # a location is named where it is served
+    del description  # a location has none
 
     def decorate(fn: Callable[[], Any]) -> Definitions:
-        return _gathered(fn(), fn.__name__, executor=default_executor_def, loggers=default_logger_defs, metadata=metadata)
+        made = _gathered(fn(), fn.__name__, executor=default_executor_def, loggers=default_logger_defs, metadata=metadata)
+        made.name = name or fn.__name__
+        return made
 
     return decorate if definitions_fn is None else decorate(definitions_fn)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from dagwright.authoring import automation_default, requirements
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.executors import ExecutorDefinition, multiprocess_executor
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
+from dagwright.authoring.local_graph import LocalGraph
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.requirements import CheckOwner
 from dagwright.authoring.schedules import PartitionedSchedule, ScheduleDefinition
@@ -22,22 +23,10 @@ from dagwright.authoring.sensors import SensorDefinition
 from dagwright.authoring.specs import AssetCheckSpec, AssetSpec
 from dagwright.authoring.targets import Target
 from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
-from dagwright_shared.model.graph import Topology
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.metadata import Metadata
 from dagwright_shared.model.selection import unknown_keys
 from dagwright_shared.model.snapshot import AssetExecution, MappingKind, TriggerTarget
-
-
-class AssetFacts(NamedTuple):
-    """What selections look at."""
-
-    group: str
-    tags: Mapping[str, str]
-    kinds: Collection[str]
-    owners: Collection[str]
-    execution: AssetExecution
-    op_name: str | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,49 +85,6 @@ class ResolvedDefinitions:
 
     def sensor_targets(self, sensor: SensorDefinition) -> Mapping[str | None, TriggerTarget]:
         return {target.name: self.trigger_target(target) for target in sensor.targets}
-
-
-class LocalGraph:
-    """The assets of one location as a graph that selections can be resolved on."""
-
-    def __init__(self, assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefinition]) -> None:
-        self.assets_by_key = {spec.key: definition for definition in assets for spec in definition.specs}
-        self.checks_by_key: dict[AssetCheckKey, CheckOwner] = {}
-        owners: tuple[CheckOwner, ...] = (*assets, *checks)
-        for owner in owners:
-            for spec in owner.check_specs:
-                self.checks_by_key[spec.key] = owner
-        self.topology = Topology({spec.key: [dep.asset_key for dep in spec.deps] for definition in assets for spec in definition.specs})
-        self._facts: dict[AssetKey, AssetFacts] = {}
-        self._checks: dict[AssetKey, list[AssetCheckKey]] = {}
-        for key in self.checks_by_key:
-            self._checks.setdefault(key.asset_key, []).append(key)
-
-    def facts(self, key: AssetKey) -> AssetFacts:
-        known = self._facts.get(key)
-        if known is None:
-            definition = self.assets_by_key[key]
-            spec = definition.specs_by_key[key]
-            op_name = definition.name if definition.is_executable else None
-            known = self._facts[key] = AssetFacts(spec.group, spec.tags, spec.kinds, spec.owners, definition.execution, op_name)
-        return known
-
-    def check_keys(self, key: AssetKey) -> Sequence[AssetCheckKey]:
-        return self._checks.get(key, ())
-
-    def is_executable(self, key: AssetKey) -> bool:
-        return self.assets_by_key[key].is_executable
-
-    def groups(self) -> list[str]:
-        return sorted({spec.group for definition in self.assets_by_key.values() for spec in definition.specs})
-
-    def spec(self, key: AssetKey) -> AssetSpec:
-        return self.assets_by_key[key].specs_by_key[key]
-
-    def shared_partitions(self, keys: Iterable[AssetKey]) -> PartitionsDefinition | None:
-        """The partitions definition of assets that are partitioned, when they have the same one."""
-        found = {partitions for key in keys if (partitions := self.spec(key).partitions_def) is not None}
-        return next(iter(found)) if len(found) == 1 else None
 
 
 def resolve(

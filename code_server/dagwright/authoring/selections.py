@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -124,6 +125,8 @@ class AssetSelection:
             case str():
                 return AssetSelection.from_string(selection)
             case list() | tuple() | set() | frozenset():
+                if all(not isinstance(item, str | AssetSelection) and not _only_checks(item) for item in selection):
+                    return AssetSelection.assets(*selection)
                 parts = [AssetSelection.from_coercible(item) if isinstance(item, str) else AssetSelection._of(item) for item in selection]
                 return reduce(operator.or_, parts, AssetSelection(model.Keys(())))
             case _:
@@ -133,7 +136,7 @@ class AssetSelection:
     def _of(item: Any) -> AssetSelection:
         if isinstance(item, AssetSelection):
             return item
-        if getattr(item, "check_keys", None) and not getattr(item, "keys", None):
+        if _only_checks(item):
             return AssetSelection.checks(item)
         return AssetSelection.assets(item)
 
@@ -169,8 +172,9 @@ class AssetSelection:
         """The same assets without their checks."""
         return AssetSelection(model.WithoutChecks(self.node))
 
-    def resolve(self, graph: model.Selectable) -> frozenset[AssetKey]:
-        return model.resolve(self.node, graph)
+    def resolve(self, all_assets: model.Selectable | Sequence[Any]) -> frozenset[AssetKey]:
+        """The keys that it selects of a graph, or of a list of assets."""
+        return model.resolve(self.node, _graph_of(all_assets) if isinstance(all_assets, Sequence) else all_assets)
 
     def resolve_checks(self, graph: model.Selectable) -> frozenset[AssetCheckKey]:
         return model.resolve_checks(self.node, graph)
@@ -183,6 +187,16 @@ class AssetSelection:
 
     def __sub__(self, other: object) -> AssetSelection:
         return AssetSelection(model.Minus(self.node, AssetSelection.from_coercible(other).node))
+
+
+def _graph_of(assets: Sequence[Any]) -> model.Selectable:
+    definitions = importlib.import_module("dagwright.authoring.definitions")  # it is above us
+    graph: model.Selectable = definitions.Definitions(assets=assets).resolve().graph
+    return graph
+
+
+def _only_checks(item: Any) -> bool:
+    return bool(getattr(item, "check_keys", None)) and not getattr(item, "keys", None)
 
 
 def _any(parts: list[Any], include_sources: bool) -> AssetSelection:

@@ -181,6 +181,8 @@ class SensorDefinition:
     minimum_interval_seconds: int
     kind: SensorKind
     source: SourceRef | None
+    asset_selection: Any
+    """The assets that it may ask for, or watches."""
     extra_inputs: tuple[str, ...]
     """Parameters besides the context and the resources: the event of an asset sensor."""
 
@@ -247,10 +249,37 @@ class SensorDefinition:
             "minimum_interval_seconds": interval,
             "kind": kind,
             "source": source,
+            "asset_selection": next((aim.selection for aim in targets if aim.selection is not None), None),
             "extra_inputs": tuple(parameter.name for parameter in signature.inputs),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
+
+    @property
+    def jobs(self) -> list[Any]:
+        """The jobs that it may launch."""
+        return [target.job for target in self.targets if target.job is not None]
+
+    @property
+    def job_name(self) -> str | None:
+        """The name of the job that it launches, where that is one."""
+        names = [target.name for target in self.targets if target.name is not None]
+        return names[0] if len(names) == 1 else None
+
+    @property
+    def job(self) -> Any:
+        """The job that it launches.
+
+        Raises:
+            DefinitionError: it is not one job.
+        """
+        if len(self.jobs) != 1:
+            raise DefinitionError(f"sensor {self.name!r} has {len(self.jobs)} jobs", source=self.source, mend="read .jobs")
+        return self.jobs[0]
+
+    @property
+    def sensor_type(self) -> SensorKind:
+        return self.kind
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function directly, as a test does; resources that are not given come from the context."""

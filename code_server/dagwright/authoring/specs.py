@@ -93,7 +93,7 @@ class AssetSpec:
 
     Example:
         >>> AssetSpec("raw/flights", group_name="raw", kinds={"csv"}).key.path
-        ('raw', 'flights')
+        ['raw', 'flights']
     """
 
     key: AssetKey

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from dagwright.authoring.partitions import MultiPartitionKey, PartitionKeyRange, TimeWindow
 from dagwright.authoring.results import AssetMaterialization, AssetObservation, ExpectationResult
-from dagwright.execution.identity import RunInfo
+from dagwright.execution.identity import NodeHandle, RunInfo
 from dagwright.execution.logs import EventLogger
 from dagwright.execution.partition_view import PartitionError, RunPartitions, multi_key, window_of
 from dagwright.execution.ports import AskedKeys, History
@@ -160,12 +160,11 @@ class OpExecutionContext:
         return self._step.op if name == self._step.op.name else replace(self._step.op, name=name)
 
     @property
-    def op_handle(self) -> str:
-        return self._step.key
+    def op_handle(self) -> NodeHandle:
+        """Where the op is: its name, and the graphs around it."""
+        return NodeHandle.of(self._step.key.partition("[")[0])
 
-    @property
-    def node_handle(self) -> str:
-        return self._step.key
+    node_handle = op_handle
 
     @property
     def step_key(self) -> str:

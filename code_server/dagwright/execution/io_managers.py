@@ -71,7 +71,7 @@ class FilesystemIOManager(ConfigurableIOManager):
         if len(context.keys) > 1:
             raise ValueNotStorableError(several_partitions(context, type(self).__name__))
         if context.has_asset_key:
-            path = self.path_of(context.asset_key.path, context.keys[0] if context.keys else None)
+            path = self.path_of(context.asset_key.parts, context.keys[0] if context.keys else None)
         else:
             path = self.path_of(context.get_identifier())
         try:
@@ -95,13 +95,13 @@ class FilesystemIOManager(ConfigurableIOManager):
             path = self.path_of(context.get_identifier())
             return _read(path, lambda: _missing_output(context, path))
         if not context.has_asset_partitions:
-            path = self.path_of(context.asset_key.path)
+            path = self.path_of(context.asset_key.parts)
             return _read(path, lambda: _missing_asset(context, (), path))
         if not context.keys:
             return None
         values = {}
         for key in context.keys:
-            path = self.path_of(context.asset_key.path, key)
+            path = self.path_of(context.asset_key.parts, key)
             values[format_partition(key)] = _read(path, lambda key=key, path=path: _missing_asset(context, key, path))
         return values if len(context.keys) > 1 else next(iter(values.values()))
 
@@ -116,16 +116,16 @@ class InMemoryIOManager(IOManager):
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         if context.has_asset_key and context.keys:
             for key in context.keys:
-                self.values[(*context.asset_key.path, *key)] = obj
+                self.values[(*context.asset_key.parts, *key)] = obj
         else:
-            self.values[tuple(context.asset_key.path if context.has_asset_key else context.get_identifier())] = obj
+            self.values[tuple(context.asset_key.parts if context.has_asset_key else context.get_identifier())] = obj
 
     def load_input(self, context: InputContext) -> Any:
         """The value that was stored, not a copy."""
         if context.has_asset_key and context.has_asset_partitions:
-            found = {format_partition(key): self._get(context, (*context.asset_key.path, *key)) for key in context.keys}
+            found = {format_partition(key): self._get(context, (*context.asset_key.parts, *key)) for key in context.keys}
             return found if len(context.keys) > 1 else next(iter(found.values()), None)
-        return self._get(context, tuple(context.asset_key.path if context.has_asset_key else context.get_identifier()))
+        return self._get(context, tuple(context.asset_key.parts if context.has_asset_key else context.get_identifier()))
 
     def _get(self, context: InputContext, identifier: tuple[str, ...]) -> Any:
         try:

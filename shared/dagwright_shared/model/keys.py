@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -47,7 +48,7 @@ class AssetKey:
         True
     """
 
-    path: tuple[str, ...]
+    parts: tuple[str, ...]
 
     def __init__(self, path: str | Sequence[str]) -> None:
         parts = (path,) if isinstance(path, str) else tuple(path)
@@ -56,7 +57,12 @@ class AssetKey:
                 f"{path!r} is not an asset key: it needs one or more non-empty components without '/' or control "
                 'characters; write AssetKey(["schema", "table"]) for the key schema/table'
             )
-        object.__setattr__(self, "path", parts)
+        object.__setattr__(self, "parts", parts)
+
+    @property
+    def path(self) -> list[str]:
+        """The components, as a list of the caller's own."""
+        return list(self.parts)
 
     @staticmethod
     def from_user_string(text: str) -> AssetKey:
@@ -64,24 +70,28 @@ class AssetKey:
         return AssetKey(text.split("/"))
 
     def to_user_string(self) -> str:
-        return "/".join(self.path)
+        return "/".join(self.parts)
+
+    def to_string(self) -> str:
+        """The components as JSON, such as `["schema", "table"]`."""
+        return json.dumps(self.parts)
 
     def to_python_identifier(self, suffix: str | None = None) -> str:
         """The key as one identifier, its components joined by two underscores."""
-        return "__".join(self.path if suffix is None else (*self.path, suffix)).replace("-", "_").replace(".", "_")
+        return "__".join(self.parts if suffix is None else (*self.parts, suffix)).replace("-", "_").replace(".", "_")
 
     def with_prefix(self, prefix: str | Sequence[str]) -> AssetKey:
         head = (prefix,) if isinstance(prefix, str) else tuple(prefix)
-        return AssetKey((*head, *self.path))
+        return AssetKey((*head, *self.parts))
 
     def has_prefix(self, prefix: Sequence[str]) -> bool:
-        return self.path[: len(prefix)] == tuple(prefix)
+        return self.parts[: len(prefix)] == tuple(prefix)
 
     def __str__(self) -> str:
         return self.to_user_string()
 
     def __repr__(self) -> str:
-        return f"AssetKey({list(self.path)!r})"
+        return f"AssetKey({list(self.parts)!r})"
 
 
 @dataclass(frozen=True, slots=True, order=True)

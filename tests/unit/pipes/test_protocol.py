@@ -23,7 +23,7 @@ def test_keys_are_split_as_the_other_side_splits_them(parts):
     key = AssetKey(parts)
     text = protocol.format_key(key)
     assert protocol.parse_key(text) == key
-    assert tuple(dagster_pipes.to_asset_key_path(text)) == key.path
+    assert tuple(dagster_pipes.to_asset_key_path(text)) == key.parts
 
 
 @given(st.dictionaries(st.text(), st.one_of(st.integers(), st.text(), st.none())))
