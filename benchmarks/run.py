@@ -102,7 +102,7 @@ def cpu_seconds(pids: list[int]) -> float:
 
 
 @contextlib.contextmanager
-def started(home: Path) -> Iterator[Stack]:
+def started(home: Path, location: Path = LOCATION) -> Iterator[Stack]:
     """`dagwright dev` on free ports, for as long as the block lasts."""
     command = [
         sys.executable,
@@ -110,7 +110,7 @@ def started(home: Path) -> Iterator[Stack]:
         "dagwright.cli",
         "dev",
         "-f",
-        str(LOCATION),
+        str(location),
         "--home",
         str(home),
         "--port",

@@ -25,6 +25,8 @@ from dagwright_shared.store.automation import SensorState
 from dagwright_shared.store.automation_facts import Changes
 from dagwright_shared.store.backfills import Underway
 
+_FEW, _DEPTH = 500, 100
+"""The trees of so many evaluations in one tick are told in full."""
 _ROUNDS = 8
 """After so many ticks in a row in which nothing happened, what is still restless waits for the interval."""
 
@@ -122,7 +124,7 @@ class Memory:
         for key, one in tick.evaluated.items():
             if one.result is None or (settling and not one.requested and key in self.told):
                 continue
-            tree = explain.tree(tick.moment, one.result)
+            tree = explain.tree(tick.moment, one.result, _DEPTH if len(tick.evaluated) <= _FEW else 1)
             mark = hash(repr(tree))
             if one.requested or self.told.get(key) != mark:
                 found.append((key, len(one.requested), tree))

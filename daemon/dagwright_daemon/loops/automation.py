@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import uuid
 from collections.abc import Mapping
@@ -140,6 +141,7 @@ class Automation:
         if known is None or known.tick != state.tick or known.graph is not graph or known.digest != digest:
             known = Memory.load(conn, instigator.instigator_id, state, graph, digest, sensor, self._nodes)
             self._memories[instigator.instigator_id] = known
+            gc.freeze()  # it lives as long as the definitions: the collector need not walk through it at every tick
         return known
 
     def _graph_of(self, definitions: Mapping[LocationName, Definitions]) -> EntityGraph:

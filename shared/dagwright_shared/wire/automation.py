@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from dagwright_api.v1 import automation_pb2 as pb
 from dagwright_shared.model.automation import Condition, Operand, OperandKind, Operator, OperatorKind
 from dagwright_shared.model.errors import DagwrightError
@@ -44,10 +46,20 @@ def encode_condition(condition: Condition) -> pb.Condition:
 
 
 def decode_condition(message: pb.Condition) -> Condition:
-    """
+    """Equal messages give the same object: a location's assets mostly share a few conditions.
+
     Raises:
         DagwrightError: a newer dagwright wrote it, and it has what this version cannot represent.
     """
+    return _shared(message.SerializeToString(deterministic=True))
+
+
+@lru_cache(maxsize=1024)
+def _shared(message: bytes) -> Condition:
+    return _decode_condition(pb.Condition.FromString(message))
+
+
+def _decode_condition(message: pb.Condition) -> Condition:
     match message.WhichOneof("kind"):
         case "operand":
             operand = message.operand
@@ -64,7 +76,7 @@ def decode_condition(message: pb.Condition) -> Condition:
             operator = message.operator
             return Operator(
                 kind=_decode_operator(operator.kind),
-                operands=tuple(map(decode_condition, operator.operands)),
+                operands=tuple(map(_decode_condition, operator.operands)),
                 label=optional(operator, "label"),
                 allow=Keys(decode_asset_keys(operator.allow.keys)) if operator.HasField("allow") else None,
                 ignore=Keys(decode_asset_keys(operator.ignore.keys)) if operator.HasField("ignore") else None,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dagwright_shared.decide.automation import kept, operands, operators
 from dagwright_shared.decide.automation.cursor import Cursor
-from dagwright_shared.decide.automation.graph import Entity, EntityKey
+from dagwright_shared.decide.automation.graph import Entity, EntityGraph, EntityKey
 from dagwright_shared.decide.automation.moment import Moment
 from dagwright_shared.decide.automation.node import PASSING, Node, Nodes, state_key
 from dagwright_shared.decide.automation.result import Result
 from dagwright_shared.decide.automation.scope import Scope
 from dagwright_shared.model.automation import Condition, Operand
 from dagwright_shared.model.subsets import EMPTY, Subset
+
+_AHEAD = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,7 @@ class Tick:
     held: Mapping[EntityKey, Subset] = field(default_factory=dict)
     """Not to be requested again now."""
     tells_all: bool = True
-    """Whether the trees of those are kept too that requested nothing and are as they were; ten thousand of them weigh."""
+    """Whether the trees of those are kept too that requested nothing; ten thousand of them weigh."""
     evaluated: dict[EntityKey, Evaluated] = field(default_factory=dict)
     requested: dict[EntityKey, Subset] = field(default_factory=dict)
     """All that is to be made, also what must be made together with it."""
@@ -74,10 +77,9 @@ class Tick:
             asked_at=moment.now.timestamp() if requested else None if before is None else before.asked_at,
         )
         restless = bool(requested) or before is None or _passes(result)
-        news = self.tells_all or restless or before is None or before.nodes != states
         found = Evaluated(
             key=entity.key,
-            result=result if news else None,
+            result=result if requested or self.tells_all else None,
             requested=requested,
             cursor=cursor,
             held=requested != result.true,
@@ -104,7 +106,7 @@ def evaluate(tick: Tick, keys: Iterable[EntityKey], concerns: Callable[[EntityKe
     """
     graph, rank = tick.moment.graph, tick.moment.graph.rank
     wanted = {key for key in keys if key in rank}
-    tick.moment.need([*dict.fromkeys(near for key in wanted for near in (key, *graph[key].parents, *graph[key].checks))])
+    tick.moment.need(_with_near(graph, wanted))
     order = {rank[key]: key for key in wanted}
     places = sorted(order)
     while places:
@@ -116,10 +118,29 @@ def evaluate(tick: Tick, keys: Iterable[EntityKey], concerns: Callable[[EntityKe
         for key in {entity.key, *entity.siblings}:
             for other in concerns(key):
                 if other not in wanted and rank.get(other, -1) > place:
+                    if not tick.moment.knows(other):
+                        tick.moment.need(_with_near(graph, _following(other, concerns)))
                     wanted.add(other)
                     order[rank[other]] = other
                     heapq.heappush(places, rank[other])
     return tick
+
+
+def _with_near(graph: EntityGraph, keys: Iterable[EntityKey]) -> list[EntityKey]:
+    """These, and what most conditions look at besides."""
+    return [*dict.fromkeys(near for key in keys if key in graph for near in (key, *graph[key].parents, *graph[key].checks))]
+
+
+def _following(first: EntityKey, concerns: Callable[[EntityKey], Collection[EntityKey]]) -> list[EntityKey]:
+    """What may be asked for next if this is asked for, and so on: facts of a chain are read at once, not link by link."""
+    found = {first: None}
+    waiting = deque(found)
+    while waiting and len(found) < _AHEAD:
+        for other in concerns(waiting.popleft()):
+            if other not in found:
+                found[other] = None
+                waiting.append(other)
+    return [*found]
 
 
 def ask(scope: Scope, node: Node, key: EntityKey, candidates: Subset) -> Result:

@@ -9,11 +9,14 @@ from dagwright_shared.decide.automation.moment import Moment
 from dagwright_shared.decide.automation.result import Result
 
 
-def tree(moment: Moment, result: Result, root: object = None) -> dict[str, Any]:
+def tree(moment: Moment, result: Result, depth: int = 100, above: object = None) -> dict[str, Any]:
     """A result and what it is made of.
 
     `name` and `label`; `of`, where it is another entity than the one above; `true`, the partitions as ranges of keys (true or false of
     what has none); `count` and `candidates`, how many; `triggered_at` and `reset_at` of a SINCE; `parts`.
+
+    Args:
+        depth: how many levels of parts are told.
     """
     definition = moment.graph[result.key].partitions
     found: dict[str, Any] = {
@@ -24,12 +27,12 @@ def tree(moment: Moment, result: Result, root: object = None) -> dict[str, Any]:
     }
     if result.node.condition.label is not None and result.name == result.node.name:
         found["label"] = result.node.condition.label
-    if root is not None and result.key != root:
+    if above is not None and result.key != above:
         found["of"] = result.key.to_user_string()
     if result.state is not None:
         for name in ("triggered_at", "reset_at"):
             if getattr(result.state, name) is not None:
                 found[name] = getattr(result.state, name)
-    if result.children:
-        found["parts"] = [tree(moment, child, result.key) for child in result.children]
+    if result.children and depth > 0:
+        found["parts"] = [tree(moment, child, depth - 1, result.key) for child in result.children]
     return found

@@ -35,6 +35,10 @@ class Moment:
             found = self._source.read(missing)
             self._facts.update((key, found.get(key, NOTHING)) for key in missing)
 
+    def knows(self, key: EntityKey) -> bool:
+        """Whether its facts have been read."""
+        return key in self._facts
+
     def facts(self, key: EntityKey) -> Facts:
         found = self._facts.get(key)
         if found is None:

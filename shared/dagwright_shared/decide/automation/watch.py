@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
 from dagwright_shared.decide.automation import downstream
-from dagwright_shared.decide.automation.graph import EntityGraph, EntityKey
+from dagwright_shared.decide.automation.graph import Entity, EntityGraph, EntityKey
 from dagwright_shared.decide.automation.node import Node, Nodes
 from dagwright_shared.model import cron
 from dagwright_shared.model.automation import Condition, Operand, OperandKind, Operator, OperatorKind
@@ -30,6 +30,8 @@ class Aspect(StrEnum):
     """A condition asked for it."""
 
 
+_DEPS = frozenset({OperatorKind.ANY_DEPS, OperatorKind.ALL_DEPS})
+_ELSEWHERE = _DEPS | {OperatorKind.ANY_CHECKS, OperatorKind.ALL_CHECKS, OperatorKind.ON_ASSET}
 Event: TypeAlias = tuple[EntityKey, Aspect]
 Clock: TypeAlias = tuple[str, str]
 """A cron expression and a time zone."""
@@ -78,63 +80,104 @@ class Watch:
         return self.events.get((key, Aspect.REQUEST), ())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Need:
+    """What a condition looks at, relative to the entity of which it is asked; worked out once for all that share the condition."""
+
+    aspects: frozenset[Aspect] = frozenset()
+    clocks: frozenset[Clock] = frozenset()
+    fresh: bool = False
+    downstream: tuple[Node, ...] = ()
+    elsewhere: tuple[tuple[Node, _Need], ...] = ()
+    """The operators that look at other entities, and what at them."""
+
+
+def _need(node: Node) -> _Need:
+    condition = node.condition
+    if isinstance(condition, Operand):
+        match condition.kind:
+            case OperandKind.ANY_DOWNSTREAM_CONDITIONS:
+                return _Need(downstream=(node,))
+            case OperandKind.CRON_TICK_PASSED:
+                return _Need(clocks=frozenset({(condition.cron or "", condition.timezone or "UTC")}))
+            case OperandKind.FRESHNESS_PASSED | OperandKind.FRESHNESS_WARNED | OperandKind.FRESHNESS_FAILED:
+                return _Need(aspects=frozenset({Aspect.DATA}), fresh=True)
+            case kind:
+                return _Need(aspects=frozenset(_ASPECTS.get(kind, (Aspect.DATA,))))
+    inner = _merged([_need(child) for child in node.children])
+    return _Need(elsewhere=((node, inner),)) if condition.kind in _ELSEWHERE else inner
+
+
+def _merged(needs: Sequence[_Need]) -> _Need:
+    elsewhere: dict[object, tuple[Node, list[_Need]]] = {}
+    for node, inner in (one for need in needs for one in need.elsewhere):
+        assert isinstance(node.condition, Operator)
+        place = (node.condition.kind in _DEPS, node.condition.kind, node.allow, node.ignore, node.condition.asset_key)
+        elsewhere.setdefault(place[2:] if place[0] else place, (node, []))[1].append(inner)
+    return _Need(
+        aspects=frozenset().union(*(need.aspects for need in needs)),
+        clocks=frozenset().union(*(need.clocks for need in needs)),
+        fresh=any(need.fresh for need in needs),
+        downstream=tuple(node for need in needs for node in need.downstream),
+        elsewhere=tuple((node, _merged(inner)) for node, inner in elsewhere.values()),
+    )
+
+
 @dataclass(slots=True)
 class _Found:
     """What one condition, of one root, looks at."""
 
     graph: EntityGraph
     nodes: Nodes
+    needs: dict[int, _Need]
     events: set[Event] = field(default_factory=set)
     clocks: set[Clock] = field(default_factory=set)
     dynamic: set[str] = field(default_factory=set)
     fresh: set[EntityKey] = field(default_factory=set)
-    entities: set[EntityKey] = field(default_factory=set)
 
-    def look(self, node: Node, key: EntityKey, expanded: frozenset[Condition]) -> None:
-        if key not in self.graph:
-            return
-        if key not in self.entities:
-            self.entities.add(key)
-            self._partitions(self.graph[key].partitions)
-        if isinstance(node.condition, Operand):
-            self._operand(node, node.condition, key, expanded)
-            return
-        for other in self._where(node, node.condition, key):
-            for child in node.children:
-                self.look(child, other, expanded)
+    def need(self, node: Node) -> _Need:
+        found = self.needs.get(id(node))
+        if found is None:
+            found = self.needs[id(node)] = _need(node)
+        return found
 
-    def _where(self, node: Node, operator: Operator, key: EntityKey) -> Collection[EntityKey]:
+    def look(self, need: _Need, key: EntityKey, expanded: frozenset[Condition]) -> None:
+        entity = self.graph.get(key)
+        if entity is None:
+            return
+        if entity.partitions is not None:
+            self._partitions(entity.partitions)
+        self.clocks |= need.clocks
+        for aspect in need.aspects:
+            self.events.add((key, aspect))
+            if isinstance(key, AssetCheckKey):
+                # A result counts for the newest data only.
+                self.events.add((key.asset_key, aspect))
+        if need.fresh:
+            self.fresh.add(key)
+        for node, inner in need.elsewhere:
+            for other in self._where(node, entity):
+                self.look(inner, other, expanded)
+        if not isinstance(key, AssetKey):
+            return
+        for node in need.downstream:
+            hidden = expanded | node.above
+            for condition, _ in downstream.conditions(self.graph, key):
+                if condition not in hidden:
+                    self.look(self.need(self.nodes.of(condition)), key, hidden | {condition})
+
+    def _where(self, node: Node, entity: Entity) -> Collection[EntityKey]:
         """The entities of which the operands are asked."""
-        match operator.kind:
+        assert isinstance(node.condition, Operator)
+        match node.condition.kind:
             case OperatorKind.ANY_DEPS | OperatorKind.ALL_DEPS:
-                parents = self.graph[key].parents
-                return [parent for parent in parents if (node.allow is None or parent in node.allow) and parent not in node.ignore]
+                return [one for one in entity.parents if (node.allow is None or one in node.allow) and one not in node.ignore]
             case OperatorKind.ANY_CHECKS | OperatorKind.ALL_CHECKS:
-                return self.graph[key].checks
-            case OperatorKind.ON_ASSET:
-                return () if operator.asset_key is None else (operator.asset_key,)
+                return entity.checks
             case _:
-                return (key,)
+                return () if node.condition.asset_key is None else (node.condition.asset_key,)
 
-    def _operand(self, node: Node, operand: Operand, key: EntityKey, expanded: frozenset[Condition]) -> None:
-        match operand.kind:
-            case OperandKind.ANY_DOWNSTREAM_CONDITIONS:
-                hidden = expanded | node.above
-                for condition, _ in downstream.conditions(self.graph, key) if isinstance(key, AssetKey) else ():
-                    if condition not in hidden:
-                        self.look(self.nodes.of(condition), key, hidden | {condition})
-            case OperandKind.CRON_TICK_PASSED:
-                self.clocks.add((operand.cron or "", operand.timezone or "UTC"))
-            case OperandKind.FRESHNESS_PASSED | OperandKind.FRESHNESS_WARNED | OperandKind.FRESHNESS_FAILED:
-                self.fresh.add(key)
-                self.events.add((key, Aspect.DATA))
-            case kind:
-                self.events.update((key, aspect) for aspect in _ASPECTS.get(kind, (Aspect.DATA,)))
-                if isinstance(key, AssetCheckKey):
-                    # A result counts for the newest data only.
-                    self.events.add((key.asset_key, Aspect.DATA))
-
-    def _partitions(self, definition: Partitions | None) -> None:
+    def _partitions(self, definition: Partitions) -> None:
         axes = [axis for _, axis in definition.dimensions] if isinstance(definition, MultiPartitions) else [definition]
         for axis in axes:
             if isinstance(axis, TimeWindowPartitions):
@@ -149,7 +192,8 @@ def watch(graph: EntityGraph, roots: Iterable[EntityKey], nodes: Nodes, default:
     Args:
         default: the condition of those that have none of their own.
     """
-    chosen = []
+    chosen: list[EntityKey] = []
+    needs: dict[int, _Need] = {}
     events: dict[Event, list[EntityKey]] = {}
     clocks: dict[Clock, list[EntityKey]] = {}
     dynamic: dict[str, list[EntityKey]] = {}
@@ -159,8 +203,8 @@ def watch(graph: EntityGraph, roots: Iterable[EntityKey], nodes: Nodes, default:
         if condition is None:
             continue
         chosen.append(root)
-        found = _Found(graph, nodes)
-        found.look(nodes.of(condition), root, frozenset({condition}))
+        found = _Found(graph, nodes, needs)
+        found.look(found.need(nodes.of(condition)), root, frozenset({condition}))
         for event in found.events:
             events.setdefault(event, []).append(root)
         for clock in found.clocks:
