@@ -159,6 +159,7 @@ _MODULES = {
     "dagwright.execution.io_managers": "FilesystemIOManager InMemoryIOManager fs_io_manager mem_io_manager",
     "dagwright.execution.logs": "get_dagster_logger",
     "dagwright.execution.path_io": "UPathIOManager",
+    "dagwright.authoring.partition_subsets": "PartitionsSubset UpstreamPartitionsResult",
     "dagwright.execution.partition_view": "PartitionError",
     "dagwright.execution.resources": "ResourceError",
     "dagwright.execution.versions": "DataProvenance",

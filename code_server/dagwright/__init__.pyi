@@ -149,6 +149,8 @@ from dagwright.authoring.ops import Nothing as Nothing
 from dagwright.authoring.ops import OpDefinition as OpDefinition
 from dagwright.authoring.ops import Out as Out
 from dagwright.authoring.ops import op as op
+from dagwright.authoring.partition_subsets import PartitionsSubset as PartitionsSubset
+from dagwright.authoring.partition_subsets import UpstreamPartitionsResult as UpstreamPartitionsResult
 from dagwright.authoring.partitioned_config import PartitionedConfig as PartitionedConfig
 from dagwright.authoring.partitioned_config import daily_partitioned_config as daily_partitioned_config
 from dagwright.authoring.partitioned_config import dynamic_partitioned_config as dynamic_partitioned_config

@@ -5,22 +5,103 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
+from dagwright.authoring.partition_subsets import PartitionsSubset, UpstreamPartitionsResult
+from dagwright.authoring.partitions import PartitionsDefinition, moment
 from dagwright_shared.model.errors import DefinitionError
+from dagwright_shared.model.keys import PartitionKey
+from dagwright_shared.model.mappings import Upstream, upstream_of
 from dagwright_shared.model.snapshot import DimensionMappingData, MappingKind, PartitionMappingData
 
 
 class PartitionMapping(ABC):
-    """Which upstream partitions a partition needs."""
+    """Which upstream partitions a partition needs.
+
+    A class of your own overrides `get_upstream_mapped_partitions_result_for_partitions`. Steps ask it; the daemon, which runs no user
+    code, takes such a dependency for one that names no mapping.
+    """
 
     __slots__ = ()
+
+    @abstractmethod
+    def get_upstream_mapped_partitions_result_for_partitions(
+        self,
+        downstream_partitions_subset: PartitionsSubset | None,
+        downstream_partitions_def: PartitionsDefinition | None,
+        upstream_partitions_def: PartitionsDefinition,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: Any = None,
+    ) -> UpstreamPartitionsResult:
+        """The upstream partitions that some downstream partitions read.
+
+        Args:
+            downstream_partitions_subset: None when the downstream is unpartitioned.
+            current_time: which time windows have ended is judged at this moment; by default now.
+            dynamic_partitions_store: has the keys of dynamic partitions.
+        """
+
+    def to_model(self) -> PartitionMappingData:
+        """The mapping as data, as far as it can be."""
+        return PartitionMappingData(kind=MappingKind.CUSTOM)
+
+
+class _Data(PartitionMapping):
+    """A mapping that is data: the model evaluates it, here as in the daemon."""
+
+    __slots__ = ()
+
+    def get_upstream_mapped_partitions_result_for_partitions(
+        self,
+        downstream_partitions_subset: PartitionsSubset | None,
+        downstream_partitions_def: PartitionsDefinition | None,
+        upstream_partitions_def: PartitionsDefinition,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: Any = None,
+    ) -> UpstreamPartitionsResult:
+        down = downstream_partitions_def
+        keys = [] if downstream_partitions_subset is None or down is None else [down.parse_key(key) for key in downstream_partitions_subset]
+        found = upstream_of(
+            keys,
+            down.to_model() if down is not None else None,
+            upstream_partitions_def.to_model(),
+            self.to_model(),
+            moment(current_time),
+            upstream_partitions_def.dynamic_keys(dynamic_partitions_store),
+        )
+        there, missing = ([upstream_partitions_def.format_key(key) for key in some] for some in (found.keys, found.missing))
+        empty = upstream_partitions_def.empty_subset()
+        return UpstreamPartitionsResult(
+            partitions_subset=empty.with_partition_keys(there), required_but_nonexistent_subset=empty.with_partition_keys(missing)
+        )
 
     @abstractmethod
     def to_model(self) -> PartitionMappingData: ...
 
 
 @dataclass(frozen=True, slots=True)
-class IdentityPartitionMapping(PartitionMapping):
+class OwnMapping:
+    """A mapping of the user's own, with what it maps between."""
+
+    mapping: PartitionMapping
+    upstream: PartitionsDefinition
+    downstream: PartitionsDefinition | None
+
+    def upstream_of(self, keys: Sequence[PartitionKey], instance: Any) -> Upstream:
+        """The upstream partitions that a run reads, in the order of their definition."""
+        wanted = None if self.downstream is None else self.downstream.subset_with_partition_keys(map(self.downstream.format_key, keys))
+        # Its class may know the store by name only where it needs it.
+        store = {"dynamic_partitions_store": instance} if self.upstream.is_dynamic else {}
+        found = self.mapping.get_upstream_mapped_partitions_result_for_partitions(wanted, self.downstream, self.upstream, **store)
+        place = {key: number for number, key in enumerate(self.upstream.get_partition_keys(None, instance))}
+        there = sorted(found.partitions_subset.get_partition_keys(), key=lambda key: place.get(key, len(place)))
+        missing = found.required_but_nonexistent_subset.get_partition_keys()
+        return Upstream(keys=tuple(map(self.upstream.parse_key, there)), missing=tuple(map(self.upstream.parse_key, missing)))
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityPartitionMapping(_Data):
     """The partition of the same key."""
 
     def to_model(self) -> PartitionMappingData:
@@ -28,7 +109,7 @@ class IdentityPartitionMapping(PartitionMapping):
 
 
 @dataclass(frozen=True, slots=True)
-class AllPartitionMapping(PartitionMapping):
+class AllPartitionMapping(_Data):
     """Every upstream partition."""
 
     def to_model(self) -> PartitionMappingData:
@@ -36,7 +117,7 @@ class AllPartitionMapping(PartitionMapping):
 
 
 @dataclass(frozen=True, slots=True)
-class LastPartitionMapping(PartitionMapping):
+class LastPartitionMapping(_Data):
     """The newest upstream partition."""
 
     def to_model(self) -> PartitionMappingData:
@@ -44,7 +125,7 @@ class LastPartitionMapping(PartitionMapping):
 
 
 @dataclass(frozen=True, slots=True)
-class TimeWindowPartitionMapping(PartitionMapping):
+class TimeWindowPartitionMapping(_Data):
     """The upstream windows that overlap this one, both ends moved by a number of upstream windows.
 
     Args:
@@ -66,7 +147,7 @@ class TimeWindowPartitionMapping(PartitionMapping):
 
 
 @dataclass(frozen=True, slots=True)
-class StaticPartitionMapping(PartitionMapping):
+class StaticPartitionMapping(_Data):
     """Key by key, as listed: upstream key to one or several downstream keys."""
 
     downstream_partition_keys_by_upstream_partition_key: Mapping[str, str | Sequence[str]]
@@ -80,7 +161,7 @@ class StaticPartitionMapping(PartitionMapping):
 
 
 @dataclass(frozen=True, slots=True)
-class SpecificPartitionsPartitionMapping(PartitionMapping):
+class SpecificPartitionsPartitionMapping(_Data):
     """Always these upstream partitions."""
 
     partition_keys: Sequence[str]
@@ -103,7 +184,7 @@ class DimensionPartitionMapping:
 
 
 @dataclass(frozen=True, slots=True)
-class MultiPartitionMapping(PartitionMapping):
+class MultiPartitionMapping(_Data):
     """Partitions of several dimensions, dimension by dimension; one that is not named maps to all keys.
 
     Args:
@@ -123,6 +204,11 @@ class MultiPartitionMapping(PartitionMapping):
                 raise DefinitionError(
                     f"MultiPartitionMapping: the dimension {name!r} has a {type(given).__name__}", mend="give a DimensionPartitionMapping"
                 )
+            if given.partition_mapping.to_model().kind is MappingKind.CUSTOM:
+                raise DefinitionError(
+                    f"MultiPartitionMapping: the dimension {name!r} has a {type(given.partition_mapping).__name__}",
+                    mend="use a mapping of the package in a dimension, or write one class for the whole key",
+                )
 
     def __hash__(self) -> int:
         return hash(tuple(sorted((name, one.dimension_name) for name, one in self.downstream_mappings_by_upstream_dimension.items())))
@@ -137,7 +223,7 @@ class MultiPartitionMapping(PartitionMapping):
 
 
 @dataclass(frozen=True, slots=True)
-class MultiToSingleDimensionPartitionMapping(PartitionMapping):
+class MultiToSingleDimensionPartitionMapping(_Data):
     """Between partitions of several dimensions and partitions that are one of those dimensions.
 
     Args:

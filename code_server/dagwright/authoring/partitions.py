@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 from dagwright.authoring import source as sources
+from dagwright.authoring.partition_subsets import PartitionsSubset
 from dagwright_shared.model import partitions as model
 from dagwright_shared.model.errors import DefinitionError, nearest
 from dagwright_shared.model.keys import PartitionKey
@@ -103,9 +104,32 @@ class PartitionsDefinition(ABC):
     def get_partition_key_range(self, start: str, end: str) -> PartitionKeyRange:
         return PartitionKeyRange(start, end)
 
+    def empty_subset(self) -> PartitionsSubset:
+        """No partitions of this definition."""
+        return PartitionsSubset(self)
+
+    def subset_with_partition_keys(self, partition_keys: Iterable[str]) -> PartitionsSubset:
+        return PartitionsSubset(self, tuple(dict.fromkeys(partition_keys)))
+
+    def subset_with_all_partitions(self, current_time: datetime | None = None, dynamic_partitions_store: Any = None) -> PartitionsSubset:
+        return PartitionsSubset(self, tuple(self.get_partition_keys(current_time, dynamic_partitions_store)))
+
     def parse_key(self, partition_key: str) -> PartitionKey:
         """The key as the model has it: one component for each dimension."""
         return (str(partition_key),)
+
+    def format_key(self, key: PartitionKey) -> str:
+        """The key as users know it."""
+        return self._text(key)
+
+    def dynamic_keys(self, store: Any) -> model.DynamicKeys:
+        """Keys that were added at run time, by the name of their definition, out of an instance."""
+        return self._dynamic(store)
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether keys are added at run time, in any dimension."""
+        return model.is_dynamic(self._model)
 
     @property
     def name(self) -> str | None:
@@ -124,7 +148,7 @@ class PartitionsDefinition(ABC):
         return key[0]
 
     def _dynamic(self, store: Any) -> model.DynamicKeys:
-        names = list(_dynamic_names(self._model))
+        names = list(model.dynamic_names(self._model))
         if not names:
             return model.NO_DYNAMIC
         if store is None:
@@ -295,13 +319,3 @@ def moment(current_time: datetime | None) -> datetime:
     if current_time is None:
         return datetime.now(UTC)
     return current_time if current_time.tzinfo is not None else current_time.replace(tzinfo=UTC)
-
-
-def _dynamic_names(definition: model.Partitions) -> list[str]:
-    match definition:
-        case model.DynamicPartitions(name=name):
-            return [name]
-        case model.MultiPartitions(dimensions=axes):
-            return [name for _, axis in axes for name in _dynamic_names(axis)]
-        case _:
-            return []

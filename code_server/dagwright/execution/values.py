@@ -161,10 +161,7 @@ class Values:
         """
         step = self._step
         if source.asset_key not in self._upstream:
-            dynamic = AskedKeys(self._history)
-            found = mappings.upstream_of(
-                step.partition_keys, step.partitions, source.partitions, source.mapping, datetime.now(UTC), dynamic
-            )
+            found = self._mapped(source)
             if found.missing:
                 names = ", ".join(format_partition(key) or "" for key in found.missing[:5])
                 which = ranges.format_range(step.partition, step.partition_keys[-1] if len(step.partition_keys) > 1 else None)
@@ -175,6 +172,14 @@ class Values:
                 )
             self._upstream[source.asset_key] = found.keys
         return self._upstream[source.asset_key]
+
+    def _mapped(self, source: FromAsset) -> mappings.Upstream:
+        step = self._step
+        if source.own_mapping is not None:
+            with self._cancellation.interruptible():
+                return source.own_mapping.upstream_of(step.partition_keys, self._context.surroundings.instance)
+        dynamic = AskedKeys(self._history)
+        return mappings.upstream_of(step.partition_keys, step.partitions, source.partitions, source.mapping, datetime.now(UTC), dynamic)
 
     def output_context(self, output: PlannedOutput, *, mapping_key: str | None = None, metadata: Mapping[str, Any]) -> OutputContext:
         step = self._step

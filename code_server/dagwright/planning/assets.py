@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.jobs import JobDefinition
+from dagwright.authoring.mappings import OwnMapping, PartitionMapping
 from dagwright.authoring.ops import DEFAULT_IO_MANAGER, OpDefinition
+from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.planning import flatten
 from dagwright.planning.config import ConfigReader
 from dagwright.planning.flatten import Defaults
@@ -20,6 +22,7 @@ from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.errors import Problem, nearest
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, StepKey
 from dagwright_shared.model.partitions import Partitions
+from dagwright_shared.model.snapshot import MappingKind
 
 if TYPE_CHECKING:
     from dagwright.authoring.resolution import ResolvedDefinitions
@@ -386,9 +389,17 @@ def _from_asset(
         io_manager_key=definition.io_manager_key_of(key),
         partitions=_partitions(resolved, key),
         mapping=mapping.to_model() if mapping is not None else None,
+        own_mapping=_own_mapping(mapping, definition.specs_by_key[key].partitions_def, reader),
         made_here=made,
         metadata=definition.specs_by_key[key].metadata,
     )
+
+
+def _own_mapping(mapping: PartitionMapping | None, upstream: PartitionsDefinition | None, reader: Any) -> OwnMapping | None:
+    if mapping is None or upstream is None or mapping.to_model().kind is not MappingKind.CUSTOM:
+        return None
+    below = [spec.partitions_def for spec in getattr(reader, "specs", None) or () if spec.partitions_def is not None]
+    return OwnMapping(mapping, upstream, below[0] if below else None)
 
 
 def _mapping_in_deps(reader: Any, key: AssetKey) -> Any:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dagwright.authoring.executors import ExecutorDefinition
     from dagwright.authoring.hooks import HookDefinition
     from dagwright.authoring.jobs import JobDefinition
+    from dagwright.authoring.mappings import OwnMapping
     from dagwright.authoring.ops import OpDefinition
 
 
@@ -76,6 +77,8 @@ class FromAsset:
     partitions: Partitions | None = None
     """Of the upstream asset."""
     mapping: PartitionMappingData | None = None
+    own_mapping: OwnMapping | None = None
+    """In place of `mapping`, where its class is the user's."""
     made_here: FromOutput | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """The upstream's definition metadata, which some IO managers read."""

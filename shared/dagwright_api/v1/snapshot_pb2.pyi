@@ -121,6 +121,8 @@ class _MappingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MappingKi
     """On named keys."""
     MAPPING_KIND_MULTI: _MappingKind.ValueType  # 7
     """Dimension by dimension."""
+    MAPPING_KIND_CUSTOM: _MappingKind.ValueType  # 8
+    """By a class of the user's."""
 
 class MappingKind(_MappingKind, metaclass=_MappingKindEnumTypeWrapper):
     """How partitions of an asset depend on those of its upstream."""
@@ -141,6 +143,8 @@ MAPPING_KIND_SPECIFIC: MappingKind.ValueType  # 6
 """On named keys."""
 MAPPING_KIND_MULTI: MappingKind.ValueType  # 7
 """Dimension by dimension."""
+MAPPING_KIND_CUSTOM: MappingKind.ValueType  # 8
+"""By a class of the user's."""
 Global___MappingKind: _TypeAlias = MappingKind  # noqa: Y015
 
 class _MissedTicks:

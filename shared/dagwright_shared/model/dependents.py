@@ -48,7 +48,7 @@ def dependents(
         return everything
     if downstream is None:
         return _whole(wanted, upstream, mapping, everything, at)
-    mapping = mapping or mappings.default(upstream, downstream)
+    mapping = mappings.known(mapping, upstream, downstream)
     if is_identity(mapping, upstream, downstream):
         return wanted & everything
     if isinstance(upstream, MultiPartitions) or isinstance(downstream, MultiPartitions):

@@ -47,6 +47,11 @@ def default(upstream: Partitions | None, downstream: Partitions | None) -> Parti
     return _IDENTITY
 
 
+def known(mapping: PartitionMappingData | None, upstream: Partitions | None, downstream: Partitions | None) -> PartitionMappingData:
+    """The mapping as far as it is data: the default one where none is named, or one of the user's own."""
+    return mapping if mapping is not None and mapping.kind is not MappingKind.CUSTOM else default(upstream, downstream)
+
+
 def upstream_keys(
     key: PartitionKey,
     downstream: Partitions | None,
@@ -77,7 +82,7 @@ def upstream_of(
     """
     if upstream is None:
         return Upstream(keys=(UNPARTITIONED,))
-    mapping = mapping or default(upstream, downstream)
+    mapping = known(mapping, upstream, downstream)
     match mapping.kind:
         case MappingKind.LAST:
             last = parts.last_key(upstream, now, dynamic)

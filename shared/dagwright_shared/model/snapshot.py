@@ -62,6 +62,9 @@ class MappingKind(StrEnum):
     STATIC = "static"
     SPECIFIC = "specific"
     MULTI = "multi"
+    CUSTOM = "custom"
+    """By a class of the user's, which steps ask. Whoever has the snapshot only takes it for the mapping of a dependency that names
+    none: asking user code for each edge of each evaluation would put it into the daemon's way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

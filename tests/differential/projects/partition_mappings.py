@@ -3,6 +3,11 @@
 import dagster as dg
 from observe import raised
 
+try:
+    Result = dg.UpstreamPartitionsResult
+except AttributeError:
+    from dagster._core.definitions.partitions.mapping.partition_mapping import UpstreamPartitionsResult as Result
+
 days = dg.DailyPartitionsDefinition(start_date="2024-01-01", end_date="2024-01-11")
 late_days = dg.DailyPartitionsDefinition(start_date="2024-01-05", end_date="2024-01-08")
 weeks = dg.WeeklyPartitionsDefinition(start_date="2023-12-31", end_date="2024-01-29")
@@ -180,14 +185,12 @@ class EveryOther(dg.PartitionMapping):
         current_time=None,
         dynamic_partitions_store=None,
     ):
-        from dagster._core.definitions.partitions.mapping.partition_mapping import UpstreamPartitionsResult
-
         known = list(upstream_partitions_def.get_partition_keys())
         wanted = set()
         for key in downstream_partitions_subset.get_partition_keys():
             at = known.index(key)
             wanted |= {known[at], known[max(0, at - 2)]}
-        return UpstreamPartitionsResult(
+        return Result(
             partitions_subset=upstream_partitions_def.empty_subset().with_partition_keys(wanted),
             required_but_nonexistent_subset=upstream_partitions_def.empty_subset(),
         )
