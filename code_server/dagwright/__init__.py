@@ -162,6 +162,7 @@ _MODULES = {
     "dagwright.authoring.partition_subsets": "PartitionsSubset UpstreamPartitionsResult",
     "dagwright.execution.partition_view": "PartitionError",
     "dagwright.execution.resources": "ResourceError",
+    "dagwright.execution.table_io": "DbClient DbIOManager DbTypeHandler TablePartitionDimension TableSlice partition_where_clause",
     "dagwright.execution.versions": "DataProvenance",
     "dagwright.job_execution": "JobExecutionResult ReexecutionOptions execute_job",
     "dagwright.pipes.client": "PipesClient PipesClientCompletedInvocation PipesSubprocessClient",

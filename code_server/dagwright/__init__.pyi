@@ -322,6 +322,12 @@ from dagwright.execution.logs import get_dagster_logger as get_dagster_logger
 from dagwright.execution.partition_view import PartitionError as PartitionError
 from dagwright.execution.path_io import UPathIOManager as UPathIOManager
 from dagwright.execution.resources import ResourceError as ResourceError
+from dagwright.execution.table_io import DbClient as DbClient
+from dagwright.execution.table_io import DbIOManager as DbIOManager
+from dagwright.execution.table_io import DbTypeHandler as DbTypeHandler
+from dagwright.execution.table_io import TablePartitionDimension as TablePartitionDimension
+from dagwright.execution.table_io import TableSlice as TableSlice
+from dagwright.execution.table_io import partition_where_clause as partition_where_clause
 from dagwright.execution.versions import DataProvenance as DataProvenance
 from dagwright.job_execution import JobExecutionResult as JobExecutionResult
 from dagwright.job_execution import ReexecutionOptions as ReexecutionOptions

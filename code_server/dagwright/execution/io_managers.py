@@ -14,9 +14,11 @@ from typing import Any
 from dagwright.authoring.config import ConfigType
 from dagwright.authoring.config_schema import Field
 from dagwright.authoring.io_managers import ConfigurableIOManager, IOManager, IOManagerDefinition
+from dagwright.execution import path_io
 from dagwright.execution.io_contexts import InputContext, OutputContext
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.keys import PartitionKey, format_partition
+from dagwright_shared.model.metadata import MetadataValue
 
 HOME_VARIABLE = "DAGWRIGHT_HOME"
 _MAX_NAME = 200
@@ -44,7 +46,8 @@ class FilesystemIOManager(ConfigurableIOManager):
     A file is written beside its place and then moved there, so a reader never sees half of one.
 
     Args:
-        base_dir: the directory; by default `$DAGWRIGHT_HOME/storage`.
+        base_dir: the directory; by default `$DAGWRIGHT_HOME/storage`. A place such as `s3://bucket/values` or `memory://values` is
+            reached by fsspec: `pip install 'dagwright[fsspec]'`, and the package of that file system.
 
     Example:
         >>> FilesystemIOManager(base_dir="/tmp/values").base_dir
@@ -53,9 +56,9 @@ class FilesystemIOManager(ConfigurableIOManager):
 
     base_dir: str | None = None
 
-    def path_of(self, identifier: Sequence[str], partition: PartitionKey | None = None) -> Path:
-        """The file of an asset (and partition) or of an op's output."""
-        root = Path(self.base_dir) if self.base_dir else storage_root()
+    def path_of(self, identifier: Sequence[str], partition: PartitionKey | None = None) -> Any:
+        """The file of an asset (and partition) or of an op's output: a Path, or a UPath of a place that fsspec reaches."""
+        root = path_io.path_of(self.base_dir) if self.base_dir else storage_root()
         *folders, name = (_safe(part) for part in identifier)
         # The endings keep the file of the asset `a` and the folder of the asset `a/b` apart.
         if partition:
@@ -83,7 +86,7 @@ class FilesystemIOManager(ConfigurableIOManager):
             ) from error
         _write(path, body)
         # None mostly means that the function stored something by itself: a path would lead people to the wrong place.
-        context.add_output_metadata({"path": path} if obj is not None else {})
+        context.add_output_metadata({"path": MetadataValue.path(str(path))} if obj is not None else {})
 
     def load_input(self, context: InputContext) -> Any:
         """Read one value, or a dict of partition to value where the step reads several partitions.
@@ -163,7 +166,7 @@ def several_partitions(context: OutputContext, manager: str) -> str:
     )
 
 
-def _missing_asset(context: InputContext, key: PartitionKey, path: Path) -> str:
+def _missing_asset(context: InputContext, key: PartitionKey, path: Any) -> str:
     partition = format_partition(key)
     name = context.asset_key.to_user_string()
     which = f"partition {partition} of the asset {name}" if partition else f"the asset {name}"
@@ -174,7 +177,7 @@ def _missing_asset(context: InputContext, key: PartitionKey, path: Path) -> str:
     )
 
 
-def _missing_output(context: InputContext, path: Path) -> str:
+def _missing_output(context: InputContext, path: Any) -> str:
     upstream = context.upstream_output
     step = upstream.step_key if upstream is not None else "?"
     return (
@@ -183,7 +186,7 @@ def _missing_output(context: InputContext, path: Path) -> str:
     )
 
 
-def _read(path: Path, message: Any) -> Any:
+def _read(path: Any, message: Any) -> Any:
     try:
         with path.open("rb") as file:
             return pickle.load(file)  # what our own steps have written
@@ -191,8 +194,12 @@ def _read(path: Path, message: Any) -> Any:
         raise MissingValueError(message()) from None
 
 
-def _write(path: Path, body: bytes) -> None:
+def _write(path: Any, body: bytes) -> None:
     """Beside its place first, then moved there. Written with plain `os` calls: this is done for every output of every step."""
+    if not isinstance(path, Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)  # object stores show a file once it is whole
+        return
     target = os.fspath(path)
     temporary = f"{target}.writing-{_TOKEN}-{os.getpid()}-{next(_numbers)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC

@@ -35,7 +35,7 @@ def path_of(text: Any) -> Any:
     try:
         upath = importlib.import_module("upath")  # an optional dependency, needed for remote places alone
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{text!r} needs the package universal_pathlib: pip install universal_pathlib") from error
+        raise ModuleNotFoundError(f"{text!r} needs the package universal_pathlib: pip install 'dagwright[fsspec]'") from error
     return upath.UPath(text)
 
 
@@ -133,12 +133,12 @@ class UPathIOManager(IOManager):
     def load_partitions(self, context: InputContext) -> dict[str, Any]:
         """The values of the partitions that an input reads, by key; absent files are an error unless the input's metadata has
         `allow_missing_partitions`."""
-        found = {}
-        for key, path in self._partition_paths(context).items():
-            value = self._load_partition(context, key, path)
-            if value is not NO_VALUE:
-                found[key] = value
-        return found
+        paths = self._partition_paths(context)
+        if inspect.iscoroutinefunction(self.load_from_path):
+            values = self._settle(self._load_together(context, paths))
+        else:
+            values = [self._load_partition(context, key, path) for key, path in paths.items()]
+        return {key: value for key, value in zip(paths, values, strict=True) if value is not NO_VALUE}
 
     # ---- the IO manager
 
@@ -166,6 +166,22 @@ class UPathIOManager(IOManager):
             return None if value is NO_VALUE else value
         return self.load_partitions(context) if context.keys else None
 
+    async def _load_together(self, context: InputContext, paths: Mapping[str, Any]) -> list[Any]:
+        import asyncio  # noqa: PLC0415 - as in _settle
+
+        loads = (self.load_from_path(context=context, path=path) for path in paths.values())
+        found = await asyncio.gather(*loads, return_exceptions=True)
+        for place, (key, path) in enumerate(paths.items()):
+            value = found[place]
+            if isinstance(value, FileNotFoundError) and _allowed_to_miss(context):
+                context.log.warning(self.get_missing_partition_log_message(key))
+                found[place] = NO_VALUE
+            elif isinstance(value, FileNotFoundError):
+                raise _not_stored(context, path) from value
+            elif isinstance(value, BaseException):
+                raise value
+        return found
+
     def _load_partition(self, context: InputContext, key: str, path: Any) -> Any:
         try:
             return self._load(context, path)
@@ -180,8 +196,7 @@ class UPathIOManager(IOManager):
         try:
             value = self._settle(self.load_from_path(context=context, path=path))
         except FileNotFoundError as error:
-            what = f"the asset {context.asset_key}" if context.has_asset_key else f"the input {context.name!r}"
-            raise FileNotFoundError(f"{what} is not stored: there is no file {path}. Materialize it first") from error
+            raise _not_stored(context, path) from error
         context.add_input_metadata({"path": MetadataValue.path(str(path))})
         return value
 
@@ -208,6 +223,11 @@ class UPathIOManager(IOManager):
         folder = self._get_path_without_extension(context)
         keys: Sequence[str] = [format_partition(key) or "" for key in context.keys]
         return {key: self._with_extension(self.get_path_for_partition(context, folder, key.replace("|", "/"))) for key in keys}
+
+
+def _not_stored(context: InputContext, path: Any) -> FileNotFoundError:
+    what = f"the asset {context.asset_key}" if context.has_asset_key else f"the input {context.name!r}"
+    return FileNotFoundError(f"{what} is not stored: there is no file {path}. Materialize it first")
 
 
 def _allowed_to_miss(context: InputContext) -> bool:

@@ -133,7 +133,12 @@ class Values:
         else:
             run = self._run if source.run_id is None else RunInfo(run_id=source.run_id, job_name=self._run.job_name)
             upstream = OutputContext(
-                name=source.output, step_key=source.step, mapping_key=source.mapping_key, run=run, log=self._context.log
+                name=source.output,
+                step_key=source.step,
+                mapping_key=source.mapping_key,
+                definition_metadata=source.metadata,
+                run=run,
+                log=self._context.log,
             )
         return InputContext(
             name=planned.name,

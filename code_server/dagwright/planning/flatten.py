@@ -221,7 +221,9 @@ def _unconnected(op: OpDefinition, name: str, wanted: In, config: ConfigReader, 
 def _made(step: Step, output: PlannedOutput) -> FromOutput:
     """The output as those downstream see it: a dynamic one has a value for each mapping key."""
     own = (Level(step.key, output.name),) if output.dynamic else ()
-    return FromOutput(step=step.key, output=output.name, io_manager_key=output.io_manager_key, scope=step.scope + own)
+    return FromOutput(
+        step=step.key, output=output.name, io_manager_key=output.io_manager_key, scope=step.scope + own, metadata=output.metadata
+    )
 
 
 def _scope(key: StepKey, inputs: Sequence[PlannedInput], config: ConfigReader) -> tuple[Level, ...]:

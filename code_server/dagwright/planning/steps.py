@@ -50,6 +50,8 @@ class FromOutput:
     """The levels over which there are many of it; none once it is clear which one is meant."""
     mapping_key: str | None = None
     """Which value of a dynamic output."""
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The output's definition metadata, which some IO managers read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

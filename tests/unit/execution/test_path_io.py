@@ -73,3 +73,43 @@ def test_mistakes_are_told(tmp_path):
 
     with pytest.raises(ValueError, match=r"begins with a dot: .\.json"):
         Bad(tmp_path)
+
+
+def test_several_partitions_are_awaited_together(tmp_path):
+    import asyncio
+
+    waiting = asyncio.Barrier(2)  # nobody passes before both are there
+
+    class Together(JsonFiles):
+        async def load_from_path(self, context, path):
+            await asyncio.wait_for(waiting.wait(), 30)
+            return json.loads(path.read_text())
+
+    for day in ("d1", "d2"):
+        dg.materialize([daily], resources={"io_manager": JsonFiles(tmp_path)}, partition_key=day)
+    made = dg.materialize([daily, whole], selection="whole", resources={"io_manager": Together(tmp_path)})
+    assert made.asset_value("whole") == ["d1", "d2"]
+
+
+def test_values_on_a_file_system_of_fsspec():
+    resources = {"io_manager": dg.FilesystemIOManager(base_dir="memory://values/here")}
+    for day in ("d1", "d2"):
+        dg.materialize([daily], resources=resources, partition_key=day)
+    made = dg.materialize([daily, whole], selection="whole", resources=resources)
+    assert made.asset_value("whole") == ["d1", "d2"]
+    path = made.asset_materializations_for_node("whole")[0].metadata["path"].value
+    assert path == "memory://values/here/whole.pickle"
+    with pytest.raises(LookupError, match="has not been materialized: there is nothing at memory://"):
+        dg.materialize(
+            [daily, whole, again], selection="again", resources={"io_manager": dg.FilesystemIOManager(base_dir="memory://empty")}
+        )
+    in_memory = {"io_manager": JsonFiles("memory://texts")}
+    assert dg.materialize([dg.asset(name="n")(lambda: [1])], resources=in_memory).success
+
+
+def test_without_the_package_for_remote_places_the_error_names_it(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "upath", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'dagwright\[fsspec\]'"):
+        dg.materialize([dg.asset(name="n")(lambda: 1)], resources={"io_manager": dg.FilesystemIOManager(base_dir="s3://bucket/values")})
