@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from dagwright.authoring import naming, ops, signatures
 from dagwright.authoring import source as sources
@@ -21,8 +21,26 @@ from dagwright_shared.model.keys import AssetKey
 __all__ = ["AssetsDefinition", "Loaded", "asset", "checks_by_output", "make_asset"]
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+if TYPE_CHECKING:
+
+    class AssetFunction(AssetsDefinition, Generic[P, R]):
+        """An asset as type checkers see it: it is called as its function is, or with a context that holds what is left out."""
+
+        @overload
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+        @overload
+        def __call__(self, *args: Any, **kwargs: Any) -> R: ...
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    class _Decorator(Protocol):
+        def __call__(self, compute_fn: Callable[P, R], /) -> AssetFunction[P, R]: ...
+
+
 @overload
-def asset(compute_fn: Callable[..., Any], /) -> AssetsDefinition: ...
+def asset(compute_fn: Callable[P, R], /) -> AssetFunction[P, R]: ...
 @overload
 def asset(
     *,
@@ -60,7 +78,7 @@ def asset(
     compute_kind: str | None = ...,
     auto_materialize_policy: Any = ...,
     non_argument_deps: Iterable[Any] | None = ...,
-) -> Callable[[Callable[..., Any]], AssetsDefinition]: ...
+) -> _Decorator: ...
 def asset(compute_fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a function into an asset: data with a key, computed from the assets that its arguments name.
 

@@ -11,6 +11,7 @@ from typing import Any, Optional, get_origin
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from dagwright.authoring import config_schema, config_values
+from dagwright.authoring import source as sources
 from dagwright.authoring.config_values import ConfigProblems
 from dagwright_shared.model.errors import DefinitionError, Problem, nearest
 from dagwright_shared.model.metadata import JsonValue, json_safe
@@ -121,6 +122,12 @@ class ConfigType:
         self.declared = declared
         self.annotation: Any = declared.annotation if isinstance(declared, ConfigType) else config_schema.annotation(declared, owner)
         self.is_class = isinstance(declared, type) and issubclass(declared, BaseModel)
+        if self.is_class and declared.model_rebuild(raise_errors=False) is False:
+            raise DefinitionError(
+                f"the class {declared.__name__} cannot be used: the type of a field is a name that is not there when the code runs",
+                source=sources.of_caller(),
+                mend="import it outside of `if TYPE_CHECKING:`, before the class",
+            )
         if isinstance(declared, config_schema.Field):
             self._default = to_json(declared.default_value) if declared.default_provided else None
             if declared.default_value is None or not (declared.is_required or declared.default_provided or self._is_object):

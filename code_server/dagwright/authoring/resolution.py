@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dagwright.authoring import automation_default, requirements
+from dagwright.authoring import automation_default, requirements, signatures
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.executors import ExecutorDefinition, multiprocess_executor
@@ -225,11 +225,15 @@ def _missing_upstream(definition: AssetsDefinition, name: str, key: AssetKey, kn
     close = nearest(str(key), texts) or nearest(key.path[-1], [k.rpartition("/")[2] for k in texts])
     close = next((text for text in texts if text == close or text.rpartition("/")[2] == close), None)
     hint = f"did you mean {close!r}? " if close else ""
+    annotation = definition.op.ins[name].dagster_type if definition.op is not None and name in definition.op.ins else None
+    usual = (
+        f"{hint}Rename the argument, name the key in ins={{{name!r}: AssetIn(key=...)}}, "
+        f"or add AssetSpec({str(key)!r}) if something else makes it"
+    )
     return DefinitionError(
         f"asset {', '.join(map(str, definition.keys))} loads the asset {str(key)!r} by its argument `{name}`, but no such asset is defined",
         source=definition.source,
-        mend=f"{hint}Rename the argument, name the key in ins={{{name!r}: AssetIn(key=...)}}, "
-        f"or add AssetSpec({str(key)!r}) if something else makes it",
+        mend=signatures.mend_argument(annotation, usual),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
+from pydantic.errors import PydanticUserError
 
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import Config, ConfigType, EnvVar, problems_of
@@ -78,6 +79,12 @@ class ConfigurableResource(Config, Generic[T]):
     def __init__(self, **data: Any) -> None:
         try:
             super().__init__(**data)
+        except PydanticUserError as error:
+            raise DefinitionError(
+                f"resource {type(self).__name__}: {str(error).splitlines()[0]}",
+                source=sources.of_caller(),
+                mend="import the types of its fields outside of `if TYPE_CHECKING:`, before the class",
+            ) from None
         except ValidationError as error:
             name = type(self).__name__
             raise DefinitionError(

@@ -171,7 +171,7 @@ class ScheduleDefinition:
             raise DefinitionError(
                 f"{what}: its function has the argument {signature.inputs[0].name!r}, which is neither the context nor a resource",
                 source=source,
-                mend="annotate it with the resource's class",
+                mend=signatures.mend_argument(signature.inputs[0].annotation, "annotate it with the resource's class"),
             )
         resource_params = dict(signature.resource_params) if signature else {}
         values = {

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 from dagwright.authoring import invocation, naming, ops, signatures
 from dagwright.authoring import source as sources
@@ -216,7 +216,7 @@ class SensorDefinition:
             raise DefinitionError(
                 f"{what}: its function has the argument {stray!r}, which is neither the context nor a resource",
                 source=source,
-                mend="annotate it with the resource's class",
+                mend=signatures.mend_argument(signature.inputs[self.takes_inputs].annotation, "annotate it with the resource's class"),
             )
         interval = 30 if minimum_interval_seconds is None else minimum_interval_seconds
         if not isinstance(interval, int) or interval < 0:
@@ -335,6 +335,24 @@ class SensorDefinition:
         return f"<sensor {self.name}>"
 
 
+@overload
+def sensor(evaluation_fn: Callable[..., Any], /) -> SensorDefinition: ...
+@overload
+def sensor(
+    job_name: str | None = ...,
+    *,
+    name: str | None = ...,
+    minimum_interval_seconds: int | None = ...,
+    description: str | None = ...,
+    job: Any = ...,
+    jobs: Sequence[Any] | None = ...,
+    default_status: DefaultSensorStatus = ...,
+    asset_selection: Any = ...,
+    required_resource_keys: AbstractSet[str] | None = ...,
+    tags: Mapping[str, str] | None = ...,
+    metadata: Mapping[str, Any] | None = ...,
+    target: Any = ...,
+) -> Callable[[Callable[..., Any]], SensorDefinition]: ...
 def sensor(
     job_name: str | Callable[..., Any] | None = None,
     *,

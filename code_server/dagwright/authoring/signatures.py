@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ def read(fn: Callable[..., Any], what: str, source: SourceRef | None, *, plain_c
         raise DefinitionError(
             f"{what} has an argument `config` without a type", source=source, mend="annotate it with a class derived from dagwright.Config"
         )
+    if isinstance(config_annotation, str):
+        raise DefinitionError(f"{what}: the type of its config {absent(config_annotation)}", source=source, mend=IMPORT_IT)
     plain = inspect.unwrap(fn)
     return Signature(
         context_param=context,
@@ -92,6 +95,19 @@ def read(fn: Callable[..., Any], what: str, source: SourceRef | None, *, plain_c
         is_generator=inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain),
         is_async=inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain),
     )
+
+
+IMPORT_IT = "import the class outside of `if TYPE_CHECKING:`, before the function that needs it"
+
+
+def absent(annotation: str) -> str:
+    """What is said of an annotation whose name is not there when the code runs."""
+    return f"is written {annotation!r}, a name that is not there when the code runs"
+
+
+def mend_argument(annotation: Any, usual: str) -> str:
+    """How to mend an argument that is taken for something else: by the usual advice, unless its annotation could not be looked up."""
+    return f"its type {absent(annotation)}; if it is a resource or config, {IMPORT_IT}" if isinstance(annotation, str) else usual
 
 
 def is_resource(annotation: Any) -> bool:
@@ -165,7 +181,23 @@ def _evaluate(value: Any, module: dict[str, Any], scope: dict[str, Any]) -> Any:
         return value
     try:
         return eval(value, module, scope)
-    except Exception:  # noqa: BLE001 - names imported for type checkers only: the text is all that we need then
+    except NameError:
+        # A name that is imported for type checkers only. Alone, its text is all that we need; inside another type it may be anything.
+        return value if value.replace(".", "").isidentifier() else _with_anything(value, module, scope)
+    except Exception:  # noqa: BLE001 - what is no type is told where a type is needed
+        return value
+
+
+def _with_anything(value: str, module: dict[str, Any], scope: dict[str, Any]) -> Any:
+    """`ResourceParam[Client]` where only `Client` is unknown."""
+
+    class Names(dict[str, Any]):
+        def __missing__(self, name: str) -> Any:
+            return module[name] if name in module else getattr(builtins, name, Any)
+
+    try:
+        return eval(value, {}, Names(scope))
+    except Exception:  # noqa: BLE001 - as above
         return value
 
 
