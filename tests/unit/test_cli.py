@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from dagwright.cli import _COMMANDS, cli, output
+from dagwright.cli.definitions import definitions
 from dagwright.cli.launch import asset, job
 from dagwright.cli.rest import RestError
 from dagwright.dev import ports
@@ -182,3 +183,14 @@ def test_a_backfill_needs_to_know_what(tmp_path: Path) -> None:
         result = command("backfill", "launch", *arguments, cwd=tmp_path)
         assert result.returncode == 2
         assert said in result.stderr
+
+
+def test_validate_tells_what_will_go_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "warned.py"
+    file.write_text("import dagwright as dg\n\n@dg.asset\ndef rows() -> int: ...\n\n@dg.asset\ndef reads(rows: str) -> None: ...\n")
+    result = CliRunner().invoke(definitions, ["validate", "-f", str(file)])
+    assert result.exit_code == 0
+    assert "ok warned: 2 assets" in result.output
+    assert f"warning warned: {file}:6: asset reads takes `rows` as str, but the function of rows returns int" in result.output
+    told = json.loads(CliRunner().invoke(definitions, ["validate", "--json", "-f", str(file)]).stdout)
+    assert told[0]["warnings"][0]["at"] == f"{file}:6"

@@ -24,7 +24,7 @@ def definitions() -> None:
 def validate(files: tuple[str, ...], modules: tuple[str, ...], attribute: str | None, working_directory: str | None, as_json: bool) -> int:
     """Load definitions as a code server would. The exit code is 0 when all load, else 1.
 
-    An error is shown with the file and line of the user's code that it is about, and what to do.
+    An error or a warning is shown with the file and line of the user's code that it is about, and what to do.
     """
     results = [_validate(location) for location in locations_of(files, modules, attribute, working_directory)]
     if as_json:
@@ -65,7 +65,8 @@ def _validate(location: Location) -> dict[str, Any]:
         where = str(source) if source else next((f"{frame.file}:{frame.line}" for frame in reversed(info.frames)), None)
         return result | {"ok": False, "at": where, "message": info.message if is_ours else str(info), "error": error_to_json(info)}
     nouns = ("assets", "checks", "jobs", "schedules", "sensors", "resources")
-    return result | {"ok": True, "counts": {noun: len(getattr(made, noun)) for noun in nouns}}
+    warnings = [{"at": str(each.source) if each.source else None, "message": each.message} for each in made.warnings]
+    return result | {"ok": True, "counts": {noun: len(getattr(made, noun)) for noun in nouns}, "warnings": warnings}
 
 
 def _is_library(file: str) -> bool:
@@ -78,6 +79,9 @@ def _print(result: dict[str, Any]) -> None:
     if result["ok"]:
         counts = ", ".join(f"{count} {noun if count != 1 else noun[:-1]}" for noun, count in result["counts"].items() if count)
         click.echo(f"{click.style('ok', fg='green')} {name}: {counts or 'no definitions'}")
+        for warning in result["warnings"]:
+            told = f"{warning['at']}: {warning['message']}" if warning["at"] else warning["message"]
+            click.echo(f"{click.style('warning', fg='yellow')} {name}: {told}", err=True)
         return
     click.echo(f"{click.style('error', fg='red', bold=True)} {name}: {result['at'] or result['target']}: {result['message']}", err=True)
     for frame in result["error"]["frames"][-5:]:

@@ -17,7 +17,7 @@ from dagwright.authoring.schedules import DefaultScheduleStatus, ScheduleDefinit
 from dagwright.authoring.sensors import DefaultSensorStatus, SensorDefinition
 from dagwright.authoring.signatures import EMPTY, type_name
 from dagwright.authoring.specs import AssetCheckSpec, AssetSpec
-from dagwright.loading import job_snapshot
+from dagwright.loading import job_snapshot, type_edges
 from dagwright_shared.model.keys import AssetKey, LocationName
 from dagwright_shared.model.metadata import described_metadata
 from dagwright_shared.model.snapshot import (
@@ -50,6 +50,7 @@ def build(definitions: Definitions, location: LocationName) -> LocationSnapshot:
         sensors=tuple(_sensor(item, resolved) for item in sorted(resolved.sensors, key=lambda item: item.name)),
         resources=resources,
         metadata=resolved.metadata,
+        warnings=tuple(type_edges.warnings(resolved)),
     )
 
 

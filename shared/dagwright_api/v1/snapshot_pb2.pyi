@@ -1564,6 +1564,7 @@ class LocationSnapshot(_message.Message):
     SENSORS_FIELD_NUMBER: _builtins.int
     RESOURCES_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Name of the location."""
     dagwright_version: _builtins.str
@@ -1598,6 +1599,10 @@ class LocationSnapshot(_message.Message):
     def metadata(self) -> _containers.RepeatedCompositeFieldContainer[_values_pb2.MetadataEntry]:
         """Metadata of the whole."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoadWarning]:
+        """What loads, and will go wrong."""
+
     def __init__(
         self,
         *,
@@ -1611,14 +1616,43 @@ class LocationSnapshot(_message.Message):
         sensors: _abc.Iterable[Global___SensorSnapshot] | None = ...,
         resources: _abc.Iterable[Global___ResourceSnapshot] | None = ...,
         metadata: _abc.Iterable[_values_pb2.MetadataEntry] | None = ...,
+        warnings: _abc.Iterable[Global___LoadWarning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assets", b"assets", "checks", b"checks", "dagwright_version", b"dagwright_version", "jobs", b"jobs", "location", b"location", "metadata", b"metadata", "python_version", b"python_version", "resources", b"resources", "schedules", b"schedules", "sensors", b"sensors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assets", b"assets", "checks", b"checks", "dagwright_version", b"dagwright_version", "jobs", b"jobs", "location", b"location", "metadata", b"metadata", "python_version", b"python_version", "resources", b"resources", "schedules", b"schedules", "sensors", b"sensors", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LocationSnapshot: _TypeAlias = LocationSnapshot  # noqa: Y015
+
+@_typing.final
+class LoadWarning(_message.Message):
+    """Something in the definitions that loads, and will go wrong."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    message: _builtins.str
+    """What, and how to mend it."""
+    @_builtins.property
+    def source(self) -> _values_pb2.SourceRef:
+        """Where it is defined."""
+
+    def __init__(
+        self,
+        *,
+        message: _builtins.str = ...,
+        source: _values_pb2.SourceRef | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoadWarning: _TypeAlias = LoadWarning  # noqa: Y015
 
 @_typing.final
 class LocationStatus(_message.Message):

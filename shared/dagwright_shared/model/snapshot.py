@@ -345,6 +345,15 @@ class ResourceSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadWarning:
+    """Something in the definitions that loads, and will go wrong."""
+
+    message: str
+    """What, and how to mend it."""
+    source: SourceRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocationSnapshot:
     """All definitions of one location at one moment."""
 
@@ -358,6 +367,7 @@ class LocationSnapshot:
     sensors: tuple[SensorSnapshot, ...] = ()
     resources: tuple[ResourceSnapshot, ...] = ()
     metadata: Metadata = field(default_factory=dict)
+    warnings: tuple[LoadWarning, ...] = ()
 
 
 class LocationState(StrEnum):

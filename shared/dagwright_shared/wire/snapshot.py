@@ -11,6 +11,7 @@ from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.snapshot import (
     EdgeSnapshot,
     JobSnapshot,
+    LoadWarning,
     LocationSnapshot,
     LocationState,
     LocationStatus,
@@ -101,6 +102,7 @@ def encode_location_snapshot(snapshot: LocationSnapshot) -> pb.LocationSnapshot:
         sensors=map(encode_sensor, snapshot.sensors),
         resources=map(encode_resource, snapshot.resources),
         metadata=encode_metadata(snapshot.metadata),
+        warnings=[pb.LoadWarning(message=each.message, source=encode_source(each.source)) for each in snapshot.warnings],
     )
 
 
@@ -116,6 +118,10 @@ def decode_location_snapshot(message: pb.LocationSnapshot) -> LocationSnapshot:
         sensors=tuple(map(decode_sensor, message.sensors)),
         resources=tuple(map(decode_resource, message.resources)),
         metadata=decode_metadata(message.metadata),
+        warnings=tuple(
+            LoadWarning(message=each.message, source=decode_source(each.source) if each.HasField("source") else None)
+            for each in message.warnings
+        ),
     )
 
 

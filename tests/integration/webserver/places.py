@@ -6,6 +6,7 @@ import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
+from dagwright_shared.model.errors import SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, LocationName
 from dagwright_shared.model.partitions import StaticPartitions, TimeWindowPartitions
 from dagwright_shared.model.snapshot import (
@@ -15,6 +16,7 @@ from dagwright_shared.model.snapshot import (
     CheckSnapshot,
     EdgeSnapshot,
     JobSnapshot,
+    LoadWarning,
     LocationSnapshot,
     NodeSnapshot,
     ScheduleSnapshot,
@@ -102,6 +104,7 @@ def twin() -> LocationSnapshot:
         location=LocationName("twin"),
         dagwright_version="0.1.0",
         python_version="3.11.7",
+        warnings=(LoadWarning(message="`x` cannot be", source=SourceRef(file="twin.py", line=7)),),
         assets=(AssetSnapshot(key=AssetKey("elsewhere"), op_name="elsewhere"),),
         jobs=tuple(dataclasses.replace(job) for job in base.jobs if job.name == "ping"),
     )

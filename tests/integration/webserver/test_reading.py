@@ -371,6 +371,8 @@ def test_deployment_and_health(api: httpx.Client, store: Engine, server: Any) ->
         locations.register_server(conn, status, address="127.0.0.1:1")
         leases.heartbeat_daemon(conn, daemon_id="d1", host="here", pid=1, loops={})
     listed = {location["name"]: location for location in api.get("/locations").json()["items"]}
+    assert listed["twin"]["warnings"] == [{"message": "`x` cannot be", "at": "twin.py:7"}]
+    assert listed["flights"]["warnings"] == []
     assert listed["flights"]["state"] == "error"
     assert listed["flights"]["error"]["message"].startswith("first line")
     assert listed["flights"]["assets"] == 7

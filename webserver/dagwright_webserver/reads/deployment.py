@@ -40,6 +40,16 @@ class ServerView:
 
 
 @view
+class LoadWarningView:
+    """Something in definitions that loads, and will go wrong."""
+
+    message: str
+    """What, and how to mend it."""
+    at: str | None
+    """The file and line of what it is about, on the code server."""
+
+
+@view
 class LocationView:
     """A code location."""
 
@@ -71,6 +81,8 @@ class LocationView:
     """The Python that its code runs in."""
     dagwright_version: str | None
     """The dagwright that its code runs with."""
+    warnings: tuple[LoadWarningView, ...]
+    """What loads in its definitions, and will go wrong."""
     servers: tuple[ServerView, ...]
     """Its code servers, the newest heartbeat first."""
     alive: bool
@@ -278,6 +290,10 @@ def _location(row: Any, defs: Definitions, servers: tuple[ServerView, ...]) -> L
         sensors=len(snapshot.sensors) if snapshot else 0,
         python_version=snapshot.python_version if snapshot else None,
         dagwright_version=snapshot.dagwright_version if snapshot else None,
+        warnings=tuple(
+            LoadWarningView(message=each.message, at=str(each.source) if each.source else None)
+            for each in (snapshot.warnings if snapshot else ())
+        ),
         servers=servers,
         alive=any(server.alive for server in servers),
     )
