@@ -167,12 +167,8 @@ class ScheduleDefinition:
         if run_config_fn or tags_fn or should_execute:
             fn = _pieces(run_config_fn, tags_fn, should_execute, run_config, tags)
         signature = signatures.read(fn, what, source, plain_context=True) if fn is not None else None
-        if signature is not None and signature.inputs:
-            raise DefinitionError(
-                f"{what}: its function has the argument {signature.inputs[0].name!r}, which is neither the context nor a resource",
-                source=source,
-                mend=signatures.mend_argument(signature.inputs[0].annotation, "annotate it with the resource's class"),
-            )
+        if signature is not None:
+            signature.refuse_inputs(what, source)
         resource_params = dict(signature.resource_params) if signature else {}
         values = {
             "name": called,

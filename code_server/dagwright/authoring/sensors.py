@@ -211,13 +211,7 @@ class SensorDefinition:
         called = naming.check_name(name or getattr(evaluation_fn, "__name__", None), "sensor", source)
         what = f"sensor {called!r}"
         signature = signatures.read(evaluation_fn, what, source, plain_context=True)
-        if len(signature.inputs) > self.takes_inputs:
-            stray = signature.inputs[self.takes_inputs].name
-            raise DefinitionError(
-                f"{what}: its function has the argument {stray!r}, which is neither the context nor a resource",
-                source=source,
-                mend=signatures.mend_argument(signature.inputs[self.takes_inputs].annotation, "annotate it with the resource's class"),
-            )
+        signature.refuse_inputs(what, source, after=self.takes_inputs)
         interval = 30 if minimum_interval_seconds is None else minimum_interval_seconds
         if not isinstance(interval, int) or interval < 0:
             raise DefinitionError(

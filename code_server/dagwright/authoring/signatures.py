@@ -45,6 +45,15 @@ class Signature:
     is_generator: bool
     is_async: bool
 
+    def refuse_inputs(self, what: str, source: SourceRef | None, after: int = 0) -> None:
+        """Of a schedule or sensor: raise DefinitionError for arguments after the first few that are neither context nor resource."""
+        for stray in self.inputs[after:]:
+            raise DefinitionError(
+                f"{what}: its function has the argument {stray.name!r}, which is neither the context nor a resource",
+                source=source,
+                mend=mend_argument(stray.annotation, "annotate it with the resource's class"),
+            )
+
 
 def read(fn: Callable[..., Any], what: str, source: SourceRef | None, *, plain_context: bool = False) -> Signature:
     """Sort a function's parameters.

@@ -14,8 +14,8 @@ from typing import Any
 from dagwright.authoring.config import ConfigType
 from dagwright.authoring.config_schema import Field
 from dagwright.authoring.io_managers import ConfigurableIOManager, IOManager, IOManagerDefinition
-from dagwright.execution import path_io
 from dagwright.execution.io_contexts import InputContext, OutputContext
+from dagwright.execution.places import path_of
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.keys import PartitionKey, format_partition
 from dagwright_shared.model.metadata import MetadataValue
@@ -58,7 +58,7 @@ class FilesystemIOManager(ConfigurableIOManager):
 
     def path_of(self, identifier: Sequence[str], partition: PartitionKey | None = None) -> Any:
         """The file of an asset (and partition) or of an op's output: a Path, or a UPath of a place that fsspec reaches."""
-        root = path_io.path_of(self.base_dir) if self.base_dir else storage_root()
+        root = path_of(self.base_dir) if self.base_dir else storage_root()
         *folders, name = (_safe(part) for part in identifier)
         # The endings keep the file of the asset `a` and the folder of the asset `a/b` apart.
         if partition:

@@ -5,7 +5,6 @@ Paths are `pathlib.Path`s, or `UPath`s of the package universal_pathlib for anyt
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -16,27 +15,9 @@ from dagwright.authoring.io_managers import IOManager
 from dagwright.authoring.results import NO_VALUE
 from dagwright.execution.io_contexts import InputContext, OutputContext
 from dagwright.execution.io_managers import ValueNotStorableError, several_partitions
+from dagwright.execution.places import path_of
 from dagwright_shared.model.keys import format_partition
 from dagwright_shared.model.metadata import MetadataValue
-
-_SCHEME = "://"
-
-
-def path_of(text: Any) -> Any:
-    """A path of a local or remote place.
-
-    Raises:
-        ModuleNotFoundError: the place is remote, and universal_pathlib is not installed.
-    """
-    if not isinstance(text, str):
-        return text
-    if _SCHEME not in text:
-        return Path(text)
-    try:
-        upath = importlib.import_module("upath")  # an optional dependency, needed for remote places alone
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{text!r} needs the package universal_pathlib: pip install 'dagwright[fsspec]'") from error
-    return upath.UPath(text)
 
 
 class UPathIOManager(IOManager):
