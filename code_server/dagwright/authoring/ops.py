@@ -158,6 +158,10 @@ class DynamicOut(Out):
     is_dynamic: typing.ClassVar[bool] = True
 
 
+CONCURRENCY_KEY_TAG = "dagster/concurrency_key"
+"""An op's tag that names its pool, as older code does it."""
+
+
 @dataclass(frozen=True, slots=True)
 class NamedPort:
     """An input or output of an op with its name; the rest is that of its In or Out."""
@@ -205,6 +209,16 @@ class OpDefinition:
     hook_defs: AbstractSet[Any] = frozenset()
     """What to call when a step of it succeeds or fails."""
     source: SourceRef | None = None
+
+    def __post_init__(self) -> None:
+        named = self.tags.get(CONCURRENCY_KEY_TAG)
+        if named is not None and self.pool not in (None, named):
+            raise DefinitionError(
+                f"op {self.name!r} has the pool {self.pool!r} and the tag {CONCURRENCY_KEY_TAG!r} with {named!r}",
+                source=self.source,
+                mend="leave the tag out: pool= means the same",
+            )
+        object.__setattr__(self, "pool", self.pool or named)
 
     @property
     def config_schema(self) -> JsonSchema | None:

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from dagwright.authoring.ops import OpDefinition
 
 
-CONCURRENCY_KEY_TAG = "dagster/concurrency_key"
-"""An op's tag that names its pool, as older code does it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Level:
     """A dynamic output: what is mapped over it exists once for each of its mapping keys."""
@@ -187,7 +183,7 @@ class Step:
     @property
     def pool(self) -> str | None:
         """The pool whose slots it needs to run."""
-        return self.op.pool or self.tags.get(CONCURRENCY_KEY_TAG)
+        return self.op.pool
 
     @property
     def partition(self) -> PartitionKey:

@@ -17,7 +17,7 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine
 
-from dagwright_daemon import crashes
+from dagwright_daemon import crash_points
 from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Loop, Outcome, Turn
 from dagwright_daemon.outage import Outage
@@ -90,14 +90,14 @@ class Queue:
         servers = self._servers.current()
         trusted, probed = self._sort(servers, turn.now)
         self._vouch()
-        crashes.point("queue.before_claim")
+        crash_points.reach("before runs are claimed")
         with self._engine.begin() as conn:
             claimed = self._claim(conn, trusted, _BATCH)
             for location in probed:
                 claimed += self._claim(conn, [location], 1)
             specs = {run.run_id: self._spec(conn, run) for run in claimed}
             canceling = runs.canceling(conn)
-        crashes.point("queue.after_claim")
+        crash_points.reach("after runs were claimed")
         for run in decide.order(claimed):
             self._hand_out(run, specs[run.run_id], servers[run.location])
         canceled = self._cancel(canceling, servers)
@@ -216,9 +216,9 @@ class Queue:
         try:
             if time.monotonic() >= until:
                 return  # its lease has lapsed meanwhile: it is recovery's
-            crashes.point("queue.before_launch")
+            crash_points.reach("before a run is launched")
             self._servers.at(server.address).launch_run(spec)
-            crashes.point("queue.after_launch")
+            crash_points.reach("after a run was launched")
             with self._lock:
                 self._suspects.pop(server.server_id, None)
         except UnavailableError as error:

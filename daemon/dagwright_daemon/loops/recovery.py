@@ -10,7 +10,7 @@ from typing import assert_never
 
 from sqlalchemy import Connection, Engine
 
-from dagwright_daemon import crashes
+from dagwright_daemon import crash_points
 from dagwright_daemon.loop import IDLE, Loop, Outcome, Turn
 from dagwright_shared.decide import recovery, retries
 from dagwright_shared.decide.recovery import Patience
@@ -61,7 +61,7 @@ class Recovery:
         return Outcome(done=recovered + retried, facts={"recovered": recovered, "retries_decided": retried})
 
     def _recover(self, now: datetime) -> int:
-        crashes.point("recovery.before_settle")
+        crash_points.reach("before lost runs are settled")
         with self._engine.begin() as conn:
             # One transaction for each run would lock less, but a lost code server leaves dozens of runs, not thousands.
             settled = 0
@@ -69,7 +69,7 @@ class Recovery:
                 attempts, known = run.launch_attempts, run.status_reason
                 verdict = recovery.decide(run, launches=attempts, now=now, known=known, max_resumes=self._max_resumes)
                 settled += self._settle(conn, run, verdict, now)
-        crashes.point("recovery.after_settle")
+        crash_points.reach("after lost runs were settled")
         return settled
 
     def _give_up(self) -> int:
@@ -104,13 +104,13 @@ class Recovery:
         return done
 
     def _retry(self, turn: Turn) -> int:
-        crashes.point("recovery.before_retry")
+        crash_points.reach("before retries are decided")
         with self._engine.begin() as conn:
             failed = runs.retryable(conn, _BATCH)
             for run in failed:
                 if runs.mark_retried(conn, run.run_id):
                     self._decide_retry(conn, run, turn.now)
-        crashes.point("recovery.after_retry")
+        crash_points.reach("after retries were decided")
         return len(failed)
 
     def _decide_retry(self, conn: Connection, run: Run, now: datetime) -> None:

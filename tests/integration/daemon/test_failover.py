@@ -88,7 +88,7 @@ def test_a_daemon_that_slept_does_not_act_any_more(
     assert sorted(launches) == sorted((run_id, 1) for run_id in wanted), "each was launched once"
 
 
-@pytest.mark.parametrize("point", ["queue.before_claim", "queue.after_claim"])
+@pytest.mark.parametrize("point", ["before runs are claimed", "after runs were claimed"])
 def test_a_daemon_that_dies_around_a_claim_loses_no_run(
     store_engine: Engine, code_server: rig.CodeServer, daemon: Callable[..., subprocess.Popen[bytes]], point: str
 ) -> None:

@@ -17,7 +17,7 @@ from tests.conftest import CLEAN
 from tests.integration.daemon import rig
 from tests.integration.daemon.rig import until
 
-from dagwright_daemon import crashes
+from dagwright_daemon import crash_points
 from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Turn
 from dagwright_daemon.loops.queue import Queue
@@ -35,7 +35,8 @@ from dagwright_shared.store.pools import SlotClaim
 LIMITS = Limits(max_concurrent_runs=4, default_pool_slots=1)
 POOL, STEPS, SLOTS = "db", ("a", "b", "c"), 2
 USAGE = Usage(cpu_seconds=0.0, peak_memory_bytes=0)
-POINTS = ["queue.before_claim", "queue.after_claim", "recovery.before_settle", "recovery.after_settle", "recovery.after_retry"]
+CLAIMING = ["before runs are claimed", "after runs were claimed"]
+RECOVERING = ["before lost runs are settled", "after lost runs were settled", "after retries were decided"]
 
 
 class CrashError(Exception):
@@ -90,7 +91,7 @@ class Machine(RuleBasedStateMachine):
             if name == crash:
                 raise CrashError
 
-        crashes.hook = hook
+        crash_points.at_each(hook)
         claimer, recovery = self.daemons[which]
         try:
             outcome = (recovery if recover else claimer).tick(Turn(now=datetime.now(UTC)))
@@ -99,7 +100,7 @@ class Machine(RuleBasedStateMachine):
             self.daemons[which] = self._daemon()
             return
         finally:
-            crashes.hook = None
+            crash_points.at_each(None)
         if not recover:
             self.taken += int(outcome.facts["claimed"])  # type: ignore[call-overload]
             until(lambda: len(self.backend.launched) == self.taken, what="every claimed run to be launched")
@@ -113,11 +114,11 @@ class Machine(RuleBasedStateMachine):
         with self.engine.begin() as conn:
             build.queued(conn, location=rig.HERE, priority=priority, tags=tags)
 
-    @rule(which=st.integers(0, 1), crash=st.sampled_from([None, None, None, *POINTS[:2]]))
+    @rule(which=st.integers(0, 1), crash=st.sampled_from([None, None, None, *CLAIMING]))
     def launch(self, which: int, crash: str | None) -> None:
         self._tick(which, crash, recover=False)
 
-    @rule(which=st.integers(0, 1), crash=st.sampled_from([None, None, *POINTS[2:]]))
+    @rule(which=st.integers(0, 1), crash=st.sampled_from([None, None, *RECOVERING]))
     def recover(self, which: int, crash: str | None) -> None:
         with self.engine.begin() as conn:
             conn.execute(text("UPDATE runs SET not_before = NULL WHERE status = 'QUEUED'"))
@@ -215,7 +216,7 @@ class Machine(RuleBasedStateMachine):
 def machine(store_engine: Engine, code_server: rig.CodeServer, servers: CodeServers) -> Iterator[type[Machine]]:
     Machine.engine, Machine.servers, Machine.backend = store_engine, servers, code_server.backend
     yield Machine
-    crashes.hook = None
+    crash_points.at_each(None)
     with store_engine.begin() as conn:
         conn.execute(text(CLEAN))
 

@@ -302,3 +302,17 @@ def test_retry_policies_are_checked() -> None:
     for wrong in ({"max_retries": -1}, {"delay": -1}, {"backoff": dg.Backoff.LINEAR}):
         with pytest.raises(DefinitionError, match="RetryPolicy"):
             dg.RetryPolicy(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_pool_by_the_tag_of_older_code() -> None:
+    @dg.asset(op_tags={"dagster/concurrency_key": "db"})
+    def of_an_asset() -> None: ...
+
+    @dg.op(tags={"dagster/concurrency_key": "db"}, pool="db")
+    def both() -> None: ...
+
+    assert (of_an_asset.op.pool, both.pool) == ("db", "db")
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="the pool 'other' and the tag"):
+
+        @dg.op(tags={"dagster/concurrency_key": "db"}, pool="other")
+        def two() -> None: ...
