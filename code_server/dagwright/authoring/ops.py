@@ -13,7 +13,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.config import ConfigType
 from dagwright.authoring.configured import ConfiguredType
 from dagwright.authoring.executors import ExecutorDefinition
-from dagwright.authoring.policies import RetryPolicy
+from dagwright.authoring.policies import RetryPolicy, pool_of
 from dagwright.authoring.results import NO_VALUE, DynamicOutput, MaterializeResult, ObserveResult, Output
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetKey
@@ -158,10 +158,6 @@ class DynamicOut(Out):
     is_dynamic: typing.ClassVar[bool] = True
 
 
-CONCURRENCY_KEY_TAG = "dagster/concurrency_key"
-"""An op's tag that names its pool, as older code does it."""
-
-
 @dataclass(frozen=True, slots=True)
 class NamedPort:
     """An input or output of an op with its name; the rest is that of its In or Out."""
@@ -211,14 +207,7 @@ class OpDefinition:
     source: SourceRef | None = None
 
     def __post_init__(self) -> None:
-        named = self.tags.get(CONCURRENCY_KEY_TAG)
-        if named is not None and self.pool not in (None, named):
-            raise DefinitionError(
-                f"op {self.name!r} has the pool {self.pool!r} and the tag {CONCURRENCY_KEY_TAG!r} with {named!r}",
-                source=self.source,
-                mend="leave the tag out: pool= means the same",
-            )
-        object.__setattr__(self, "pool", self.pool or named)
+        object.__setattr__(self, "pool", pool_of(self.pool, self.tags, f"op {self.name!r}", self.source))
 
     @property
     def config_schema(self) -> JsonSchema | None:

@@ -6,11 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dagwright_shared.model.errors import DefinitionError
+from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 from dagwright_shared.model.snapshot import BackfillPolicyData, Backoff, Jitter, RetryPolicyData
 
 __all__ = ["BackfillPolicy", "Backoff", "Failure", "Jitter", "RetryPolicy", "RetryRequested"]
+
+
+_CONCURRENCY_KEY_TAG = "dagster/concurrency_key"
+
+
+def pool_of(pool: str | None, tags: Mapping[str, str], what: str, source: SourceRef | None) -> str | None:
+    """The pool of an op, which older code names by a tag.
+
+    Raises:
+        DefinitionError: the tag names another.
+    """
+    named = tags.get(_CONCURRENCY_KEY_TAG)
+    if named is not None and pool not in (None, named):
+        message = f"{what} has the pool {pool!r} and the tag {_CONCURRENCY_KEY_TAG!r} with {named!r}"
+        raise DefinitionError(message, source=source, mend="leave the tag out: pool= means the same")
+    return pool or named
 
 
 @dataclass(frozen=True, slots=True)
