@@ -23,6 +23,8 @@ def again(): ...
 
 
 dg.Definitions.validate_loadable(dg.Definitions(assets=[orders, again]))""",
+    "An automation condition with code of its own": """class Friday(dg.AutomationCondition):
+    def evaluate(self, context): ...""",
     "A resource that nobody gives": """@dg.asset(required_resource_keys={"warehouse"})
 def orders(context): ...
 

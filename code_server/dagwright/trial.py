@@ -1,4 +1,4 @@
-"""A deployment in memory with a clock of the test's own: what schedules and sensors would ask for, and when."""
+"""A deployment in memory with a clock of the test's own: what schedules, sensors and automation conditions would ask for, and when."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import takewhile
 from dagwright.authoring.definitions import Definitions
 from dagwright.authoring.instance import Instance
 from dagwright.authoring.instance_memory import MemoryStore
+from dagwright.automation_trial import AutomationCursor, EvaluateAutomationConditionsResult, evaluate_automation_conditions
 from dagwright.execution import evaluate
 from dagwright_shared.model import cron
 from dagwright_shared.model.ticks import Evaluation, ScheduleQuestion, SensorQuestion
@@ -28,7 +29,7 @@ class TestInstance(Instance):
     """An instance in memory whose time passes when the test says so.
 
     Args:
-        definitions: whose schedules and sensors are evaluated.
+        definitions: whose schedules, sensors and automation conditions are evaluated.
         now: where the clock stands.
 
     Example:
@@ -51,6 +52,7 @@ class TestInstance(Instance):
         self._definitions = definitions
         self._cursors: dict[str, str | None] = {}
         self._seen: dict[str, datetime] = {}
+        self._automation: AutomationCursor | None = None
 
     def evaluate_schedule(self, name: str) -> Evaluation:
         """What the schedule asks for now; raises as the daemon's evaluation does."""
@@ -67,6 +69,20 @@ class TestInstance(Instance):
             self.history.change_dynamic_keys(change.name, change.add, change.delete)
         for payload in found.asset_events:
             self.history.report(payload)
+        return found
+
+    def evaluate_automation(self) -> EvaluateAutomationConditionsResult:
+        """What the automation conditions ask for now. What they remember is kept for the next evaluation.
+
+        Example:
+            >>> import dagwright as dg
+            >>> made = dg.asset(name="made", automation_condition=dg.AutomationCondition.missing())(lambda: None)
+            >>> trial = dg.TestInstance(dg.Definitions(assets=[made]))
+            >>> trial.evaluate_automation().get_num_requested(dg.AssetKey("made"))
+            1
+        """
+        found = evaluate_automation_conditions(self._definitions, self, evaluation_time=self.now, cursor=self._automation)
+        self._automation = found.cursor
         return found
 
     def advance(self, by: timedelta) -> Sequence[TrialTick]:

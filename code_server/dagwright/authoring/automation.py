@@ -34,6 +34,17 @@ class AutomationCondition:
     node: model.Condition
     """The condition as data."""
 
+    def __init_subclass__(cls, **_: Any) -> None:
+        raise DefinitionError(
+            f"{cls.__name__} is an automation condition with code of its own; the daemon evaluates conditions, and runs no user code",
+            source=sources.of_caller(),
+            mend="combine the conditions that there are with &, | and ~, or ask for the runs in a sensor",
+        )
+
+    def __class_getitem__(cls, _: Any) -> type[AutomationCondition]:
+        """`AutomationCondition[AssetKey]` in annotations."""
+        return cls
+
     # ---- whole policies
 
     @staticmethod

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from tests.integration.daemon import rig
 
 from dagwright.authoring.automation import AutomationCondition as C
@@ -234,3 +236,61 @@ def test_new_definitions(world: World) -> None:
     with world.engine.connect() as conn:
         found = instigators.get(conn, InstigatorKind.SENSOR, "auto")
         assert automation.load_cursors(conn, found.instigator_id) == {}
+
+
+def test_two_daemons_at_the_same_moment_ask_once(world: World) -> None:
+    world.define(asset(UP), asset(DOWN, C.eager(), UP))
+    world.tick()
+    loops = [world.loop, Automation(world.engine, Catalog())]
+    for round_ in range(6):
+        world.make(UP)
+        world.now += timedelta(seconds=1)
+        barrier = threading.Barrier(len(loops))
+
+        def one(loop: Automation, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait(10)
+            for _ in range(20):
+                if not loop.tick(Turn(now=world.now)).more:
+                    return
+
+        with ThreadPoolExecutor(len(loops)) as pool:
+            for done in [pool.submit(one, loop) for loop in loops]:
+                done.result(30)
+        assert world.asked() == ["down"], f"round {round_}"
+        world.finish(AssetMaterialized(asset_key=DOWN))
+        assert world.tick() == []
+
+
+class _CrashError(Exception):
+    """The daemon ends here."""
+
+
+def test_a_crash_at_any_statement_loses_nothing_and_doubles_nothing(world: World) -> None:
+    world.define(asset(UP), asset(DOWN, C.eager(), UP))
+    world.tick()
+    crashed = 0
+    for point in range(1, 60):
+        world.make(UP)
+        world.now += timedelta(seconds=1)
+        left = point
+
+        def count(*_: object) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise _CrashError
+
+        event.listen(world.engine, "before_cursor_execute", count)
+        try:
+            world.loop.tick(Turn(now=world.now))
+        except _CrashError:
+            crashed += 1
+        finally:
+            event.remove(world.engine, "before_cursor_execute", count)
+        world.loop = Automation(world.engine, Catalog())
+        assert world.tick() == ["down"], f"after a crash at statement {point}"
+        world.finish(AssetMaterialized(asset_key=DOWN))
+        assert world.tick() == []
+        if left > 0:
+            break
+    assert crashed > 10
