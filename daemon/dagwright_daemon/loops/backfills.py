@@ -114,10 +114,11 @@ class Backfills:
         return _Moved(asked=len(made), ended=ended, status=status if status is not found.status else None)
 
     def _stop(self, conn: Connection, found: Backfill, ended: int) -> _Moved:
-        """A retry may have been asked for since the cancel, so what is open is canceled here too."""
+        """Cancel what the request passed over, and retries that were asked for since."""
         backfill_runs.cancel_all(conn, found.backfill_id, reason=backfills.CANCELED)
         progress = decide.cancel_rest(found.target, found.progress)
-        return self._conclude(conn, found, progress, ended, BackfillStatus.CANCELED)
+        due = backfill_runs.uncanceled(conn, found.backfill_id)
+        return self._conclude(conn, found, progress, ended, BackfillStatus.CANCELED, due=due)
 
     def _give_up(self, conn: Connection, found: Backfill, ended: int, problem: str | None) -> _Moved:
         """The definitions do not fit any more: nothing more is asked for, and it fails once its open runs are over."""
@@ -127,10 +128,10 @@ class Backfills:
         return self._conclude(conn, replace(found, error=error), progress, ended, BackfillStatus.FAILED)
 
     @staticmethod
-    def _conclude(conn: Connection, found: Backfill, progress: Progress, ended: int, final: BackfillStatus) -> _Moved:
+    def _conclude(conn: Connection, found: Backfill, progress: Progress, ended: int, final: BackfillStatus, *, due: bool = False) -> _Moved:
         waiting = found.status if found.status is BackfillStatus.CANCELING else BackfillStatus.IN_PROGRESS
         status = waiting if progress.open_runs else final
-        backfills.save(conn, found.backfill_id, progress, status, due=False, error=found.error)
+        backfills.save(conn, found.backfill_id, progress, status, due=due, error=found.error)
         if status is final:
             _say(found, final)
         return _Moved(ended=ended, status=status if status is not found.status else None)

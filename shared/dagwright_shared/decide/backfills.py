@@ -106,9 +106,12 @@ def next_step(target: Target, progress: Progress, definitions: Definitions, *, j
             ready |= dict.fromkeys(names, found)
             groups.add(unit[0], names, found)
     runs, cut = groups.runs(target.moment, limit)
+    asked: dict[str, list[Subset]] = {}
     for run in runs:
         for name in run.names:
-            parts[name] = replace(parts[name], enqueued=parts[name].enqueued | subsets.of_range(run.first, run.last + 1))
+            asked.setdefault(name, []).append(subsets.of_range(run.first, run.last + 1))
+    for name, made in asked.items():
+        parts[name] = replace(parts[name], enqueued=subsets.union((parts[name].enqueued, *made)))
     return Step(runs=runs, progress=Progress(parts=parts, open_runs=progress.open_runs + len(runs)), cut=cut)
 
 

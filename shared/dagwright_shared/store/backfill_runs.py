@@ -52,7 +52,8 @@ def settle(conn: Connection, backfill_id: str, *, limit: int) -> list[EndedRun]:
 def cancel_all(conn: Connection, backfill_id: str, *, reason: str) -> tuple[int, int]:
     """Cancel the queued runs at once, and have the active ones stopped; how many of each.
 
-    The caller holds the backfill's lock, so that no step makes new ones meanwhile.
+    The caller holds the backfill's lock, so that no step makes new ones meanwhile. A run that is being written to just now is left
+    for the next call; see `uncanceled`.
     """
     told = event_data.columns(RunCanceled(reason=reason))
     arguments = {
@@ -69,6 +70,13 @@ def cancel_all(conn: Connection, backfill_id: str, *, reason: str) -> tuple[int,
     if changed:
         listen.notify(conn, "queue", f"backfills:{backfill_id}", *topics)
     return len(queued), len(active)
+
+
+def uncanceled(conn: Connection, backfill_id: str) -> bool:
+    """Whether a run of it is neither over nor being stopped."""
+    runs = tables.runs.c
+    query = select(runs.run_id).where(runs.backfill_id == backfill_id, runs.status.in_(("QUEUED", "STARTING", "STARTED")))
+    return conn.execute(query.limit(1)).first() is not None
 
 
 def counts(conn: Connection, backfill_id: str) -> Mapping[RunStatus, int]:
@@ -100,10 +108,10 @@ SELECT e.run_id, a.key, e.partition FROM events e JOIN assets a ON a.asset_id = 
 WHERE e.run_id = ANY(CAST(:ids AS uuid[])) AND e.type = 'ASSET_MATERIALIZED'
   AND e.time >= (SELECT min(created_at) - interval '1 day' FROM runs WHERE run_id = ANY(CAST(:ids AS uuid[])))
 """)
-# Rows are locked in the order of ids, as everybody does who locks several.
+# Rows that somebody else holds just now are passed over: whoever waits while holding thousands of rows is part of every deadlock.
 _CANCEL_QUEUED = text("""
 WITH picked AS MATERIALIZED (
-    SELECT run_id FROM runs WHERE backfill_id = :backfill_id AND status = 'QUEUED' ORDER BY run_id FOR UPDATE
+    SELECT run_id FROM runs WHERE backfill_id = :backfill_id AND status = 'QUEUED' FOR UPDATE SKIP LOCKED
 ), gone AS (
     UPDATE runs SET status = 'CANCELED', epoch = epoch + 1, last_seq = last_seq + 1, ended_at = clock_timestamp(),
         lease_expires_at = NULL, status_reason = :reason, xid = pg_current_xact_id()
@@ -118,7 +126,7 @@ RETURNING run_id
 """)
 _CANCEL_ACTIVE = text(f"""
 WITH picked AS MATERIALIZED (
-    SELECT run_id FROM runs WHERE backfill_id = :backfill_id AND status IN ('STARTED', 'STARTING') ORDER BY run_id FOR UPDATE
+    SELECT run_id FROM runs WHERE backfill_id = :backfill_id AND status IN ('STARTED', 'STARTING') FOR UPDATE SKIP LOCKED
 )
 UPDATE runs SET status = 'CANCELING', status_reason = :reason, canceling_at = clock_timestamp(), xid = pg_current_xact_id()
 FROM picked WHERE runs.run_id = picked.run_id AND runs.status IN ({", ".join(f"'{one}'" for one in sorted(sources(RunStatus.CANCELING)))})
