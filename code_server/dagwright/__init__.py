@@ -57,7 +57,7 @@ _MODULES = {
         "ConfigurableIOManager ConfigurableIOManagerFactory IOManager IOManagerDefinition InputManager InputManagerDefinition "
         "input_manager io_manager"
     ),
-    "dagwright.authoring.jobs": "JobDefinition define_asset_job job",
+    "dagwright.authoring.jobs": "JobDefinition UnresolvedAssetJobDefinition define_asset_job job",
     "dagwright.authoring.loggers": (
         "InitLoggerContext LoggerDefinition build_init_logger_context colored_console_logger default_loggers json_console_logger logger"
     ),
@@ -86,7 +86,7 @@ _MODULES = {
         "AddDynamicPartitionsRequest DeleteDynamicPartitionsRequest DynamicPartitionsDefinition MultiPartitionKey "
         "MultiPartitionsDefinition PartitionKeyRange PartitionsDefinition StaticPartitionsDefinition TimeWindow"
     ),
-    "dagwright.authoring.policies": "BackfillPolicy Backoff Failure Jitter RetryPolicy RetryRequested",
+    "dagwright.authoring.policies": "BackfillPolicy Backoff Failure Jitter RetryPolicy RetryRequested backoff",
     "dagwright.authoring.repositories": (
         "ReconstructableJob build_reconstructable_job file_relative_path reconstructable repository with_resources"
     ),
@@ -112,6 +112,10 @@ _MODULES = {
     "dagwright.authoring.selections": "AssetSelection",
     "dagwright.authoring.sensors": "DefaultSensorStatus SensorDefinition SensorEvaluationContext SensorResult build_sensor_context sensor",
     "dagwright.authoring.specs": "AssetCheckSpec AssetDep AssetIn AssetOut AssetSpec",
+    "dagwright.authoring.tag_names": (
+        "ASSET_PARTITION_RANGE_END_TAG ASSET_PARTITION_RANGE_START_TAG DATA_VERSION_TAG MAX_RUNTIME_SECONDS_TAG "
+        "MULTIPARTITION_KEY_DELIMITER PARTITION_NAME_TAG"
+    ),
     "dagwright.authoring.time_partitions": (
         "DailyPartitionsDefinition HourlyPartitionsDefinition MonthlyPartitionsDefinition ScheduleType "
         "TimeWindowPartitionsDefinition WeeklyPartitionsDefinition"

@@ -107,6 +107,7 @@ from dagwright.authoring.io_managers import InputManagerDefinition as InputManag
 from dagwright.authoring.io_managers import input_manager as input_manager
 from dagwright.authoring.io_managers import io_manager as io_manager
 from dagwright.authoring.jobs import JobDefinition as JobDefinition
+from dagwright.authoring.jobs import UnresolvedAssetJobDefinition as UnresolvedAssetJobDefinition
 from dagwright.authoring.jobs import define_asset_job as define_asset_job
 from dagwright.authoring.jobs import job as job
 from dagwright.authoring.loggers import InitLoggerContext as InitLoggerContext
@@ -174,6 +175,7 @@ from dagwright.authoring.policies import Failure as Failure
 from dagwright.authoring.policies import Jitter as Jitter
 from dagwright.authoring.policies import RetryPolicy as RetryPolicy
 from dagwright.authoring.policies import RetryRequested as RetryRequested
+from dagwright.authoring.policies import backoff as backoff
 from dagwright.authoring.repositories import ReconstructableJob as ReconstructableJob
 from dagwright.authoring.repositories import build_reconstructable_job as build_reconstructable_job
 from dagwright.authoring.repositories import file_relative_path as file_relative_path
@@ -232,6 +234,12 @@ from dagwright.authoring.specs import AssetDep as AssetDep
 from dagwright.authoring.specs import AssetIn as AssetIn
 from dagwright.authoring.specs import AssetOut as AssetOut
 from dagwright.authoring.specs import AssetSpec as AssetSpec
+from dagwright.authoring.tag_names import ASSET_PARTITION_RANGE_END_TAG as ASSET_PARTITION_RANGE_END_TAG
+from dagwright.authoring.tag_names import ASSET_PARTITION_RANGE_START_TAG as ASSET_PARTITION_RANGE_START_TAG
+from dagwright.authoring.tag_names import DATA_VERSION_TAG as DATA_VERSION_TAG
+from dagwright.authoring.tag_names import MAX_RUNTIME_SECONDS_TAG as MAX_RUNTIME_SECONDS_TAG
+from dagwright.authoring.tag_names import MULTIPARTITION_KEY_DELIMITER as MULTIPARTITION_KEY_DELIMITER
+from dagwright.authoring.tag_names import PARTITION_NAME_TAG as PARTITION_NAME_TAG
 from dagwright.authoring.time_partitions import DailyPartitionsDefinition as DailyPartitionsDefinition
 from dagwright.authoring.time_partitions import HourlyPartitionsDefinition as HourlyPartitionsDefinition
 from dagwright.authoring.time_partitions import MonthlyPartitionsDefinition as MonthlyPartitionsDefinition

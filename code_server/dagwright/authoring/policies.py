@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 from dagwright_shared.model.snapshot import BackfillPolicyData, Backoff, Jitter, RetryPolicyData
 
-__all__ = ["BackfillPolicy", "Backoff", "Failure", "Jitter", "RetryPolicy", "RetryRequested"]
+__all__ = ["BackfillPolicy", "Backoff", "Failure", "Jitter", "RetryPolicy", "RetryRequested", "backoff"]
+
+T = TypeVar("T")
 
 
 _CONCURRENCY_KEY_TAG = "dagster/concurrency_key"
@@ -85,6 +88,36 @@ class BackfillPolicy:
 
     def to_model(self) -> BackfillPolicyData:
         return BackfillPolicyData(max_partitions_per_run=self.max_partitions_per_run)
+
+
+def backoff(
+    fn: Callable[..., T],
+    retry_on: tuple[type[BaseException], ...],
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    max_retries: int = 4,
+    delay_generator: Iterator[float] | None = None,
+) -> T:
+    """Call a function, and again after growing pauses while it raises one of some exceptions.
+
+    A `RetryPolicy` tries a whole step again; this is for one call in it, such as opening a file that another process holds.
+
+    Args:
+        fn: what to call, with `args` and `kwargs`.
+        retry_on: exceptions after which it is called again.
+        max_retries: how often at most; then the exception is raised.
+        delay_generator: seconds of each pause; by default 0.1, then twice the one before.
+
+    Example:
+        >>> backoff(fn=int, retry_on=(OSError,), kwargs={}, args=["3"])
+        3
+    """
+    for retry in range(max_retries):
+        try:
+            return fn(*(args or ()), **(kwargs or {}))
+        except retry_on:
+            time.sleep(next(delay_generator) if delay_generator is not None else 0.1 * 2**retry)
+    return fn(*(args or ()), **(kwargs or {}))
 
 
 class Failure(Exception):

@@ -204,9 +204,17 @@ class PartialResource:
         return self.resource_class(**{**self.given, **config})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, init=False)
 class ResourceDefinition:
-    """A resource made by a function. See `@resource`."""
+    """A resource made by a function. See `@resource`.
+
+    Args:
+        resource_fn: makes it; takes an InitResourceContext, or nothing.
+        config_schema: what `context.resource_config` must look like.
+        description: shown.
+        required_resource_keys: resources that it needs itself.
+        version: accepted; nothing here depends on it.
+    """
 
     resource_fn: Callable[..., Any]
     """Takes an InitResourceContext (or nothing); returns the object, or yields it once."""
@@ -217,6 +225,33 @@ class ResourceDefinition:
     description: str | None = None
     takes_context: bool = True
     source: SourceRef | None = None
+
+    def __init__(
+        self,
+        resource_fn: Callable[..., Any],
+        config_schema: Any = None,
+        description: str | None = None,
+        required_resource_keys: AbstractSet[str] | None = None,
+        version: str | None = None,  # noqa: ARG002 - nothing here depends on it
+        *,
+        config_type: ConfigType | None = None,
+        config: Any = None,
+        takes_context: bool | None = None,
+        source: SourceRef | None = None,
+    ) -> None:
+        if config_type is None and config_schema is not None:
+            config_type = ConfigType(config_schema, getattr(resource_fn, "__name__", "resource"))
+        values = {
+            "resource_fn": resource_fn,
+            "config_type": config_type,
+            "config": config,
+            "required_resource_keys": frozenset(required_resource_keys or ()),
+            "description": description,
+            "takes_context": _takes_context(resource_fn) if takes_context is None else takes_context,
+            "source": source,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @staticmethod
     def hardcoded_resource(value: Any, description: str | None = None) -> ResourceDefinition:
@@ -292,15 +327,19 @@ def _resource_of(
     description: str | None = None,
     required_resource_keys: AbstractSet[str] | None = None,
 ) -> Any:
-    code = getattr(inspect.unwrap(fn), "__code__", None)  # of a `@contextmanager`, the generator below it
     return cls(
         resource_fn=fn,
         config_type=None if config_schema is None else ConfigType(config_schema, getattr(fn, "__name__", "resource")),
         required_resource_keys=frozenset(required_resource_keys or ()),
         description=description or (fn.__doc__ or "").strip() or None,
-        takes_context=code is None or code.co_argcount > 0 or bool(code.co_flags & inspect.CO_VARARGS),
+        takes_context=_takes_context(fn),
         source=sources.of_function(fn),
     )
+
+
+def _takes_context(fn: Callable[..., Any]) -> bool:
+    code = getattr(inspect.unwrap(fn), "__code__", None)  # of a `@contextmanager`, the generator below it
+    return code is None or code.co_argcount > 0 or bool(code.co_flags & inspect.CO_VARARGS)
 
 
 def make_values_resource(**kwargs: Any) -> ResourceDefinition:

@@ -15,6 +15,8 @@ from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 
 _UNSET: Any = NO_VALUE
+_KIND_TAG = "dagster/kind/"
+"""How Dagster's projects write a kind as a tag."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -142,6 +144,7 @@ class AssetSpec:
                 source=source,
                 mend="give a PartitionsDefinition, such as DailyPartitionsDefinition",
             )
+        kind_tags = {key: key.removeprefix(_KIND_TAG) for key in tags or () if isinstance(key, str) and key.startswith(_KIND_TAG)}
         values = {
             "key": read,
             "deps": read_deps(deps, what, source),
@@ -151,8 +154,8 @@ class AssetSpec:
             "group_name": naming.check_group(group_name, what, source),
             "code_version": code_version,
             "owners": naming.check_owners(owners, what, source),
-            "tags": naming.check_tags(tags, what, source),
-            "kinds": read_kinds(kinds, what, source),
+            "tags": naming.check_tags({key: value for key, value in (tags or {}).items() if key not in kind_tags}, what, source),
+            "kinds": read_kinds(kinds, what, source) | set(kind_tags.values()),
             "partitions_def": partitions_def,
             "io_manager_key": io_manager_key,
             "automation_condition": read_automation(automation_condition, auto_materialize_policy, what, source),

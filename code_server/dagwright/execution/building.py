@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from dagwright.authoring import invocation, naming
+from dagwright.authoring import invocation, naming, value_types
 from dagwright.authoring.config import config_dict
 from dagwright.authoring.instance import Instance
-from dagwright.authoring.ops import OpDefinition
+from dagwright.authoring.ops import DynamicOut, OpDefinition
 from dagwright.authoring.partitions import MultiPartitionKey, PartitionsDefinition
 from dagwright.authoring.resources import InitResourceContext, Scoped, opened
+from dagwright.authoring.results import Output
+from dagwright.execution.compute import RESULTS
 from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext, Surroundings
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.io_contexts import InputContext, OutputContext
@@ -215,7 +217,45 @@ def invoke(definition: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
         )
     named.update(zip(names, rest, strict=False))
     _fill_in(op, context, named)
-    return op.fn(context, **named) if op.context_param is not None else op.fn(**named)
+    for name, given in op.ins.items():
+        if name in named:
+            _check_type(f"the input {name!r} of {op.name!r}", given.dagster_type, named[name], context)
+    returned = op.fn(context, **named) if op.context_param is not None else op.fn(**named)
+    return _checked(op, returned, context)
+
+
+def _checked(op: OpDefinition, returned: Any, context: OpExecutionContext | None) -> Any:
+    """What the function gave, when it is of the types of its outputs; what comes later is looked at when it comes.
+
+    Raises:
+        TypeCheckError: it is not.
+    """
+    if inspect.isgenerator(returned):
+        return _checked_each(op, returned, context)
+    if isinstance(returned, Output):
+        out = op.outs.get(returned.output_name)
+        if out is not None and not isinstance(out, DynamicOut):
+            _check_type(f"the output {returned.output_name!r} of {op.name!r}", out.dagster_type, returned.value, context)
+    elif len(op.outs) == 1 and not isinstance(returned, RESULTS) and not inspect.isawaitable(returned) and not inspect.isasyncgen(returned):
+        name, out = next(iter(op.outs.items()))
+        if not isinstance(out, DynamicOut):
+            _check_type(f"the output {name!r} of {op.name!r}", out.dagster_type, returned, context)
+    return returned
+
+
+def _checked_each(op: OpDefinition, items: Any, context: OpExecutionContext | None) -> Any:
+    for item in items:
+        yield _checked(op, item, context) if isinstance(item, Output) else item
+
+
+def _check_type(what: str, annotation: Any, value: Any, context: OpExecutionContext | None) -> None:
+    if annotation is None or value is None:
+        return
+    found = value_types.check(annotation, value, context)
+    if not found.success:
+        raise value_types.TypeCheckError(
+            f"{what} is declared as {value_types.type_name(annotation)}: {found.description or 'the value does not fit'}"
+        )
 
 
 def _context(op: OpDefinition, rest: list[Any], named: dict[str, Any]) -> OpExecutionContext | None:

@@ -34,7 +34,7 @@ Result: TypeAlias = (
     "Output[Any] | DynamicOutput[Any] | MaterializeResult[Any] | ObserveResult | AssetCheckResult | AssetMaterialization | "
     "AssetObservation | ExpectationResult"
 )
-_RESULTS = (
+RESULTS = (
     Output,
     DynamicOutput,
     MaterializeResult,
@@ -101,11 +101,11 @@ def spread(step: Step, value: Any) -> Iterator[Result]:
     """The results in a returned value: one for each output, or a list of result objects."""
     outputs = step.outputs
     value = _observed(step, value)
-    if isinstance(value, _RESULTS):
+    if isinstance(value, RESULTS):
         _check_all_said(step, [value])
         yield value
         return
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and value and all(isinstance(v, _RESULTS) for v in value):
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and value and all(isinstance(v, RESULTS) for v in value):
         _check_all_said(step, value)
         yield from _in_order(step, value)
         return
@@ -181,7 +181,7 @@ def _in_order(step: Step, values: Sequence[Any]) -> Iterator[Result]:
     for position, value in enumerate(values):
         if isinstance(value, Output) and value.output_name == "result" and "result" not in names and position < len(names):
             yield Output(value.value, names[position], value.metadata, data_version=value.data_version, tags=value.tags)
-        elif isinstance(value, _RESULTS):
+        elif isinstance(value, RESULTS):
             yield value
         else:
             yield Output(value, output_name=names[position])
@@ -219,7 +219,7 @@ async def _next(generator: AsyncGenerator[Any, Any]) -> Any:
 
 
 def _yielded(step: Step, value: Any) -> Result:
-    if isinstance(value, _RESULTS):
+    if isinstance(value, RESULTS):
         return value
     raise OutputError(
         f"{_name(step)} yielded {_kind(value)}; a generator yields Output(value, output_name=...), MaterializeResult or AssetCheckResult"

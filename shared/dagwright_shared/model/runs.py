@@ -14,6 +14,7 @@ from dagwright_shared.model.metadata import JsonValue
 
 class RunStatus(StrEnum):
     QUEUED = "QUEUED"
+    NOT_STARTED = "QUEUED"
     STARTING = "STARTING"
     """Claimed by the queue; no worker has reported yet."""
     STARTED = "STARTED"

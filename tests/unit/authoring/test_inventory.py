@@ -162,3 +162,38 @@ def test_the_path_of_a_key_is_a_list() -> None:
     key = dg.AssetKey(["shop", "orders"])
     assert key.path == ["shop", "orders"]
     assert (key.parts, key.to_string()) == (("shop", "orders"), '["shop", "orders"]')
+
+
+def test_kinds_may_be_written_as_tags() -> None:
+    spec = dg.AssetSpec("a", tags={"dagster/kind/python": "", "tier": "1"}, kinds={"duckdb"})
+    assert (spec.kinds, spec.tags) == ({"python", "duckdb"}, {"tier": "1"})
+
+
+def test_resource_definitions_are_made_of_a_function_and_a_schema() -> None:
+    @dg.op(required_resource_keys={"limit", "name"})
+    def both(context: dg.OpExecutionContext) -> tuple[int, str]:
+        return context.resources.limit, context.resources.name
+
+    limit = dg.ResourceDefinition(lambda context: context.resource_config["rows"], config_schema={"rows": int})
+
+    @dg.job(resource_defs={"limit": limit, "name": dg.ResourceDefinition(lambda: "n")})
+    def job() -> None:
+        both()
+
+    config = {"resources": {"limit": {"config": {"rows": 3}}}}
+    assert job.execute_in_process(run_config=config).output_for_node("both") == (3, "n")
+
+
+def test_a_call_is_tried_again() -> None:
+    seen: list[str] = []
+
+    def opens(path: str) -> str:
+        seen.append(path)
+        if len(seen) < 3:
+            raise OSError("locked")
+        return path
+
+    assert dg.backoff(opens, (OSError,), kwargs={"path": "p"}, delay_generator=iter([0.0, 0.0])) == "p"
+    seen.clear()
+    with pytest.raises(OSError, match="locked"):
+        dg.backoff(opens, (OSError,), ["p"], max_retries=1, delay_generator=iter([0.0]))
