@@ -185,6 +185,7 @@ _EXPORTS = {name: module for module, names in _MODULES.items() for name in names
 
 _ALIASES = {
     # Names that carry Dagster's brand, and the plain noun that each stands for here.
+    "CheckError": "DagwrightError",
     "DagsterConfigMappingFunctionError": "UserCodeError",
     "DagsterError": "DagwrightError",
     "DagsterEventLogInvalidForRun": "DagwrightError",

@@ -398,6 +398,7 @@ from dagwright_shared.model.metadata import UrlMetadataValue as UrlMetadataValue
 from dagwright_shared.model.runs import RunStatus as RunStatus
 
 # Names that carry Dagster's brand.
+CheckError = DagwrightError
 DagsterConfigMappingFunctionError = UserCodeError
 DagsterError = DagwrightError
 DagsterEvent = Event
