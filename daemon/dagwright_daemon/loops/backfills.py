@@ -28,8 +28,10 @@ log = logging.getLogger("dagwright_daemon.backfills")
 
 _AT_ONCE = 100
 """Backfills of one tick."""
-_RUNS = 2_500
-"""Runs that a step asks for, and ends that it takes into account."""
+_RUNS = 10_000
+"""Runs that a step asks for. Launching begins at its commit and takes all the processors there are, so a few large steps end sooner."""
+_ENDS = 2_500
+"""Ends of runs that a step takes into account."""
 _AHEAD = 25_000
 """Open runs of a backfill: a million partitions are not a million rows in the queue."""
 
@@ -70,7 +72,7 @@ class Backfills:
         done = sum(each.asked + each.ended + (each.status is not None) for each in moved)
         if not done:
             return IDLE
-        more = len(movable) == _AT_ONCE or any(_RUNS in (each.asked, each.ended) for each in moved)
+        more = len(movable) == _AT_ONCE or any(each.asked == _RUNS or each.ended == _ENDS for each in moved)
         facts = {"runs": sum(each.asked for each in moved), "ended": sum(each.ended for each in moved)}
         return Outcome(done=done, more=more, facts=facts)
 
@@ -79,7 +81,7 @@ class Backfills:
         found = backfills.get(conn, backfill_id, lock=True)
         if found is None or found.status.is_final:
             return _Moved()
-        ended = backfill_runs.settle(conn, backfill_id, limit=_RUNS)
+        ended = backfill_runs.settle(conn, backfill_id, limit=_ENDS)
         try:
             then = self._catalog.of(conn, found.digest)
         except NotFoundError:
