@@ -11,7 +11,7 @@ from dagwright.authoring import naming
 from dagwright.authoring import source as sources
 from dagwright.authoring.assets import make_asset
 from dagwright.authoring.assets_definition import AssetsDefinition
-from dagwright.authoring.observables import as_observation
+from dagwright.authoring.observables import as_observation, every
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.specs import AssetSpec
 from dagwright_shared.model.errors import DefinitionError
@@ -76,6 +76,8 @@ class SourceAsset(AssetsDefinition):
             brought[io_manager_key] = io_manager_def
         if auto_observe_interval_minutes is not None:
             metadata = {**(metadata or {}), "auto_observe_interval_minutes": auto_observe_interval_minutes}
+            if automation_condition is None and observe_fn is not None:
+                automation_condition = every(auto_observe_interval_minutes)
         said = {
             "metadata": metadata,
             "description": description,

@@ -7,11 +7,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, overload
 
+from dagwright.authoring import source as sources
 from dagwright.authoring.assets import make_asset
 from dagwright.authoring.assets_definition import AssetsDefinition
+from dagwright.authoring.automation import AutomationCondition
 from dagwright.authoring.multi_assets import multi_asset
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.specs import AssetCheckSpec, AssetSpec
+from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.snapshot import AssetExecution
 
 
@@ -43,6 +46,7 @@ def observable_source_asset(observe_fn: Callable[..., Any] | None = None, /, **o
     Args:
         key, name, key_prefix, metadata, io_manager_key, io_manager_def, description, group_name, required_resource_keys,
             resource_defs, partitions_def, automation_condition, op_tags, tags: as for `@asset`.
+        auto_observe_interval_minutes: how often it is observed without anybody asking, when its automation sensor is switched on.
 
     With partitions, it returns a `DataVersionsByPartition`.
 
@@ -69,8 +73,24 @@ def _observed(
         options["legacy_freshness_policy"] = legacy_freshness_policy
     if auto_observe_interval_minutes is not None:
         options["metadata"] = {**(options.get("metadata") or {}), "auto_observe_interval_minutes": auto_observe_interval_minutes}
+        options.setdefault("automation_condition", every(auto_observe_interval_minutes))
     made = make_asset(fn, **options)
     return as_observation(made)
+
+
+def every(minutes: float) -> AutomationCondition:
+    """The condition of what is observed each so many minutes: at the minutes of the clock, or from an hour on at the hours.
+
+    Raises:
+        DefinitionError: it is not a positive number.
+    """
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or minutes <= 0:
+        raise DefinitionError(
+            f"auto_observe_interval_minutes is {minutes!r}", source=sources.of_caller(), mend="give a number of minutes > 0"
+        )
+    whole, hours = max(1, round(minutes)), round(minutes / 60)
+    cron = f"*/{whole} * * * *" if whole < 60 else f"0 */{hours} * * *" if hours < 24 else "0 0 * * *"
+    return (AutomationCondition.cron_tick_passed(cron) & ~AutomationCondition.in_progress()).with_label(f"each {minutes:g} minutes")
 
 
 def as_observation(made: AssetsDefinition) -> AssetsDefinition:

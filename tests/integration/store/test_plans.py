@@ -13,11 +13,13 @@ from sqlalchemy import event as sa_event
 from dagwright_shared.model.backfills import Target
 from dagwright_shared.model.events import LogStream
 from dagwright_shared.model.history import EventFilter
-from dagwright_shared.model.keys import AssetKey, LocationName, RunId, StepKey
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey, LocationName, RunId, StepKey
 from dagwright_shared.model.runs import RunStatus, TriggerKind
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_shared.store import (
     assets,
+    automation,
+    automation_facts,
     backfill_runs,
     backfills,
     deliveries,
@@ -37,6 +39,7 @@ from dagwright_shared.store.history import StoreHistory
 
 LARGE = (
     "runs", "events", "ticks", "asset_partitions", "run_assets", "steps", "log_chunks", "check_results", "backfills", "webhook_deliveries",
+    "automation_evaluations", "automation_cursors",
 )  # fmt: skip
 RUN = RunId("00000000-0000-7000-8000-000000000777")
 BACKFILL = "00000000-0000-7000-8000-000000000500"
@@ -69,6 +72,10 @@ SELECT i.instigator_id, now() - make_interval(mins => n), CASE WHEN n = 1 THEN '
 FROM instigators i, generate_series(1, 500) n;
 INSERT INTO webhook_deliveries (instigator_id, external_id, fingerprint, body, status, received_at)
 SELECT i.instigator_id, n, n, '', CASE WHEN n = 1 THEN 'RECEIVED' ELSE 'HANDLED' END, now() - make_interval(secs => n)
+FROM instigators i, generate_series(1, 500) n;
+INSERT INTO automation_evaluations (instigator_id, tick, time, asset_key, requested, tree)
+SELECT i.instigator_id, n, now() - make_interval(mins => n), 'asset' || n % 200, 1, '{}' FROM instigators i, generate_series(1, 500) n;
+INSERT INTO automation_cursors (instigator_id, asset_key, cursor) SELECT i.instigator_id, 'asset' || n, '{}'
 FROM instigators i, generate_series(1, 500) n;
 INSERT INTO freshness_states (asset_id, state, since) SELECT asset_id, 'PASS', now() FROM assets;
 INSERT INTO backfills (backfill_id, location, digest, target, created_at, status, due, ended_at, parent_id)
@@ -172,6 +179,13 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "checks": lambda conn: assets.checks(conn, [first_asset(conn)]),
     "active runs of assets": lambda conn: assets.active_runs(conn, [first_asset(conn)]),
     "backfills": backfills.list_page,
+    "evaluations of a condition": lambda conn: automation.evaluations(conn, AssetKey("asset7")),
+    "cursors of a sensor": lambda conn: automation.load_cursors(conn, first_instigator(conn)),
+    "what has changed for conditions": lambda conn: automation_facts.changes(conn, automation_facts.current_snapshot(conn)),
+    "partitions for conditions": lambda conn: automation_facts.partitions(conn, [AssetKey("asset7")], None),
+    "runs under way for conditions": lambda conn: automation_facts.planned(conn, [AssetKey("asset7")]),
+    "checks under way for conditions": lambda conn: automation_facts.planned_checks(conn, [AssetCheckKey(AssetKey("asset7"), "c")]),
+    "results of checks for conditions": lambda conn: automation_facts.checks(conn, [AssetKey("asset7")], None),
     "a backfill": lambda conn: backfills.get(conn, BACKFILL),
     "backfills that can move": lambda conn: backfills.movable(conn, 100),
     "backfills of what a backfill did not make": lambda conn: backfills.children(conn, BACKFILL),

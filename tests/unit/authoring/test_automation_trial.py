@@ -60,3 +60,17 @@ def test_the_sensor_that_nobody_wrote() -> None:
     whole = dg.Definitions(assets=[daily, once], sensors=[dg.AutomationConditionSensorDefinition("mine", target="*")])
     assert list(whole.resolve().sensors_by_name) == ["mine"]
     assert not dg.Definitions(assets=[dg.asset(name="plain")(lambda: None)]).resolve().sensors
+
+
+def test_observed_by_the_clock() -> None:
+    @dg.observable_source_asset(auto_observe_interval_minutes=10)
+    def outside() -> dg.DataVersion:
+        return dg.DataVersion("1")
+
+    trial = dg.TestInstance(dg.Definitions(assets=[outside]), now=datetime(2026, 1, 3, 12, 5, tzinfo=UTC))
+    assert trial.evaluate_automation().total_requested == 0
+    trial.advance(timedelta(minutes=6))
+    assert trial.evaluate_automation().get_num_requested(outside.key) == 1
+    assert trial.evaluate_automation().total_requested == 0
+    with pytest.raises(DefinitionError, match="number of minutes > 0"):
+        dg.observable_source_asset(auto_observe_interval_minutes=0)(lambda: None)
