@@ -30,6 +30,8 @@ _AT_ONCE = 100
 """Backfills of one tick."""
 _RUNS = 10_000
 """Runs that a step asks for. Launching begins at its commit and takes all the processors there are, so a few large steps end sooner."""
+_ROWS = 2_500
+"""Of one statement, so that a slow machine does not come near the time-out of statements."""
 _ENDS = 2_500
 """Ends of runs that a step takes into account."""
 _AHEAD = 25_000
@@ -104,8 +106,9 @@ class Backfills:
         room = max(0, min(_RUNS, _AHEAD - found.progress.open_runs))
         step = decide.next_step(found.target, found.progress, now, job_name=found.job_name, limit=room)
         made = decide.new_runs(found, step.runs, now, make_id=new_run_id)
+        for start in range(0, len(made), _ROWS):
+            runs.enqueue(conn, made[start : start + _ROWS], assets=self._ids)
         if made:
-            runs.enqueue(conn, made, assets=self._ids)
             listen.notify(conn, "runs")
         end = decide.ended_as(found.target, step.progress)
         status = end or BackfillStatus.IN_PROGRESS
