@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection
 
+from dagwright_daemon.automation_held import MANY, Held, can_hold, newest
+from dagwright_daemon.automation_places import Places
 from dagwright_shared.decide.automation import kept
 from dagwright_shared.decide.automation.facts import Facts, RunFacts, Update
 from dagwright_shared.decide.automation.graph import Entity, EntityGraph, EntityKey
 from dagwright_shared.decide.automation.kept import FULL
-from dagwright_shared.model import partitions as parts
-from dagwright_shared.model import subsets
+from dagwright_shared.model import dependents
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, RunId
-from dagwright_shared.model.partitions import DynamicKeys, MultiPartitions, Partitions
 from dagwright_shared.model.subsets import EMPTY, Subset
 from dagwright_shared.store import automation_facts as store
 from dagwright_shared.store.automation_facts import CheckFacts, PartitionFacts, PlannedFacts, RunOrigin
@@ -30,51 +29,28 @@ class Since:
     """None: nothing is."""
     mark: int
     """Of what is new."""
-
-
-class Places:
-    """Partition keys to ordinals, each definition indexed once."""
-
-    def __init__(self, now: datetime, dynamic: DynamicKeys) -> None:
-        self._now, self._dynamic = now, dynamic
-        self._known: dict[int, list[Mapping[str, int]]] = {}
-
-    def subset(self, definition: Partitions | None, keys: Iterable[PartitionKey]) -> Subset:
-        """Those of the keys that exist."""
-        if definition is None:
-            return FULL if any(not key for key in keys) else EMPTY
-        return subsets.of_ordinals(place for key in keys if (place := self._place(definition, key)) is not None)
-
-    def between(self, definition: Partitions | None, first: PartitionKey, last: PartitionKey | None) -> Subset:
-        """From one key to another."""
-        if last is None or definition is None:
-            return self.subset(definition, [first])
-        start, end = self._place(definition, first), self._place(definition, last)
-        return EMPTY if start is None or end is None else subsets.of_range(start, end + 1)
-
-    def _place(self, definition: Partitions, key: PartitionKey) -> int | None:
-        axes = self._known.get(id(definition))
-        if axes is None:
-            simple = [axis for _, axis in definition.dimensions] if isinstance(definition, MultiPartitions) else [definition]
-            axes = [{name: at for at, name in enumerate(parts.simple_keys(axis, self._now, self._dynamic))} for axis in simple]
-            self._known[id(definition)] = axes
-        if len(key) != len(axes):
-            return None
-        found = 0
-        for part, names in zip(key, axes, strict=True):
-            at = names.get(part)
-            if at is None:
-                return None
-            found = found * len(names) + at
-        return found
+    now: str
+    """The snapshot of this tick."""
 
 
 class StoreFacts:
     """Implements `FactsPort` on a connection in a transaction."""
 
     def __init__(
-        self, conn: Connection, graph: EntityGraph, now: datetime, dynamic: DynamicKeys, since: Since, underway: Sequence[Underway]
+        self,
+        conn: Connection,
+        graph: EntityGraph,
+        at: dependents.Moment,
+        since: Since,
+        underway: Sequence[Underway],
+        held: dict[AssetKey, Held],
     ) -> None:
+        """
+        Args:
+            held: assets with many partitions; brought up to date, and added to.
+        """
+        now, dynamic = at.now, at.dynamic
+        self._held = held
         self._conn, self._graph, self._now, self._dynamic, self._since = conn, graph, now, dynamic, since
         self._places = Places(now, dynamic)
         self._underway: dict[AssetKey, list[Underway]] = {}
@@ -85,31 +61,49 @@ class StoreFacts:
         checks = [key for key in keys if isinstance(key, AssetCheckKey)]
         assets = sorted({key.asset_key if isinstance(key, AssetCheckKey) else key for key in keys})
         rows: dict[AssetKey, list[PartitionFacts]] = {key: [] for key in assets}
-        for row in store.partitions(self._conn, assets, self._since.snapshot):
+        for row in store.partitions(self._conn, [key for key in assets if key not in self._held], self._since.snapshot):
             rows[row.key].append(row)
-        newest = {key: last for key, found in rows.items() if (last := _newest(found)) is not None}
+        for asset in assets:
+            self._hold(asset, rows)
+        latest = {asset: last for asset in assets if (last := self._newest(asset, rows[asset])) is not None}
         results: dict[AssetCheckKey, CheckFacts] = {}
         if checks:
             results = {row.key: row for row in store.checks(self._conn, assets, self._since.snapshot)}
-        run_ids = {row.run_id for row in newest.values() if row.run_id is not None}
+        run_ids = {row.run_id for row in latest.values() if row.run_id is not None}
         run_ids |= {row.run_id for found in rows.values() for row in found if row.newly_materialized and row.run_id is not None}
         run_ids |= {row.run_id for row in results.values()}
         origins = store.origins(self._conn, run_ids)
         found: dict[EntityKey, Facts] = {}
         if len(checks) < len(keys):
-            found.update(self._assets([key for key in keys if isinstance(key, AssetKey)], rows, newest, origins))
+            found.update(self._assets([key for key in keys if isinstance(key, AssetKey)], rows, latest, origins))
         if checks:
             planned = store.planned_checks(self._conn, checks)
             for key in checks:
                 in_progress = FULL if key in planned else EMPTY
-                found[key] = self._check(results.get(key), newest.get(key.asset_key), in_progress, origins)
+                found[key] = self._check(results.get(key), latest.get(key.asset_key), in_progress, origins)
         return found
+
+    def _hold(self, key: AssetKey, rows: dict[AssetKey, list[PartitionFacts]]) -> None:
+        """Of an asset with many partitions read, and from then on keep, only what has changed."""
+        entity, held = self._graph[key], self._held.get(key)
+        if held is None:
+            if len(rows[key]) < MANY or not can_hold(entity):
+                return
+            held = self._held[key] = Held()
+        else:
+            rows[key] = store.partitions(self._conn, [key], self._since.snapshot, changed=held.snapshot)
+        held.take(entity, rows[key], self._places)
+        held.snapshot = self._since.now
+
+    def _newest(self, key: AssetKey, rows: Sequence[PartitionFacts]) -> PartitionFacts | None:
+        held = self._held.get(key)
+        return newest(rows) if held is None else held.newest
 
     def _assets(
         self,
         keys: Sequence[AssetKey],
         rows: Mapping[AssetKey, Sequence[PartitionFacts]],
-        newest: Mapping[AssetKey, PartitionFacts],
+        latest: Mapping[AssetKey, PartitionFacts],
         origins: Mapping[RunId, RunOrigin],
     ) -> Iterable[tuple[EntityKey, Facts]]:
         planned: dict[AssetKey, list[PlannedFacts]] = {}
@@ -118,14 +112,17 @@ class StoreFacts:
         fresh = store.freshness(self._conn, [key for key in keys if self._graph[key].freshness is not None])
         for key in keys:
             entity, found = self._graph[key], rows[key]
-            last = newest.get(key)
+            last, held = latest.get(key), self._held.get(key)
+            if held is None:
+                held = Held()
+                held.take(entity, found, self._places)
             yield (
                 key,
                 Facts(
-                    known=self._places.subset(entity.partitions, (row.partition for row in found if _is_known(entity, row))),
+                    known=held.known,
                     in_progress=self._in_progress(entity, planned.get(key, ()), found),
                     backfilling=self._backfilling(entity, key),
-                    failed=self._places.subset(entity.partitions, (row.partition for row in found if row.failed)),
+                    failed=held.failed,
                     updates=tuple(self._updates(entity, found, origins)),
                     last=self._places.subset(entity.partitions, [last.partition]) if last else EMPTY,
                     last_run=_run(origins, last.run_id) if last else None,
@@ -184,19 +181,6 @@ class StoreFacts:
             last=FULL,
             last_run=run,
         )
-
-
-def _is_known(entity: Entity, row: PartitionFacts) -> bool:
-    return row.materialized_at is not None or (not entity.materializable and row.observed_at is not None)
-
-
-def _newest(rows: Sequence[PartitionFacts]) -> PartitionFacts | None:
-    newest = None
-    for row in rows:
-        at = row.materialized_at
-        if at is not None and (newest is None or newest.materialized_at is None or at > newest.materialized_at):
-            newest = row
-    return newest
 
 
 def _run(origins: Mapping[RunId, RunOrigin], run_id: RunId | None) -> RunFacts | None:

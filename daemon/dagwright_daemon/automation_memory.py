@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from dagwright_daemon.automation_held import Held
 from dagwright_shared.decide.automation import explain, pacing, watch
 from dagwright_shared.decide.automation.cursor import Cursor
 from dagwright_shared.decide.automation.evaluation import Tick
@@ -64,6 +65,7 @@ class Memory:
     dynamic: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     told: dict[EntityKey, int] = field(default_factory=dict)
     """A hash of the newest tree of each."""
+    held: dict[AssetKey, Held] = field(default_factory=dict)
     rounds: int = 0
 
     @staticmethod

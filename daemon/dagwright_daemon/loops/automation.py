@@ -160,8 +160,8 @@ class Automation:
         due = pacing.due(memory.graph, memory.watch, memory.cursors, read.news, at, interval)
         if not due.keys and not memory.gone:
             return None
-        since = Since(snapshot=memory.snapshot, mark=memory.tick + 1)
-        source = StoreFacts(conn, memory.graph, now, dynamic, since, read.underway)
+        since = Since(snapshot=memory.snapshot, mark=memory.tick + 1, now=read.snapshot)
+        source = StoreFacts(conn, memory.graph, at, since, read.underway, memory.held)
         tick = Tick(
             moment=Moment(memory.graph, now, dynamic, source),
             cursors=memory.cursors,

@@ -94,9 +94,15 @@ def changes(conn: Connection, since: str) -> Changes:
     )
 
 
-def partitions(conn: Connection, keys: Collection[AssetKey], since: str | None) -> list[PartitionFacts]:
-    """All that is known of the partitions of these assets."""
-    rows = conn.execute(_PARTITIONS, {"keys": [key.to_user_string() for key in keys], "since": since})
+def partitions(conn: Connection, keys: Collection[AssetKey], since: str | None, *, changed: str | None = None) -> list[PartitionFacts]:
+    """What is known of the partitions of these assets.
+
+    Args:
+        since: the snapshot that had not seen what is new.
+        changed: only of partitions that have changed since this snapshot.
+    """
+    arguments = {"keys": [key.to_user_string() for key in keys], "since": since}
+    rows = conn.execute(_PARTITIONS, arguments) if changed is None else conn.execute(_CHANGED_PARTITIONS, {**arguments, "changed": changed})
     return [
         PartitionFacts(
             key=AssetKey.from_user_string(row.key),
@@ -210,9 +216,9 @@ def _planned(row: Any) -> PlannedFacts:
     )
 
 
-def _new(column: str) -> str:
+def _new(column: str, than: str = "since") -> str:
     """Whether a transaction is one that the earlier snapshot has not seen."""
-    since = "CAST(:since AS pg_snapshot)"
+    since = f"CAST(:{than} AS pg_snapshot)"
     return f"({column} >= pg_snapshot_xmin({since}) AND NOT pg_visible_in_snapshot({column}, {since}))"
 
 
@@ -226,13 +232,15 @@ _CHANGED_CHECKS = text(f"""
 SELECT DISTINCT a.key, c.name FROM check_results c JOIN assets a ON a.asset_id = c.asset_id WHERE {_new("c.xid")}
 """)
 _CHANGED_RUNS = text(f"SELECT asset_keys, check_keys FROM runs WHERE {_new('xid')}")
-_PARTITIONS = text(f"""
+_PARTITIONS_OF = f"""
 SELECT a.key, p.partition, p.run_id, p.materialized_at, p.observed_at,
     coalesce(p.failed_at > coalesce(p.materialized_at, '-infinity'), false) AS failed,
     coalesce({_new("p.materialized_xid")}, false) AS newly_materialized, coalesce({_new("p.observed_xid")}, false) AS newly_observed,
     coalesce({_new("p.version_xid")}, false) AS new_version
 FROM assets a JOIN asset_partitions p ON p.asset_id = a.asset_id WHERE a.key = ANY(CAST(:keys AS text[]))
-""")
+"""
+_PARTITIONS = text(_PARTITIONS_OF)
+_CHANGED_PARTITIONS = text(f"{_PARTITIONS_OF} AND {_new('p.xid', 'changed')}")
 _CHECKS = text(f"""
 SELECT a.key, c.name, c.run_id, c.evaluated_at, c.passed, coalesce({_new("c.xid")}, false) AS new
 FROM assets a JOIN check_results c ON c.asset_id = a.asset_id WHERE a.key = ANY(CAST(:keys AS text[])) ORDER BY c.evaluated_at

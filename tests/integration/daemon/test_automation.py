@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event
 from tests.integration.daemon import rig
 
 from dagwright.authoring.automation import AutomationCondition as C
+from dagwright_daemon.automation_held import MANY
 from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Turn
 from dagwright_daemon.loops.automation import Automation
@@ -294,3 +295,21 @@ def test_a_crash_at_any_statement_loses_nothing_and_doubles_nothing(world: World
         if left > 0:
             break
     assert crashed > 10
+
+
+def test_many_partitions_are_read_once(world: World) -> None:
+    names = tuple(f"p{at:04}" for at in range(MANY + 100))
+    keys = StaticPartitions(keys=names)
+    condition = C.any_deps_match(C.newly_updated()) & ~C.any_deps_match(C.missing())
+    world.define(asset(UP, partitions=keys), asset(DOWN, condition, UP, partitions=keys), emit_backfills=False)
+    made = [AssetMaterialized(asset_key=UP, partition=(name,)) for name in names[: MANY + 50]]
+    with world.engine.begin() as conn:
+        found = [RunEvent(seq=at, time=world.now, payload=one) for at, one in enumerate(made, 1)]
+        events.record(conn, rig.HERE, new_run_id(), *found)
+    assert world.tick() == []
+    world.make(UP, (names[-1],))
+    world.make(UP, (names[0],))
+    assert world.tick() == [f"down[{names[0]}]", f"down[{names[-1]}]"]
+    other = Automation(world.engine, Catalog())
+    world.make(UP, (names[-2],))
+    assert world.tick(loop=other) == [f"down[{names[-2]}]"], "one that has held nothing says the same"
