@@ -666,6 +666,10 @@ class RunRecord(_message.Message):
     STATUS_REASON_FIELD_NUMBER: _builtins.int
     LAUNCH_ATTEMPTS_FIELD_NUMBER: _builtins.int
     PARTITION_END_FIELD_NUMBER: _builtins.int
+    BACKGROUND_FIELD_NUMBER: _builtins.int
+    RESUMES_FIELD_NUMBER: _builtins.int
+    CANCELING_AT_FIELD_NUMBER: _builtins.int
+    BACKFILL_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Its id."""
     location: _builtins.str
@@ -702,6 +706,10 @@ class RunRecord(_message.Message):
     """Why it is where it is, in words."""
     launch_attempts: _builtins.int
     """How often it was claimed."""
+    background: _builtins.bool
+    """Whether it takes only the places that others leave."""
+    resumes: _builtins.int
+    """How often it went on with a new worker."""
     @_builtins.property
     def asset_keys(self) -> _containers.RepeatedCompositeFieldContainer[_values_pb2.AssetKey]:
         """Its assets."""
@@ -758,6 +766,14 @@ class RunRecord(_message.Message):
     def partition_end(self) -> _partitions_pb2.PartitionKey:
         """The last partition of a range that begins with `partition`; absent when there is one partition, or none."""
 
+    @_builtins.property
+    def canceling_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked to stop."""
+
+    @_builtins.property
+    def backfill(self) -> Global___BackfillPart:
+        """What of a backfill it makes."""
+
     def __init__(
         self,
         *,
@@ -793,10 +809,14 @@ class RunRecord(_message.Message):
         status_reason: _builtins.str | None = ...,
         launch_attempts: _builtins.int = ...,
         partition_end: _partitions_pb2.PartitionKey | None = ...,
+        background: _builtins.bool = ...,
+        resumes: _builtins.int = ...,
+        canceling_at: _timestamp_pb2.Timestamp | None = ...,
+        backfill: Global___BackfillPart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "_run_key", b"_run_key", "_server_id", b"_server_id", "_status_reason", b"_status_reason", "_tick_id", b"_tick_id", "_trigger_name", b"_trigger_name", "claimed_at", b"claimed_at", "config", b"config", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "job_name", b"job_name", "not_before", b"not_before", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "root_run_id", b"root_run_id", "run_key", b"run_key", "server_id", b"server_id", "started_at", b"started_at", "status_reason", b"status_reason", "tick_id", b"tick_id", "trigger_name", b"trigger_name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "_run_key", b"_run_key", "_server_id", b"_server_id", "_status_reason", b"_status_reason", "_tick_id", b"_tick_id", "_trigger_name", b"_trigger_name", "backfill", b"backfill", "canceling_at", b"canceling_at", "claimed_at", b"claimed_at", "config", b"config", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "job_name", b"job_name", "not_before", b"not_before", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "root_run_id", b"root_run_id", "run_key", b"run_key", "server_id", b"server_id", "started_at", b"started_at", "status_reason", b"status_reason", "tick_id", b"tick_id", "trigger_name", b"trigger_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "_run_key", b"_run_key", "_server_id", b"_server_id", "_status_reason", b"_status_reason", "_tick_id", b"_tick_id", "_trigger_name", b"_trigger_name", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "claimed_at", b"claimed_at", "config", b"config", "created_at", b"created_at", "digest", b"digest", "ended_at", b"ended_at", "epoch", b"epoch", "error", b"error", "inherited", b"inherited", "job_name", b"job_name", "last_seq", b"last_seq", "launch_attempts", b"launch_attempts", "location", b"location", "not_before", b"not_before", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "priority", b"priority", "retry_number", b"retry_number", "root_run_id", b"root_run_id", "run_id", b"run_id", "run_key", b"run_key", "server_id", b"server_id", "started_at", b"started_at", "status", b"status", "status_reason", b"status_reason", "step_keys", b"step_keys", "tags", b"tags", "tick_id", b"tick_id", "trigger_kind", b"trigger_kind", "trigger_name", b"trigger_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "_run_key", b"_run_key", "_server_id", b"_server_id", "_status_reason", b"_status_reason", "_tick_id", b"_tick_id", "_trigger_name", b"_trigger_name", "asset_keys", b"asset_keys", "backfill", b"backfill", "background", b"background", "canceling_at", b"canceling_at", "check_keys", b"check_keys", "claimed_at", b"claimed_at", "config", b"config", "created_at", b"created_at", "digest", b"digest", "ended_at", b"ended_at", "epoch", b"epoch", "error", b"error", "inherited", b"inherited", "job_name", b"job_name", "last_seq", b"last_seq", "launch_attempts", b"launch_attempts", "location", b"location", "not_before", b"not_before", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "priority", b"priority", "resumes", b"resumes", "retry_number", b"retry_number", "root_run_id", b"root_run_id", "run_id", b"run_id", "run_key", b"run_key", "server_id", b"server_id", "started_at", b"started_at", "status", b"status", "status_reason", b"status_reason", "step_keys", b"step_keys", "tags", b"tags", "tick_id", b"tick_id", "trigger_kind", b"trigger_kind", "trigger_name", b"trigger_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__job_name: _TypeAlias = _typing.Literal["job_name"]  # noqa: Y015
     _WhichOneofArgType__job_name: _TypeAlias = _typing.Literal["_job_name", b"_job_name"]  # noqa: Y015
@@ -832,6 +852,36 @@ class RunRecord(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__trigger_name) -> _WhichOneofReturnType__trigger_name | None: ...
 
 Global___RunRecord: _TypeAlias = RunRecord  # noqa: Y015
+
+@_typing.final
+class BackfillPart(_message.Message):
+    """What of a backfill a run makes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKFILL_ID_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    backfill_id: _builtins.str
+    """The backfill."""
+    first: _builtins.int
+    """Ordinal of the first partition."""
+    last: _builtins.int
+    """Ordinal of the last partition, included."""
+    def __init__(
+        self,
+        *,
+        backfill_id: _builtins.str = ...,
+        first: _builtins.int = ...,
+        last: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill_id", b"backfill_id", "first", b"first", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackfillPart: _TypeAlias = BackfillPart  # noqa: Y015
 
 @_typing.final
 class StepRecord(_message.Message):

@@ -30,6 +30,7 @@ from dagwright_shared.model.keys import (
     StepKey,
 )
 from dagwright_shared.model.runs import (
+    BackfillPart,
     Run,
     StepRecord,
     StepStatus,
@@ -213,6 +214,10 @@ def encode_run(run: Run) -> pb.RunRecord:
         error=encode_error(run.error) if run.error else None,
         status_reason=run.status_reason,
         launch_attempts=run.launch_attempts,
+        background=run.background,
+        resumes=run.resumes,
+        canceling_at=_time(run.canceling_at),
+        backfill=_encode_part(run.backfill),
     )
 
 
@@ -252,7 +257,21 @@ def decode_run(message: pb.RunRecord) -> Run:
         error=decode_error(message.error) if message.HasField("error") else None,
         status_reason=optional(message, "status_reason"),
         launch_attempts=message.launch_attempts,
+        background=message.background,
+        resumes=message.resumes,
+        canceling_at=decode_time(message.canceling_at) if message.HasField("canceling_at") else None,
+        backfill=_decode_part(message),
     )
+
+
+def _encode_part(part: BackfillPart | None) -> pb.BackfillPart | None:
+    return None if part is None else pb.BackfillPart(backfill_id=part.backfill_id, first=part.first, last=part.last)
+
+
+def _decode_part(message: pb.RunRecord) -> BackfillPart | None:
+    if not message.HasField("backfill"):
+        return None
+    return BackfillPart(backfill_id=message.backfill.backfill_id, first=message.backfill.first, last=message.backfill.last)
 
 
 def _event_filter(message: pb.EventFilter) -> EventFilter:
