@@ -237,7 +237,7 @@ class Evaluator:
             return schedules.Allow()
         with self._engine.connect() as conn:
             active = active_runs(conn, work)
-        return schedules.overlap(work.overlap, active)
+        return schedules.overlap(work.overlap, active, work.asker.kind.value)
 
     # ---- many at once
 
@@ -356,7 +356,7 @@ class Evaluator:
                 wanted.append(made)
                 _record(conn, work, evaluation, now)
             inserted = set(runs.enqueue(conn, [run for made in wanted for run in made]))
-            for run_id in cancel:
+            for run_id in cancel if inserted else ():
                 try:
                     runs.request_cancel(conn, run_id, reason=f"replaced by the next tick of {results[0][0].asker.name}")
                 except (ConflictError, NotFoundError):

@@ -47,7 +47,7 @@ class Sensor:
         )
         known = self.instigator
         question = SensorQuestion(name=snapshot.name, cursor=known.cursor, last_tick_at=known.last_tick_at, delivery=delivery)
-        return Work(instigator=known, definitions=self.definitions, asker=asker, question=question)
+        return Work(instigator=known, definitions=self.definitions, asker=asker, question=question, overlap=snapshot.overlap)
 
 
 def defined(conn: Connection, catalog: Catalog, kinds: frozenset[SensorKind]) -> Mapping[int, Sensor]:

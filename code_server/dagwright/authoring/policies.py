@@ -158,3 +158,15 @@ class RetryRequested(Exception):
         super().__init__(f"a retry was requested (at most {max_retries})")
         self.max_retries = max_retries
         self.seconds_to_wait = seconds_to_wait
+
+
+def choice(kind: Any, value: Any, option: str, what: str, source: SourceRef | None) -> Any:
+    """A value of an enumeration, as code names it.
+
+    Raises:
+        DefinitionError: there is no such value.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        raise DefinitionError(f"{what}: {option} is {value!r}", source=source, mend=f"use one of {', '.join(kind)}") from None

@@ -16,6 +16,7 @@ from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.instance import Instance
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
 from dagwright.authoring.partitions import PartitionsDefinition
+from dagwright.authoring.policies import choice
 from dagwright.authoring.requests import RunRequest, SkipReason, Stale, TickResult, misfit
 from dagwright.authoring.resources import Scoped
 from dagwright.authoring.specs import refuse
@@ -184,9 +185,9 @@ class ScheduleDefinition:
             "description": description or (ops.doc(execution_fn) if execution_fn else None),
             "metadata": normalize_metadata(metadata),
             "default_status": DefaultScheduleStatus(default_status),
-            "missed_ticks": _choice(MissedTicks, missed_ticks, "missed_ticks", what, source),
+            "missed_ticks": choice(MissedTicks, missed_ticks, "missed_ticks", what, source),
             "max_missed_ticks": max_missed_ticks,
-            "overlap": _choice(Overlap, overlap, "overlap", what, source),
+            "overlap": choice(Overlap, overlap, "overlap", what, source),
             "partitions_def": partitions_def,
             "partitioned": partitions_def is not None,
             "source": source,
@@ -466,10 +467,3 @@ def _timezone(given: str | None, what: str, source: SourceRef | None) -> str:
     except ValueError as error:
         raise DefinitionError(f"{what}: {error}", source=source) from None
     return given or "UTC"
-
-
-def _choice(kind: Any, value: Any, option: str, what: str, source: SourceRef | None) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        raise DefinitionError(f"{what}: {option} is {value!r}", source=source, mend=f"use one of {', '.join(kind)}") from None

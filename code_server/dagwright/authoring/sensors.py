@@ -15,12 +15,13 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.asset_reports import reported_payload
 from dagwright.authoring.instance import Instance
 from dagwright.authoring.partitions import AddDynamicPartitionsRequest, DeleteDynamicPartitionsRequest, PartitionsDefinition
+from dagwright.authoring.policies import choice
 from dagwright.authoring.requests import RunRequest, SkipReason, Stale, TickResult, misfit
 from dagwright.authoring.resources import Scoped
 from dagwright.authoring.targets import Target
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
-from dagwright_shared.model.snapshot import SensorKind, TriggerTarget
+from dagwright_shared.model.snapshot import Overlap, SensorKind, TriggerTarget
 from dagwright_shared.model.ticks import DynamicPartitionsRequest, Evaluation
 
 AT_ONCE = 100
@@ -180,6 +181,7 @@ class SensorDefinition:
     default_status: DefaultSensorStatus
     minimum_interval_seconds: int
     kind: SensorKind
+    overlap: Overlap
     source: SourceRef | None
     asset_selection: Any
     """The assets that it may ask for, or watches."""
@@ -204,6 +206,7 @@ class SensorDefinition:
         tags: Mapping[str, str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         target: Any = None,
+        overlap: str | Overlap = Overlap.ALLOW,
         source: SourceRef | None = None,
         kind: SensorKind = SensorKind.STANDARD,
     ) -> None:
@@ -242,6 +245,7 @@ class SensorDefinition:
             "default_status": DefaultSensorStatus(default_status),
             "minimum_interval_seconds": interval,
             "kind": kind,
+            "overlap": choice(Overlap, overlap, "overlap", what, source),
             "source": source,
             "asset_selection": next((aim.selection for aim in targets if aim.selection is not None), None),
             "extra_inputs": tuple(parameter.name for parameter in signature.inputs),
@@ -346,6 +350,7 @@ def sensor(
     tags: Mapping[str, str] | None = ...,
     metadata: Mapping[str, Any] | None = ...,
     target: Any = ...,
+    overlap: str | Overlap = ...,
 ) -> Callable[[Callable[..., Any]], SensorDefinition]: ...
 def sensor(
     job_name: str | Callable[..., Any] | None = None,
@@ -361,12 +366,14 @@ def sensor(
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
     target: Any = None,
+    overlap: str | Overlap = Overlap.ALLOW,
 ) -> Any:
     """Turn a function into a sensor: it returns (or yields) RunRequests, a SkipReason, or a SensorResult.
 
     Args:
         job, jobs, job_name, target, asset_selection: what it may launch.
         minimum_interval_seconds: time between evaluations; 30 by default.
+        overlap: `allow`, `skip`, `queue` or `cancel_old`: what a tick does when a run of an earlier one still goes.
         name, description, default_status, required_resource_keys, tags, metadata: as for schedules.
 
     Example:
@@ -390,6 +397,7 @@ def sensor(
         "tags": tags,
         "metadata": metadata,
         "target": target,
+        "overlap": overlap,
     }
     if callable(job_name):
         return SensorDefinition(evaluation_fn=job_name, **options)

@@ -164,6 +164,7 @@ def _sensor(item: SensorDefinition, resolved: ResolvedDefinitions) -> SensorSnap
         description=item.description,
         default_running=item.default_status is DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=item.minimum_interval_seconds,
+        overlap=item.overlap,
         tags=item.tags,
         metadata=item.metadata,
         source=item.source,

@@ -1309,6 +1309,7 @@ class SensorSnapshot(_message.Message):
     DEFAULT_CONDITION_FIELD_NUMBER: _builtins.int
     EMIT_BACKFILLS_FIELD_NUMBER: _builtins.int
     WEBHOOK_FIELD_NUMBER: _builtins.int
+    OVERLAP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     kind: Global___SensorKind.ValueType
@@ -1323,6 +1324,8 @@ class SensorSnapshot(_message.Message):
     """Whether a run-status sensor watches all locations, not this one only."""
     emit_backfills: _builtins.bool
     """Whether an automation sensor asks for backfills where many partitions are to be made."""
+    overlap: Global___Overlap.ValueType
+    """What a tick does when a run of an earlier one still goes."""
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___TriggerTarget]:
         """What it launches."""
@@ -1388,10 +1391,11 @@ class SensorSnapshot(_message.Message):
         default_condition: _automation_pb2.Condition | None = ...,
         emit_backfills: _builtins.bool = ...,
         webhook: Global___Webhook | None = ...,
+        overlap: Global___Overlap.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "default_condition", b"default_condition", "description", b"description", "source", b"source", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "all_locations", b"all_locations", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "default_condition", b"default_condition", "default_running", b"default_running", "description", b"description", "emit_backfills", b"emit_backfills", "kind", b"kind", "metadata", b"metadata", "minimum_interval_seconds", b"minimum_interval_seconds", "monitored_jobs", b"monitored_jobs", "name", b"name", "run_statuses", b"run_statuses", "run_tags", b"run_tags", "source", b"source", "tags", b"tags", "targets", b"targets", "webhook", b"webhook"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "all_locations", b"all_locations", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "default_condition", b"default_condition", "default_running", b"default_running", "description", b"description", "emit_backfills", b"emit_backfills", "kind", b"kind", "metadata", b"metadata", "minimum_interval_seconds", b"minimum_interval_seconds", "monitored_jobs", b"monitored_jobs", "name", b"name", "overlap", b"overlap", "run_statuses", b"run_statuses", "run_tags", b"run_tags", "source", b"source", "tags", b"tags", "targets", b"targets", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015

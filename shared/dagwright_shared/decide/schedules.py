@@ -140,16 +140,16 @@ class CancelOld:
 Verdict: TypeAlias = Allow | Skip | Queue | CancelOld
 
 
-def overlap(policy: Overlap, active: Sequence[RunId]) -> Verdict:
-    """What a due tick does about the schedule's own earlier runs that have not ended (queued ones included)."""
+def overlap(policy: Overlap, active: Sequence[RunId], what: str = "schedule") -> Verdict:
+    """What a due tick does about the own earlier runs of its schedule or sensor that have not ended (queued ones included)."""
     if not active or policy is Overlap.ALLOW:
         return Allow()
     more = f" and {len(active) - 1} more" if len(active) > 1 else ""
     match policy:
         case Overlap.SKIP:
-            return Skip(reason=f"The schedule's earlier run {active[0]}{more} has not ended, and its policy for overlap is 'skip'.")
+            return Skip(reason=f"The {what}'s earlier run {active[0]}{more} has not ended, and its policy for overlap is 'skip'.")
         case Overlap.QUEUE:
-            return Queue(after=tuple(active), reason=f"Waits for the schedule's earlier run {active[0]}{more} to end.")
+            return Queue(after=tuple(active), reason=f"Waits for the {what}'s earlier run {active[0]}{more} to end.")
         case Overlap.CANCEL_OLD:
             return CancelOld(run_ids=tuple(active))
 

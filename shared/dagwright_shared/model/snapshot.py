@@ -330,6 +330,7 @@ class SensorSnapshot:
     """Whether an automation sensor asks for backfills where many partitions are to be made."""
     webhook: WebhookSnapshot | None = None
     """What a webhook sensor takes."""
+    overlap: Overlap = Overlap.ALLOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

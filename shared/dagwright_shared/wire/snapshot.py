@@ -305,6 +305,7 @@ def encode_sensor(sensor: SensorSnapshot) -> pb.SensorSnapshot:
         default_condition=encode_condition(sensor.default_condition) if sensor.default_condition else None,
         emit_backfills=sensor.emit_backfills,
         webhook=_encode_webhook(sensor.webhook) if sensor.webhook else None,
+        overlap=_encode_overlap(sensor.overlap),
     )
 
 
@@ -350,6 +351,7 @@ def decode_sensor(message: pb.SensorSnapshot) -> SensorSnapshot:
         default_condition=decode_condition(message.default_condition) if message.HasField("default_condition") else None,
         emit_backfills=message.emit_backfills,
         webhook=_decode_webhook(message.webhook) if message.HasField("webhook") else None,
+        overlap=_decode_overlap(message.overlap) if message.overlap else Overlap.ALLOW,
     )
 
 

@@ -16,7 +16,8 @@ from dagwright_daemon.loop import Turn
 from dagwright_daemon.loops.sensors import Sensors
 from dagwright_daemon.servers import CodeServers
 from dagwright_shared.model.errors import ErrorInfo, UserCodeError
-from dagwright_shared.model.snapshot import SensorSnapshot, TriggerTarget
+from dagwright_shared.model.runs import RunStatus
+from dagwright_shared.model.snapshot import Overlap, SensorSnapshot, TriggerTarget
 from dagwright_shared.model.ticks import (
     DynamicPartitionsRequest,
     Evaluation,
@@ -112,3 +113,26 @@ def test_partitions_are_added_with_the_runs(store_engine: Engine, code_server: r
     with store_engine.connect() as conn:
         assert dynamic_partitions.keys(conn, "files") == ["x.csv"]
         assert len(run_list.list_page(conn).items) == 1
+
+
+@pytest.mark.parametrize("policy", [Overlap.SKIP, Overlap.CANCEL_OLD])
+def test_overlap_with_an_earlier_run(store_engine: Engine, code_server: rig.CodeServer, loop: Sensors, policy: Overlap) -> None:
+    backend = code_server.backend
+    (sensor,) = backend.snapshot_value.sensors
+    backend.snapshot_value = replace(backend.snapshot_value, sensors=(replace(sensor, overlap=policy),))
+    code_server.publish()
+    backend.sensor = lambda question: Evaluation(requests=(RunRequestData(run_key=str(question.cursor)),), cursor=f"{question.cursor}+")
+    for count, seconds in enumerate((0, 31), 1):
+        assert loop.tick(turn(seconds)).done == 1
+        until(done(store_engine, loop, count))
+        until(lambda at=seconds: loop.tick(turn(at + 5)).done == 0)  # type: ignore[misc]
+    _, second = ticks(store_engine)
+    with store_engine.connect() as conn:
+        statuses = [run.status for run in run_list.list_page(conn).items]
+    if policy is Overlap.SKIP:
+        assert "The sensor's earlier run" in (second.skip_reason or "")
+        assert (len(backend.asked), sensor_row(store_engine).cursor) == (1, "None+"), "it was not even asked"
+        assert statuses == [RunStatus.QUEUED]
+    else:
+        assert second.status is TickStatus.SUCCESS
+        assert statuses == [RunStatus.QUEUED, RunStatus.CANCELED]

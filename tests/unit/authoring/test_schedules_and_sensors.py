@@ -278,3 +278,14 @@ def test_a_sensor_evaluated_in_a_test() -> None:
 
     with pytest.raises(UserCodeError, match="RunRequest for one of its jobs: j"):
         astray.evaluate_tick(dg.build_sensor_context())
+
+
+def test_overlap_of_a_sensor() -> None:
+    @dg.sensor(job_name="job", overlap="skip")
+    def careful(context): ...
+
+    assert careful.overlap == "skip"
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match="overlap is 'never'"):
+
+        @dg.sensor(job_name="job", overlap="never")
+        def wrong(context): ...
