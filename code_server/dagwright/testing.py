@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from dagwright import local_run
+from dagwright import local_run, value_folders
 from dagwright.authoring import invocation, naming
 from dagwright.authoring.assets import AssetsDefinition, make_asset
 from dagwright.authoring.config import RunConfig, config_dict
@@ -234,7 +233,7 @@ def materialize(
 ) -> ExecuteInProcessResult:
     """Make assets in this process and tell what happened.
 
-    Values are kept as files in a temporary directory, unless `resources` has an `io_manager`.
+    Values are kept as files, unless `resources` has an `io_manager`: for this run, or with an `instance` for as long as that lives.
 
     Args:
         assets: assets, checks and specs that belong together; external ones are loaded, not made.
@@ -258,7 +257,7 @@ def materialize(
         >>> materialize([one]).asset_value("one")
         1
     """
-    with tempfile.TemporaryDirectory(prefix="dagwright-") as directory:
+    with value_folders.of(instance) as directory:
         given = {"io_manager": FilesystemIOManager(base_dir=directory), **(resources or {})}
         return _materialize(assets, given, run_config, instance, partition_key, raise_on_error, tags, selection)
 
@@ -309,7 +308,7 @@ def execute_job_in_process(
     if definitions is None:
         definitions = Definitions(jobs=[job], resources=dict(resources or {}))
     resolved = definitions.resolve()
-    with tempfile.TemporaryDirectory(prefix="dagwright-") as directory:
+    with value_folders.of(instance) as directory:
         # Ops may hand on what cannot be written; assets are loaded from files, as they are elsewhere.
         default = InMemoryIOManager() if job.graph is not None else FilesystemIOManager(base_dir=directory)
         given = {"io_manager": default, **resolved.resources, **job.resource_defs, **(resources or {})}

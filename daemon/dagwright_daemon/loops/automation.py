@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
+from dagwright_daemon import crash_points
 from dagwright_daemon.automation_facts import Since, StoreFacts
 from dagwright_daemon.automation_memory import Memory, Read
 from dagwright_daemon.definitions import Catalog
@@ -111,6 +112,7 @@ class Automation:
                 read = memory.read(conn, now)
                 tick = self._evaluate(conn, memory, read, now, interval, sensor)
                 asked = self._write(conn, memory, read, tick, instigator, sensor, own) if tick is not None else 0
+                crash_points.reach("before an automation tick is committed")
         except _TakenElsewhereError:
             self._memories.pop(instigator.instigator_id, None)
             return None
@@ -123,6 +125,7 @@ class Automation:
             self._fail(instigator, error, now)
             self._memories[instigator.instigator_id].postpone(now + interval)
             return 0, 0
+        crash_points.reach("after an automation tick was committed")
         memory.settle(read, tick, now, interval)
         return (len(tick.evaluated) if tick is not None else 0, asked)
 

@@ -74,3 +74,17 @@ def test_observed_by_the_clock() -> None:
     assert trial.evaluate_automation().total_requested == 0
     with pytest.raises(DefinitionError, match="number of minutes > 0"):
         dg.observable_source_asset(auto_observe_interval_minutes=0)(lambda: None)
+
+
+def test_a_later_run_reads_what_an_earlier_one_made() -> None:
+    @dg.asset
+    def first() -> int:
+        return 1
+
+    @dg.asset
+    def second(first: int) -> int:
+        return first + 1
+
+    instance = dg.DagsterInstance.ephemeral()
+    dg.materialize([first], instance=instance)
+    assert dg.materialize([first, second], selection=[second], instance=instance).asset_value("second") == 2
