@@ -94,7 +94,7 @@ _MODULES = {
     "dagwright.authoring.resource_building": "build_init_resource_context build_resources",
     "dagwright.authoring.resources": (
         "ConfigurableResource ConfigurableResourceFactory InitResourceContext ResourceDefinition ResourceDependency ResourceParam "
-        "UnknownResourceError make_values_resource resource"
+        "make_values_resource resource"
     ),
     "dagwright.authoring.results": (
         "AssetCheckResult AssetCheckSeverity AssetMaterialization AssetObservation DataVersion DataVersionsByPartition "
@@ -109,8 +109,10 @@ _MODULES = {
         "DefaultScheduleStatus ScheduleDefinition ScheduleEvaluationContext build_schedule_context "
         "build_schedule_from_partitioned_job schedule"
     ),
+    "dagwright.authoring.scoped_resources": "UnknownResourceError",
     "dagwright.authoring.selections": "AssetSelection",
-    "dagwright.authoring.sensors": "DefaultSensorStatus SensorDefinition SensorEvaluationContext SensorResult build_sensor_context sensor",
+    "dagwright.authoring.sensor_results": "SensorResult",
+    "dagwright.authoring.sensors": "DefaultSensorStatus SensorDefinition SensorEvaluationContext build_sensor_context sensor",
     "dagwright.authoring.specs": "AssetCheckSpec AssetDep AssetIn AssetOut AssetSpec",
     "dagwright.authoring.tag_names": (
         "ASSET_PARTITION_RANGE_END_TAG ASSET_PARTITION_RANGE_START_TAG DATA_VERSION_TAG MAX_RUNTIME_SECONDS_TAG "
@@ -136,7 +138,7 @@ _MODULES = {
         "AssetMetadataValue BoolMetadataValue FloatMetadataValue IntMetadataValue JsonMetadataValue MarkdownMetadataValue "
         "MetadataValue NotebookMetadataValue NullMetadataValue PathMetadataValue PythonArtifactMetadataValue TableColumn "
         "TableColumnConstraints TableColumnDep TableColumnLineage TableConstraints TableMetadataValue TableRecord TableSchema "
-        "TableSchemaMetadataValue TextMetadataValue TimestampMetadataValue UrlMetadataValue"
+        "TableSchemaMetadataValue TextMetadataValue TimestampMetadataValue UrlMetadataValue normalize_metadata"
     ),
     "dagwright_shared.model.runs": "RunStatus",
     # Running: contexts, IO managers, tests.

@@ -192,7 +192,6 @@ from dagwright.authoring.resources import InitResourceContext as InitResourceCon
 from dagwright.authoring.resources import ResourceDefinition as ResourceDefinition
 from dagwright.authoring.resources import ResourceDependency as ResourceDependency
 from dagwright.authoring.resources import ResourceParam as ResourceParam
-from dagwright.authoring.resources import UnknownResourceError as UnknownResourceError
 from dagwright.authoring.resources import make_values_resource as make_values_resource
 from dagwright.authoring.resources import resource as resource
 from dagwright.authoring.results import AssetCheckResult as AssetCheckResult
@@ -222,11 +221,12 @@ from dagwright.authoring.schedules import ScheduleEvaluationContext as ScheduleE
 from dagwright.authoring.schedules import build_schedule_context as build_schedule_context
 from dagwright.authoring.schedules import build_schedule_from_partitioned_job as build_schedule_from_partitioned_job
 from dagwright.authoring.schedules import schedule as schedule
+from dagwright.authoring.scoped_resources import UnknownResourceError as UnknownResourceError
 from dagwright.authoring.selections import AssetSelection as AssetSelection
+from dagwright.authoring.sensor_results import SensorResult as SensorResult
 from dagwright.authoring.sensors import DefaultSensorStatus as DefaultSensorStatus
 from dagwright.authoring.sensors import SensorDefinition as SensorDefinition
 from dagwright.authoring.sensors import SensorEvaluationContext as SensorEvaluationContext
-from dagwright.authoring.sensors import SensorResult as SensorResult
 from dagwright.authoring.sensors import build_sensor_context as build_sensor_context
 from dagwright.authoring.sensors import sensor as sensor
 from dagwright.authoring.specs import AssetCheckSpec as AssetCheckSpec
@@ -395,6 +395,7 @@ from dagwright_shared.model.metadata import TableSchemaMetadataValue as TableSch
 from dagwright_shared.model.metadata import TextMetadataValue as TextMetadataValue
 from dagwright_shared.model.metadata import TimestampMetadataValue as TimestampMetadataValue
 from dagwright_shared.model.metadata import UrlMetadataValue as UrlMetadataValue
+from dagwright_shared.model.metadata import normalize_metadata as normalize_metadata
 from dagwright_shared.model.runs import RunStatus as RunStatus
 
 # Names that carry Dagster's brand.

@@ -14,7 +14,8 @@ from dagwright.authoring.instance_events import EventLogRecord
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.requests import SkipReason, misfit
 from dagwright.authoring.selections import AssetSelection
-from dagwright.authoring.sensors import AT_ONCE, SensorDefinition, SensorEvaluationContext, SensorResult, as_result, together
+from dagwright.authoring.sensor_results import SensorResult, as_result, together
+from dagwright.authoring.sensors import AT_ONCE, SensorDefinition, SensorEvaluationContext
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.snapshot import SensorKind

@@ -13,6 +13,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.config import ConfigType
 from dagwright.authoring.configured import ConfiguredType
 from dagwright.authoring.executors import ExecutorDefinition
+from dagwright.authoring.op_views import DecoratedFunction, NamedPort
 from dagwright.authoring.policies import RetryPolicy, pool_of
 from dagwright.authoring.results import NO_VALUE, DynamicOutput, MaterializeResult, ObserveResult, Output
 from dagwright_shared.model.errors import DefinitionError, SourceRef
@@ -158,18 +159,7 @@ class DynamicOut(Out):
     is_dynamic: typing.ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True)
-class NamedPort:
-    """An input or output of an op with its name; the rest is that of its In or Out."""
-
-    name: str
-    port: In | Out
-
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(self.port, attribute)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OpDefinition:
     """An op. Made by `@op`; call it in a `@graph` or `@job` body to compose it, elsewhere to run its function."""
 
@@ -214,13 +204,15 @@ class OpDefinition:
         return self.config_type.json_schema if self.config_type is not None else None
 
     @property
+    def compute_fn(self) -> DecoratedFunction:
+        return DecoratedFunction(self.fn)
+
+    @property
     def input_defs(self) -> list[NamedPort]:
-        """The inputs with their names."""
         return [NamedPort(name, given) for name, given in self.ins.items()]
 
     @property
     def output_defs(self) -> list[NamedPort]:
-        """The outputs with their names."""
         return [NamedPort(name, given) for name, given in self.outs.items()]
 
     @property

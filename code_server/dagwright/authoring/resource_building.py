@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from dagwright.authoring.resources import InitResourceContext, Scoped, opened
+from dagwright.authoring.resources import InitResourceContext, opened
+from dagwright.authoring.scoped_resources import Scoped
 
 
 def build_init_resource_context(

@@ -16,7 +16,8 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.config import Config, ConfigType, EnvVar, problems_of
 from dagwright.authoring.config_values import ConfigProblems
 from dagwright.authoring.configured import ConfiguredType
-from dagwright_shared.model.errors import DagwrightError, DefinitionError, SourceRef
+from dagwright.authoring.scoped_resources import Scoped
+from dagwright_shared.model.errors import DefinitionError, SourceRef
 
 T = TypeVar("T")
 
@@ -460,42 +461,6 @@ class Opener:
         if isinstance(returned, Iterator) and hasattr(returned, "gi_frame"):
             return self.stack.enter_context(contextlib.contextmanager(lambda: returned)())
         return returned
-
-
-class UnknownResourceError(DagwrightError, AttributeError):
-    """There is no such resource here."""
-
-
-class Scoped:
-    """Resources as attributes: `context.resources.warehouse`."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.__dict__["_values"] = dict(values)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_values"][name]
-        except KeyError:
-            known = ", ".join(sorted(self.__dict__["_values"])) or "none"
-            raise UnknownResourceError(
-                f"there is no resource {name!r} here (there are: {known}); name it in required_resource_keys"
-            ) from None
-
-    def __getitem__(self, name: str) -> Any:
-        return self.__dict__["_values"][name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.__dict__["_values"]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.__dict__["_values"])
-
-    @property
-    def original_resource_dict(self) -> dict[str, Any]:
-        return dict(self.__dict__["_values"])
-
-    def _asdict(self) -> dict[str, Any]:
-        return dict(self.__dict__["_values"])
 
 
 def read_env(value: Any) -> Any:

@@ -17,16 +17,9 @@ from dagwright.authoring.instance_events import Event, EventType
 from dagwright.authoring.instance_runs import RunView
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
 from dagwright.authoring.requests import SkipReason
-from dagwright.authoring.resources import Scoped
-from dagwright.authoring.sensors import (
-    AT_ONCE,
-    DefaultSensorStatus,
-    SensorDefinition,
-    SensorEvaluationContext,
-    SensorResult,
-    as_result,
-    together,
-)
+from dagwright.authoring.scoped_resources import Scoped
+from dagwright.authoring.sensor_results import SensorResult, as_result, together
+from dagwright.authoring.sensors import AT_ONCE, DefaultSensorStatus, SensorDefinition, SensorEvaluationContext
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.keys import LocationName
 from dagwright_shared.model.runs import RunStatus

@@ -18,7 +18,7 @@ from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import choice
 from dagwright.authoring.requests import RunRequest, SkipReason, Stale, TickResult, misfit
-from dagwright.authoring.resources import Scoped
+from dagwright.authoring.scoped_resources import Scoped
 from dagwright.authoring.specs import refuse
 from dagwright.authoring.targets import Target
 from dagwright.authoring.time_partitions import TimeWindowPartitionsDefinition

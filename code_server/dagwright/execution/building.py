@@ -16,8 +16,9 @@ from dagwright.authoring.config import config_dict
 from dagwright.authoring.instance import Instance
 from dagwright.authoring.ops import DynamicOut, OpDefinition
 from dagwright.authoring.partitions import MultiPartitionKey, PartitionsDefinition
-from dagwright.authoring.resources import InitResourceContext, Scoped, opened
+from dagwright.authoring.resources import InitResourceContext, opened
 from dagwright.authoring.results import Output
+from dagwright.authoring.scoped_resources import Scoped
 from dagwright.execution.compute import RESULTS
 from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext, Surroundings
 from dagwright.execution.identity import RunInfo

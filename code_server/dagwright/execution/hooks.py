@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dagwright.authoring.hooks import HookDefinition, HookMoment
-from dagwright.authoring.resources import Scoped
+from dagwright.authoring.scoped_resources import Scoped
 from dagwright.execution.cancellation import RunInterrupted
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.logs import EventLogger

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from dagwright.authoring.resources import InitResourceContext, Opener, Scoped
+from dagwright.authoring.resources import InitResourceContext, Opener
+from dagwright.authoring.scoped_resources import Scoped
 from dagwright.execution.cancellation import Cancellation, RunInterrupted
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.io_managers import FilesystemIOManager

@@ -56,6 +56,10 @@ _INSTEAD = {
 """By module, or `module:name`; the longest that fits counts."""
 
 
+_STANDARD = {"dagster._utils.cached_method:cached_method": ("functools", "cache")}
+"""Private names of which the standard library has the equal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a name is imported from here."""
@@ -71,6 +75,8 @@ def public_names() -> frozenset[str]:
 
 def place(module: str, name: str) -> Place | None:
     """The public place of `from module import name`; None where there is none."""
+    if f"{module}:{name}" in _STANDARD:
+        return Place(*_STANDARD[f"{module}:{name}"])
     if name in public_names():
         return Place("dagwright", name)
     ours = module.replace("dagster", "dagwright", 1)

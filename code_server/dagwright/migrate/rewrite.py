@@ -103,7 +103,7 @@ class _Imports(cst.CSTTransformer):
                 self.note(before, names.advice(module, name))
             # A public name that is missing is asked of dagwright all the same: the project is to need Dagster no more.
             missing = "dagwright" if module == "dagster" else module
-            by_module.setdefault(found.module if found else missing, []).append(after)
+            by_module.setdefault(found.module if found else missing, []).append(_called(after, found.name if found else name))
         return _statements(updated_node, by_module)
 
     # ---- dagster.X, dg.X
@@ -127,7 +127,8 @@ class _Imports(cst.CSTTransformer):
 def _statements(node: cst.ImportFrom, by_module: dict[str, list[cst.ImportAlias]]) -> cst.ImportFrom | cst.FlattenSentinel[cst.ImportFrom]:
     """One statement for each module; a lone one keeps the commas and parentheses that it had."""
     if len(by_module) == 1:
-        return node.with_changes(module=_parsed(next(iter(by_module))))
+        (module, aliases), *_ = by_module.items()
+        return node.with_changes(module=_parsed(module), names=aliases)
     return cst.FlattenSentinel(
         [
             cst.ImportFrom(
@@ -139,6 +140,14 @@ def _statements(node: cst.ImportFrom, by_module: dict[str, list[cst.ImportAlias]
             for module, aliases in sorted(by_module.items())
         ]
     )
+
+
+def _called(alias: cst.ImportAlias, name: str) -> cst.ImportAlias:
+    """The imported name, which the file goes on calling as it did."""
+    before = cst.ensure_type(alias.name, cst.Name).value
+    if name == before:
+        return alias
+    return alias.with_changes(name=cst.Name(name), asname=alias.asname or cst.AsName(cst.Name(before)))
 
 
 def _dotted(node: cst.BaseExpression) -> str:

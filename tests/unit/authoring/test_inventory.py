@@ -154,6 +154,8 @@ def test_inputs_and_outputs_with_their_names() -> None:
     def work(x: int) -> int:
         return x
 
+    assert work.compute_fn.decorated_fn(3) == 3
+    assert (work.compute_fn.name, orders.op.compute_fn.decorated_fn()) == ("work", [1, 2])
     assert [(each.name, each.description) for each in work.input_defs] == [("x", "a number")]
     assert [(each.name, each.io_manager_key, each.is_required) for each in work.output_defs] == [("y", "io", True)]
 

@@ -99,3 +99,16 @@ def test_a_migrated_file_runs(tmp_path: Path) -> None:
     space: dict[str, object] = {}
     exec(compile(file.read_text(), str(file), "exec"), space)
     assert space["result"].success  # type: ignore[attr-defined]
+
+
+def test_private_names_with_a_public_place_or_an_equal_in_the_standard_library() -> None:
+    text = (
+        "from dagster._utils.cached_method import cached_method\n"
+        "from dagster._utils.backoff import backoff\n"
+        "from dagster._core.storage.tags import (\n    PARTITION_NAME_TAG,\n)\n"
+    )
+    found = rewrite(Path("x.py"), text)
+    assert found.findings == ()
+    assert found.after == (
+        "from functools import cache as cached_method\nfrom dagwright import backoff\nfrom dagwright import (\n    PARTITION_NAME_TAG,\n)\n"
+    )
