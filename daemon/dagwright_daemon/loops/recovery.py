@@ -5,24 +5,25 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from sqlalchemy import Connection, Engine
 
 from dagwright_daemon import crash_points
-from dagwright_daemon.loop import IDLE, Loop, Outcome, Turn
+from dagwright_daemon.loop import Loop, Outcome, Turn
 from dagwright_shared.decide import recovery, retries
 from dagwright_shared.decide.recovery import Patience
 from dagwright_shared.decide.retries import RetryDefaults
 from dagwright_shared.model.keys import new_run_id
 from dagwright_shared.model.runs import Run
-from dagwright_shared.store import runs
+from dagwright_shared.store import queue, runs
 
 log = logging.getLogger("dagwright_daemon.recovery")
 
 _BATCH = 100
 _PATIENCE = Patience()
+_AFTER_LAPSE = timedelta(milliseconds=20)
 
 
 class Recovery:
@@ -56,9 +57,11 @@ class Recovery:
         trusts = self._trusts_lapses(self._lease_seconds)
         recovered = self._recover(turn.now) + self._give_up() if trusts else 0
         retried = self._retry(turn)
-        if not recovered and not retried:
-            return IDLE
-        return Outcome(done=recovered + retried, facts={"recovered": recovered, "retries_decided": retried})
+        with self._engine.connect() as conn:
+            lapse = queue.next_lapse(conn)
+        # One that has lapsed and is not believed yet is looked at in the usual interval.
+        wake_at = frozenset({lapse + _AFTER_LAPSE}) if lapse is not None and lapse > turn.now else frozenset[datetime]()
+        return Outcome(done=recovered + retried, facts={"recovered": recovered, "retries_decided": retried}, wake_at=wake_at)
 
     def _recover(self, now: datetime) -> int:
         crash_points.reach("before lost runs are settled")

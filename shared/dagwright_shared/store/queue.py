@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, func, select, text
 
 from dagwright_shared.model.keys import LocationName
 from dagwright_shared.model.limits import TagLimit
@@ -37,6 +38,12 @@ def active(conn: Connection) -> list[Run]:
     """Runs that have a place, the one that has had it longest first."""
     query = select(_runs).where(_runs.c.status.in_(_ACTIVE)).order_by(_runs.c.claimed_at, _runs.c.run_id)
     return [runs.from_row(row) for row in conn.execute(query)]
+
+
+def next_lapse(conn: Connection) -> datetime | None:
+    """When the first lease of an active run ends, if nobody renews it."""
+    moment: datetime | None = conn.execute(select(func.min(_runs.c.lease_expires_at)).where(_runs.c.status.in_(_ACTIVE))).scalar()
+    return moment
 
 
 def candidates(
