@@ -174,7 +174,9 @@ class Automation:
             held=due.held,
             tells_all=len(due.keys) <= _FEW,
         )
-        return evaluation.evaluate(tick, due.keys, memory.watch.wanting)
+        evaluation.evaluate(tick, due.keys, memory.watch.wanting)
+        evaluation.settle(tick)
+        return tick
 
     def _write(
         self, conn: Connection, memory: Memory, read: Read, tick: Tick, instigator: Instigator, sensor: SensorSnapshot, own: Definitions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from dagwright_daemon.automation_held import MANY
 from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Turn
 from dagwright_daemon.loops.automation import Automation
+from dagwright_daemon.runner import Runner
 from dagwright_shared.model.events import (
     AssetFailed,
     AssetMaterialized,
@@ -313,3 +315,33 @@ def test_many_partitions_are_read_once(world: World) -> None:
     other = Automation(world.engine, Catalog())
     world.make(UP, (names[-2],))
     assert world.tick(loop=other) == [f"down[{names[-2]}]"], "one that has held nothing says the same"
+
+
+def test_the_event_itself_wakes_a_whole_daemon(world: World, code_server: rig.CodeServer, daemons: Callable[..., Runner]) -> None:
+    world.define(asset(UP), asset(DOWN, C.eager(), UP))
+    code_server.backend.work = lambda _: [AssetMaterialized(asset_key=DOWN), RunSucceeded()]
+    daemons()
+
+    def evaluated() -> bool:
+        with world.engine.connect() as conn:
+            return bool(automation.evaluations(conn, DOWN).items)
+
+    rig.until(evaluated, what="the first evaluation")
+    for count in (1, 2):
+        world.now = datetime.now(UTC)
+        world.make(UP)
+        # The loop polls each half minute: within the deadline only a notification can have woken it.
+        rig.until(lambda count=count: len(world.runs()) == count and all(run.status.is_final for run in world.runs()), what="its run")
+    assert [spec.asset_keys for spec in code_server.backend.launched] == [(DOWN,), (DOWN,)]
+
+
+def test_an_update_right_after_the_request_is_not_lost(world: World) -> None:
+    world.define(asset(UP), asset(DOWN, C.eager(), UP))
+    world.tick()
+    world.make(UP)
+    world.now += timedelta(seconds=1)
+    world.loop.tick(Turn(now=world.now))
+    world.make(UP)  # before the daemon has looked again
+    assert world.tick() == ["down"]
+    world.finish(AssetFailed(asset_key=DOWN), failed=True)
+    assert world.tick(40) == ["down"], "the update that came while the run was in progress"

@@ -41,6 +41,8 @@ class Cursor:
     """What the newest evaluation that asked for something asked for."""
     asked_at: float | None = None
     """When that was, in seconds since the epoch."""
+    handled: bool = False
+    """Whether the condition itself has taken in what it asked for; to others it is still new."""
 
     def to_json(self) -> dict[str, Any]:
         nodes = {
@@ -62,6 +64,7 @@ class Cursor:
             "n": nodes,
             "q": to_json(self.asked),
             "w": self.asked_at,
+            "h": self.handled,
         }
 
     @staticmethod
@@ -86,6 +89,7 @@ class Cursor:
                 nodes=nodes,
                 asked=from_json(data["q"]),
                 asked_at=data["w"],
+                handled=data["h"],
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is not the cursor of an automation condition: {error}") from None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import ChainMap, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dagwright_shared.decide.automation import kept, operands, operators
 from dagwright_shared.decide.automation.cursor import Cursor
@@ -124,6 +124,24 @@ def evaluate(tick: Tick, keys: Iterable[EntityKey], concerns: Callable[[EntityKe
                     order[rank[other]] = other
                     heapq.heappush(places, rank[other])
     return tick
+
+
+def settle(tick: Tick) -> None:
+    """Have the conditions that asked for something take that in at once.
+
+    Otherwise they would in the next tick, together with whatever has happened by then: an upstream that was updated meanwhile would
+    count as handled by a request that was made before.
+    """
+    asked = {key: found for key, found in tick.evaluated.items() if found.requested}
+    if not asked:
+        return
+    cursors = ChainMap({key: found.cursor for key, found in asked.items()}, dict(tick.cursors))
+    again = Tick(
+        moment=tick.moment, cursors=cursors, mark=tick.mark, nodes=tick.nodes, default_condition=tick.default_condition, tells_all=False
+    )
+    evaluate(again, asked)
+    for key, found in again.evaluated.items():
+        tick.evaluated[key] = replace(asked[key], cursor=replace(asked[key].cursor, nodes=found.cursor.nodes, handled=True))
 
 
 def _with_near(graph: EntityGraph, keys: Iterable[EntityKey]) -> list[EntityKey]:

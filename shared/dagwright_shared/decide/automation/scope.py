@@ -59,6 +59,8 @@ class Scope:
         cursor = self.cursors.get(key)
         if cursor is None or cursor.requested is False or cursor.shape != kept.shape(self.moment.graph[key].partitions):
             return EMPTY
+        if cursor.handled and key == self.root.key:
+            return EMPTY
         return self.recall(key, cursor.requested)
 
     def requests_with_root(self, key: EntityKey) -> bool:
