@@ -57,6 +57,9 @@ class Loop:
     topics: frozenset[str]
     """NOTIFY topics that wake it."""
     tick: Callable[[Turn], Outcome]
+    heeds: Callable[[str], bool] = lambda _topic: True
+    """Whether one of its topics concerns it as things stand: events need not wake a loop that has nothing to evaluate. Asked in
+    another thread, so it must be quick; what it says no to, the tick that changes its mind finds in the tables."""
     rest: float = 0.0
     """Seconds between two ticks, where its own effects would wake it again and again."""
     release: Callable[[], None] = lambda: None

@@ -96,7 +96,7 @@ class Runner:
         if noun in (EVERYTHING, leadership.TOPIC):
             self._leadership.poke()
         for thread in self._threads.values():
-            if noun == EVERYTHING or noun in thread.loop.topics:
+            if noun == EVERYTHING or (noun in thread.loop.topics and thread.loop.heeds(noun)):
                 thread.wake()
 
     def _wake_at(self, name: str, moments: frozenset[datetime]) -> None:

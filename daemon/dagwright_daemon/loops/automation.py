@@ -39,6 +39,8 @@ from dagwright_shared.store.automation import NewEvaluation
 
 _FEW = 500
 """So many conditions in one tick, and each is told of, also where nothing came of it."""
+_SWITCHES = frozenset({"instigators", "locations"})
+"""Topics that tell of sensors that come, go or are switched."""
 _SERIALIZATION_FAILURE = "40001"
 
 log = logging.getLogger("dagwright_daemon.automation")
@@ -56,17 +58,26 @@ class Automation:
         self._memories: dict[int, Memory] = {}
         self._graph: tuple[frozenset[Digest], EntityGraph] | None = None
         self._nodes = Nodes()
+        self._unused = False
+        """Whether the newest tick has found no sensor: until one is switched on or defined, nothing that happens matters."""
 
     def loop(self) -> Loop:
-        topics = frozenset({"assets", "queue", "backfills", "freshness", "instigators", "locations"})
-        return Loop(name="automation", interval=30.0, rest=0.02, topics=topics, tick=self.tick, release=self._memories.clear)
+        topics = _SWITCHES | {"assets", "queue", "backfills", "freshness"}
+        return Loop(
+            name="automation", interval=30.0, rest=0.02, topics=topics, tick=self.tick, heeds=self._heeds, release=self._memories.clear
+        )
+
+    def _heeds(self, topic: str) -> bool:
+        return topic in _SWITCHES or not self._unused
 
     def tick(self, turn: Turn) -> Outcome:
+        self._unused = False  # what happens from here on may be too late for what is read now
         with self._engine.begin() as conn:
             sensors = self._running(conn)
             definitions = self._catalog.current(conn) if sensors else {}
         self._memories = {key: memory for key, memory in self._memories.items() if key in sensors}
         if not sensors:
+            self._unused = True
             return IDLE
         evaluated = asked = 0
         more, wake_at = False, set()

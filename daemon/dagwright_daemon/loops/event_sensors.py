@@ -31,6 +31,8 @@ from dagwright_shared.store.instigators import Claim
 _FIRST_LOOK, _LAST_LOOK = 0.01, 1.0
 """Seconds until the next look while an older transaction is open; it doubles with each, for some are open for minutes."""
 _LOOK = timedelta(seconds=5)
+_SWITCHES = frozenset({"instigators", "locations"})
+"""Topics that tell of sensors that come, go or are switched."""
 
 
 class EventSensors:
@@ -48,14 +50,18 @@ class EventSensors:
         self._forget()
 
     def loop(self) -> Loop:
-        topics = frozenset({"assets", "run_status", deliveries.TOPIC, "instigators", "locations"})
-        return Loop(name="event_sensors", interval=5.0, rest=0.005, topics=topics, tick=self.tick, release=self._release)
+        topics = _SWITCHES | {"assets", "run_status", deliveries.TOPIC}
+        return Loop(name="event_sensors", interval=5.0, rest=0.005, topics=topics, tick=self.tick, heeds=self._heeds, release=self._release)
+
+    def _heeds(self, topic: str) -> bool:
+        return topic in _SWITCHES or not self._unused
 
     def tick(self, turn: Turn) -> Outcome:
-        self._wake = turn.wake
+        self._wake, self._unused = turn.wake, False
         with self._engine.begin() as conn:
             unsettled = self._read(conn)
             if not self._known:
+                self._unused = True
                 return Outcome(wake_at=frozenset())
             self._mark_polled(turn.now)
             works = self._left_open(conn, turn.now)
@@ -79,6 +85,8 @@ class EventSensors:
         self._seen: int | None = None
         self._look_at: datetime | None = None
         self._looks = 0
+        self._unused = False
+        """Whether the newest tick has found no sensor: until one is defined, nothing that happens matters."""
         self._poll_at: dict[int, datetime] = {}
         """Sensors that are also asked once in each interval, because their functions may look at other things too."""
         with self._lock:

@@ -47,14 +47,20 @@ class Freshness:
 
     def loop(self) -> Loop:
         topics = frozenset({"assets", "locations"})
-        return Loop(name="freshness", interval=60.0, rest=0.2, topics=topics, tick=self.tick, release=self._forget)
+        return Loop(name="freshness", interval=60.0, rest=0.2, topics=topics, tick=self.tick, heeds=self._heeds, release=self._forget)
+
+    def _heeds(self, topic: str) -> bool:
+        return topic == "locations" or not self._unused
 
     def tick(self, turn: Turn) -> Outcome:
+        self._unused = False
         try:
-            return self._tick(turn)
+            outcome = self._tick(turn)
         except BaseException:
             self._forget()  # what is remembered may not have been stored
             raise
+        self._unused = not self._watched
+        return outcome
 
     def _tick(self, turn: Turn) -> Outcome:
         with self._engine.begin() as conn:
@@ -74,6 +80,8 @@ class Freshness:
         self._watched: dict[int, _Watched] = {}
         self._digests: frozenset[Digest] | None = None
         self._seen = 0
+        self._unused = False
+        """Whether the newest tick has found no policy: until one is defined, nothing that happens matters."""
 
     def _read(self, conn: Connection) -> bool:
         """Take in what has happened; whether there is nothing that can be seen only when an older transaction has ended."""

@@ -92,11 +92,13 @@ class Queue:
         self._vouch()
         crash_points.reach("before runs are claimed")
         with self._engine.begin() as conn:
-            claimed = self._claim(conn, trusted, _BATCH)
+            # Each end of a run wakes this loop: where nothing waits, that costs one statement.
+            counts = queue.counts(conn)
+            claimed = self._claim(conn, counts, trusted, _BATCH)
             for location in probed:
-                claimed += self._claim(conn, [location], 1)
+                claimed += self._claim(conn, queue.counts(conn), [location], 1)
             specs = {run.run_id: self._spec(conn, run) for run in claimed}
-            canceling = runs.canceling(conn)
+            canceling = runs.canceling(conn) if counts.canceling else []
         crash_points.reach("after runs were claimed")
         for run in decide.order(claimed):
             self._hand_out(run, specs[run.run_id], servers[run.location])
@@ -105,11 +107,10 @@ class Queue:
             self._later = frozenset(moment for moment in self._later if moment > turn.now)
         return Outcome(done=len(claimed) + canceled, more=len(claimed) == _BATCH, wake_at=self._later, facts={"claimed": len(claimed)})
 
-    def _claim(self, conn: Connection, locations: Sequence[LocationName], most: int) -> list[Run]:
+    def _claim(self, conn: Connection, counts: queue.Counts, locations: Sequence[LocationName], most: int) -> list[Run]:
         """Take at most so many runs of these locations."""
-        if not locations:
+        if not locations or not counts.waiting:
             return []
-        counts = queue.counts(conn)
         force = limits.over(self._settings, counts.changes)
         room = decide.room(force, active=counts.active, background=counts.background)
         if room.runs <= 0:

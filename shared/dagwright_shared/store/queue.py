@@ -24,14 +24,20 @@ class Counts:
     """Runs that have a place."""
     background: int
     """Of these, runs of backfills and automation."""
+    waiting: bool
+    """Whether any run waits for a place."""
+    canceling: bool
+    """Whether any worker is to be stopped."""
     changes: Mapping[str, Any]
     """The limits that were changed while the deployment runs (`store.limits`), read by the way."""
 
 
 def counts(conn: Connection) -> Counts:
-    """All that the queue must know where no limit but the number of runs holds."""
+    """Whether there is anything to do, and all that must be known for it where no limit but the number of runs holds."""
     row = conn.execute(_COUNTS, {"statuses": _ACTIVE}).one()
-    return Counts(active=row.active, background=row.background, changes=row.changes or {})
+    return Counts(
+        active=row.active, background=row.background, waiting=row.waiting, canceling=bool(row.canceling), changes=row.changes or {}
+    )
 
 
 def active(conn: Connection) -> list[Run]:
@@ -69,6 +75,7 @@ def position(conn: Connection, run: Run) -> int:
 
 _COUNTS = text("""
 SELECT count(*) AS active, count(*) FILTER (WHERE background) AS background,
+    count(*) FILTER (WHERE status = 'CANCELING') AS canceling, EXISTS (SELECT FROM runs WHERE status = 'QUEUED') AS waiting,
     (SELECT value FROM deployment_settings WHERE name = 'limits') AS changes
 FROM runs WHERE status = ANY(:statuses)
 """)

@@ -38,8 +38,11 @@ _runs = tables.runs
 _OPEN_STEPS = (StepStatus.STARTED, StepStatus.RETRYING)
 
 
-def enqueue(conn: Connection, runs: Sequence[NewRun], *, assets: AssetIds | None = None) -> list[RunId]:
+def enqueue(conn: Connection, runs: Sequence[NewRun], *, assets: AssetIds | None = None, tell: Collection[str] = ()) -> list[RunId]:
     """Insert queued runs, in the order given; one whose id or run key exists already is passed over.
+
+    Args:
+        tell: topics to notify beside the queue's when any was inserted.
 
     Returns:
         The ids that were inserted.
@@ -58,7 +61,7 @@ def enqueue(conn: Connection, runs: Sequence[NewRun], *, assets: AssetIds | None
         ]
         conn.execute(_PLAN_ASSETS, {"rows": json_rows.dumps(planned)})
     if made:
-        listen.notify(conn, "queue")
+        listen.notify(conn, "queue", *tell)
     return [run.run_id for run in made]
 
 
@@ -408,6 +411,7 @@ ON CONFLICT DO NOTHING
 """)
 
 
+@cache
 @cache
 def _claim_statement(condition: str) -> TextClause:
     # What is left of the places of background runs is counted by themselves: they are the last in the order.

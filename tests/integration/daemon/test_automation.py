@@ -229,6 +229,20 @@ def test_a_new_leader_goes_on_where_the_last_one_was(world: World) -> None:
     assert world.tick(loop=other) == ["down"]
 
 
+def test_events_wake_it_only_while_a_sensor_is_on(store_engine: Engine, code_server: rig.CodeServer) -> None:
+    world = World(store_engine, code_server)
+    heeds = world.loop.loop().heeds
+    world.define(AssetSnapshot(key=UP), default_running=False)
+    assert heeds("assets")  # nothing is known yet
+    world.tick()
+    assert not heeds("assets")
+    assert not heeds("queue")
+    assert heeds("instigators")
+    world.define(AssetSnapshot(key=UP))
+    world.tick()
+    assert heeds("assets")
+
+
 def test_new_definitions(world: World) -> None:
     world.define(asset(UP, C.code_version_changed(), code_version="1"))
     assert world.tick() == []

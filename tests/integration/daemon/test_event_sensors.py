@@ -196,3 +196,14 @@ def test_a_cursor_that_was_set_meanwhile_stays(store_engine: Engine, code_server
     until(lambda: len(ended(store_engine, "on_a")) == 2)
     with store_engine.connect() as conn:
         assert instigators.get(conn, InstigatorKind.SENSOR, "on_a").cursor == "by hand"
+
+
+def test_events_wake_it_only_while_there_is_a_sensor(code_server: rig.CodeServer, loop: EventSensors) -> None:
+    heeds = loop.loop().heeds
+    assert heeds("run_status")
+    backend = code_server.backend
+    backend.become(replace(backend.snapshot_value, sensors=()))
+    code_server.publish()
+    loop.tick(now())
+    assert not heeds("run_status")
+    assert heeds("instigators")

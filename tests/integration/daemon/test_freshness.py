@@ -108,3 +108,16 @@ def test_a_policy_that_is_gone_has_no_state(store_engine: Engine, code_server: r
     loop.tick(turn(0.1))
     assert row(store_engine, A) is None
     assert row(store_engine, B) is not None
+
+
+def test_events_wake_it_only_while_there_is_a_policy(code_server: rig.CodeServer, loop: Freshness) -> None:
+    heeds = loop.loop().heeds
+    assert heeds("assets")  # nothing is known yet
+    loop.tick(turn(0))
+    assert heeds("assets")
+    backend = code_server.backend
+    backend.become(replace(backend.snapshot_value, assets=(AssetSnapshot(key=A),)))
+    code_server.publish()
+    loop.tick(turn(0.1))
+    assert not heeds("assets")
+    assert heeds("locations")

@@ -25,6 +25,7 @@ class Counter:
         self.gate.set()
         self.error: Exception | None = None
         self.wake_at: frozenset[datetime] | None = None
+        self.heeds = True
 
     def tick(self, _: Turn) -> Outcome:
         self.ticks += 1
@@ -37,7 +38,8 @@ class Counter:
         self.released += 1
 
     def loop(self) -> Loop:
-        return Loop(name=self.name, interval=3600.0, topics=frozenset({"queue"}), tick=self.tick, release=self.release)
+        topics = frozenset({"queue"})
+        return Loop(name=self.name, interval=3600.0, topics=topics, tick=self.tick, heeds=lambda _: self.heeds, release=self.release)
 
 
 class Start:
@@ -87,6 +89,21 @@ def test_a_notification_wakes(start: Start, store_engine: Engine) -> None:
     with store_engine.begin() as conn:
         listen.notify(conn, "assets", "runs:1")
     assert quiet(counter) == before + 1
+
+
+def test_a_loop_without_anything_to_evaluate_sleeps_through_events(start: Start, store_engine: Engine) -> None:
+    idle, busy = Counter("idle"), Counter("busy")
+    idle.heeds = False
+    start(idle, busy)
+    before = quiet(idle), quiet(busy)
+    with store_engine.begin() as conn:
+        listen.notify(conn, "queue")
+    until(lambda: busy.ticks == before[1] + 1)
+    assert quiet(idle) == before[0]
+    idle.heeds = True
+    with store_engine.begin() as conn:
+        listen.notify(conn, "queue")
+    until(lambda: idle.ticks == before[0] + 1)
 
 
 def test_a_wake_during_a_tick_is_not_lost(start: Start) -> None:

@@ -95,8 +95,7 @@ def enqueue_once(web: Web, request: Request, key: str | None, body: str, make: A
 
     def enqueue(conn: Connection) -> dict[str, Any]:
         run = make(conn, web.definitions.current(conn))
-        store_runs.enqueue(conn, [run], assets=web.asset_ids)
-        listen.notify(conn, f"runs:{run.run_id}")
+        store_runs.enqueue(conn, [run], assets=web.asset_ids, tell=[f"runs:{run.run_id}"])
         return {"run_id": run.run_id, "status": RunStatus.QUEUED.value, "url": page_url(request, f"/runs/{run.run_id}")}
 
     status, reply = once(web, request, key, body, enqueue)
