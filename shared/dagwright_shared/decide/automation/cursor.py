@@ -89,7 +89,7 @@ class Cursor:
                 nodes=nodes,
                 asked=from_json(data["q"]),
                 asked_at=data["w"],
-                handled=data["h"],
+                handled=data.get("h", False),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is not the cursor of an automation condition: {error}") from None
