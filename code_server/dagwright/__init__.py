@@ -135,10 +135,11 @@ _MODULES = {
     "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError NotFoundError SubsetError UserCodeError",
     "dagwright_shared.model.keys": "AssetCheckKey AssetKey",
     "dagwright_shared.model.metadata": (
-        "AssetMetadataValue BoolMetadataValue FloatMetadataValue IntMetadataValue JsonMetadataValue MarkdownMetadataValue "
-        "MetadataValue NotebookMetadataValue NullMetadataValue PathMetadataValue PythonArtifactMetadataValue TableColumn "
-        "TableColumnConstraints TableColumnDep TableColumnLineage TableConstraints TableMetadataValue TableRecord TableSchema "
-        "TableSchemaMetadataValue TextMetadataValue TimestampMetadataValue UrlMetadataValue normalize_metadata"
+        "AssetMetadataValue BoolMetadataValue FloatMetadataValue IntMetadataValue JobMetadataValue JsonMetadataValue MarkdownMetadataValue "
+        "MetadataValue NotebookMetadataValue NullMetadataValue PathMetadataValue PythonArtifactMetadataValue RunMetadataValue TableColumn "
+        "TableColumnConstraints TableColumnDep TableColumnLineage TableColumnLineageMetadataValue TableConstraints TableMetadataValue "
+        "TableRecord TableSchema TableSchemaMetadataValue TextMetadataValue TimestampMetadataValue UrlMetadataValue "
+        "normalize_metadata"
     ),
     "dagwright_shared.model.runs": "RunStatus",
     # Running: contexts, IO managers, tests.
@@ -188,6 +189,7 @@ _EXPORTS = {name: module for module, names in _MODULES.items() for name in names
 _ALIASES = {
     # Names that carry Dagster's brand, and the plain noun that each stands for here.
     "CheckError": "DagwrightError",
+    "DagsterAssetMetadataValue": "AssetMetadataValue",
     "DagsterConfigMappingFunctionError": "UserCodeError",
     "DagsterError": "DagwrightError",
     "DagsterEventLogInvalidForRun": "DagwrightError",
@@ -210,7 +212,9 @@ _ALIASES = {
     "DagsterEvent": "Event",
     "DagsterEventType": "EventType",
     "DagsterInstance": "Instance",
+    "DagsterJobMetadataValue": "JobMetadataValue",
     "DagsterRun": "RunView",
+    "DagsterRunMetadataValue": "RunMetadataValue",
     "DagsterRunStatus": "RunStatus",
     "LegacyFreshnessPolicy": "FreshnessPolicy",
     "DagsterType": "ValueType",

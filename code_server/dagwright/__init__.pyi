@@ -376,6 +376,7 @@ from dagwright_shared.model.metadata import AssetMetadataValue as AssetMetadataV
 from dagwright_shared.model.metadata import BoolMetadataValue as BoolMetadataValue
 from dagwright_shared.model.metadata import FloatMetadataValue as FloatMetadataValue
 from dagwright_shared.model.metadata import IntMetadataValue as IntMetadataValue
+from dagwright_shared.model.metadata import JobMetadataValue as JobMetadataValue
 from dagwright_shared.model.metadata import JsonMetadataValue as JsonMetadataValue
 from dagwright_shared.model.metadata import MarkdownMetadataValue as MarkdownMetadataValue
 from dagwright_shared.model.metadata import MetadataValue as MetadataValue
@@ -383,10 +384,12 @@ from dagwright_shared.model.metadata import NotebookMetadataValue as NotebookMet
 from dagwright_shared.model.metadata import NullMetadataValue as NullMetadataValue
 from dagwright_shared.model.metadata import PathMetadataValue as PathMetadataValue
 from dagwright_shared.model.metadata import PythonArtifactMetadataValue as PythonArtifactMetadataValue
+from dagwright_shared.model.metadata import RunMetadataValue as RunMetadataValue
 from dagwright_shared.model.metadata import TableColumn as TableColumn
 from dagwright_shared.model.metadata import TableColumnConstraints as TableColumnConstraints
 from dagwright_shared.model.metadata import TableColumnDep as TableColumnDep
 from dagwright_shared.model.metadata import TableColumnLineage as TableColumnLineage
+from dagwright_shared.model.metadata import TableColumnLineageMetadataValue as TableColumnLineageMetadataValue
 from dagwright_shared.model.metadata import TableConstraints as TableConstraints
 from dagwright_shared.model.metadata import TableMetadataValue as TableMetadataValue
 from dagwright_shared.model.metadata import TableRecord as TableRecord
@@ -400,6 +403,7 @@ from dagwright_shared.model.runs import RunStatus as RunStatus
 
 # Names that carry Dagster's brand.
 CheckError = DagwrightError
+DagsterAssetMetadataValue = AssetMetadataValue
 DagsterConfigMappingFunctionError = UserCodeError
 DagsterError = DagwrightError
 DagsterEvent = Event
@@ -414,10 +418,12 @@ DagsterInvalidDefinitionError = DefinitionError
 DagsterInvalidInvocationError = InvocationError
 DagsterInvalidSubsetError = SubsetError
 DagsterInvariantViolationError = DagwrightError
+DagsterJobMetadataValue = JobMetadataValue
 DagsterPipesError = PipesError
 DagsterPipesExecutionError = PipesExecutionError
 DagsterResourceFunctionError = ResourceError
 DagsterRun = RunView
+DagsterRunMetadataValue = RunMetadataValue
 DagsterRunNotFoundError = NotFoundError
 DagsterRunStatus = RunStatus
 DagsterStepOutputNotFoundError = OutputError

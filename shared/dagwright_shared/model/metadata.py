@@ -78,7 +78,13 @@ class MetadataValue:
         return RunMetadataValue(run_id)
 
     @staticmethod
-    def job(job_name: str, location_name: str) -> JobMetadataValue:
+    def dagster_run(run_id: str) -> RunMetadataValue:
+        """`run` under Dagster's name."""
+        return RunMetadataValue(run_id)
+
+    @staticmethod
+    def job(job_name: str, location_name: str, *, repository_name: str | None = None) -> JobMetadataValue:
+        del repository_name  # a location has one set of definitions
         return JobMetadataValue(job_name, location_name)
 
     @staticmethod
