@@ -18,7 +18,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dagwright_shared.model.errors import SettingsError
-from dagwright_shared.runtime.settings import Settings
+from dagwright_shared.runtime.addresses import is_loopback
+from dagwright_shared.runtime.settings import Auth, Settings
 from dagwright_webserver import errors, metrics, render
 
 log = logging.getLogger("dagwright.webserver")
@@ -32,7 +33,12 @@ _SECURITY_HEADERS = (
     ("x-frame-options", "SAMEORIGIN"),
     ("referrer-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("permissions-policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    # Pages say more; anything else is not shown in a frame, and runs nothing.
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox"),
 )
+_HSTS = ("strict-transport-security", "max-age=31536000; includeSubDomains")
 
 
 def check_binding(settings: Settings) -> None:
@@ -41,32 +47,26 @@ def check_binding(settings: Settings) -> None:
     Raises:
         SettingsError: the host is not loopback, and nobody said that this is meant.
     """
-    if settings.allow_unauthenticated or is_loopback(settings.host):
+    if settings.auth is not Auth.NONE or settings.allow_unauthenticated or is_loopback(settings.host):
         return
     raise SettingsError(
         f"refusing to bind {settings.host}: there is no log-in, so everyone who reaches this address could run code. "
-        "Bind 127.0.0.1, or set DAGWRIGHT_ALLOW_UNAUTHENTICATED=1 where the network is private"
+        "Set DAGWRIGHT_AUTH=local and add a user by `dagwright user add NAME --role admin` (or DAGWRIGHT_AUTH=oidc), bind 127.0.0.1, "
+        "or set DAGWRIGHT_ALLOW_UNAUTHENTICATED=1 where the network is private"
     )
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class Edge:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, *, allowed_hosts: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, *, allowed_hosts: Collection[str], is_secure: bool = False) -> None:
         """
         Args:
             allowed_hosts: names under which browsers may reach this server, besides loopback, addresses and bare names.
+            is_secure: whether browsers come by https, and are to do so for a year.
         """
         self._app = app
+        self._headers = (*_SECURITY_HEADERS, *((_HSTS,) if is_secure else ()))
         self._allowed = frozenset(name.lower() for name in allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,6 +78,7 @@ class Edge:
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
         status = 0
+        scope["request_id"] = request_id
 
         async def tell(message: Message) -> None:
             nonlocal status
@@ -85,7 +86,7 @@ class Edge:
                 status = message["status"]
                 out = MutableHeaders(scope=message)
                 out["x-request-id"] = request_id
-                for name, value in _SECURITY_HEADERS:
+                for name, value in self._headers:
                     out.setdefault(name, value)
             await send(message)
 

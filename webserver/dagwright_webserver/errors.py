@@ -13,19 +13,25 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from dagwright_shared.model.access import AuditResult
 from dagwright_shared.model.errors import (
     ConflictError,
     DagwrightError,
     DeadlineError,
+    ForbiddenError,
     InvalidRequestError,
     NotFoundError,
     Problem,
+    TooManyRequestsError,
+    UnauthenticatedError,
     UnavailableError,
     UserCodeError,
     error_to_json,
     nearest,
 )
 from dagwright_shared.model.metadata import json_safe
+from dagwright_shared.store import audit
+from dagwright_webserver.access import CHANGING, Access
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -94,9 +100,19 @@ def database_away(instance: str) -> Response:
 
 def _from_dagwright(request: Request, error: Exception) -> Response:
     instance = request.url.path
+    if isinstance(error, ForbiddenError) and request.method in CHANGING:
+        _tell_of_refusal(request)
     match error:
         case NotFoundError():
             return problem_response(404, "not-found", error.message, instance=instance, extra={"suggestion": error.suggestion})
+        case UnauthenticatedError():
+            return problem_response(401, "unauthenticated", error.message, instance=instance, headers={"WWW-Authenticate": "Bearer"})
+        case ForbiddenError():
+            extra = {"needed_role": error.needed, "location": error.location}
+            return problem_response(403, "forbidden", error.message, instance=instance, extra=extra)
+        case TooManyRequestsError():
+            headers = {"Retry-After": str(error.seconds)}
+            return problem_response(429, "too-many", error.message, instance=instance, headers=headers)
         case InvalidRequestError():
             return problem_response(422, "invalid-request", _sentence(error), instance=instance, problems=error.problems)
         case ConflictError():
@@ -109,6 +125,14 @@ def _from_dagwright(request: Request, error: Exception) -> Response:
             return problem_response(502, "user-code", error.message, instance=instance, extra={"error": error_to_json(error.info)})
         case _:
             raise error
+
+
+def _tell_of_refusal(request: Request) -> None:
+    """To the audit log, in a transaction of its own: that of the change is gone."""
+    asked: Access | None = getattr(request.state, "access", None)
+    if asked is not None:
+        with request.app.state.web.engine.begin() as conn:
+            audit.record(conn, asked.entry(AuditResult.REFUSED))
 
 
 def _sentence(error: InvalidRequestError) -> str:

@@ -8,9 +8,10 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
+from urllib.parse import urlsplit
 
 import anyio.to_thread
 import uvicorn
@@ -22,15 +23,32 @@ from dagwright_shared.runtime import process
 from dagwright_shared.runtime import settings as runtime_settings
 from dagwright_shared.runtime.settings import Settings
 from dagwright_shared.store import engine as store_engine
+from dagwright_shared.store import users as store_users
 from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_shared.store.listen import Listener
 from dagwright_shared.store.partition_states import PartitionMemo
-from dagwright_webserver import edge, errors, openapi
-from dagwright_webserver.deps import Web
+from dagwright_webserver import access, edge, errors, openapi
+from dagwright_webserver.deps import Scopes, Web, is_secure
+from dagwright_webserver.identities import Identities
 from dagwright_webserver.live import TOPICS, Live
 from dagwright_webserver.rate_limits import RateLimits
 from dagwright_webserver.reads.definitions import DefinitionsCache
-from dagwright_webserver.routes import assets, automation, backfills, deployment, hooks, jobs, limits, pages, runs, simulation, streams
+from dagwright_webserver.routes import (
+    assets,
+    automation,
+    backfills,
+    deployment,
+    hooks,
+    jobs,
+    limits,
+    pages,
+    runs,
+    session,
+    simulation,
+    streams,
+    tokens,
+    users,
+)
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -47,32 +65,20 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         SettingsError: no database is configured, or its URL is none.
     """
-    url = runtime_settings.require_database_url(settings)
-    engine = store_engine.create(url, name="webserver", pool_size=settings.database_pool_size)
-    live = Live(lambda heard: Listener(url, heard, TOPICS))
-    web = Web(
-        settings=settings,
-        version=_version(),
-        engine=engine,
-        reader=engine.execution_options(isolation_level="AUTOCOMMIT"),
-        definitions=DefinitionsCache(),
-        live=live,
-        asset_ids=AssetIds(),
-        partitions=PartitionMemo(),
-        hook_limits=RateLimits(),
-    )
+    web = _services(settings)
     # A connection for each thread that may want one, so that nobody waits for the pool inside the pool.
     threads = settings.database_pool_size * 2
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = threads
-        live.start()
+        web.live.start()
         try:
             yield
         finally:
-            await anyio.to_thread.run_sync(live.stop)
-            engine.dispose()
+            await anyio.to_thread.run_sync(web.live.stop)
+            web.engine.dispose()
+            web.scopes.engine.dispose()
 
     app = FastAPI(
         title="dagwright",
@@ -86,17 +92,53 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.web = web
     errors.install(app)
-    for noun in (streams, runs, backfills, assets, jobs, deployment, limits, simulation, hooks):
+    for noun in (session, users, tokens, streams, runs, backfills, assets, jobs, deployment, limits, simulation, hooks):
         app.include_router(noun.router)
     for router in (automation.schedules, automation.sensors):
         app.include_router(router)
     app.include_router(deployment.health)
     pages.install(app)
+    access.verify(app)
     app.openapi = openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way to replace it
     # The last one added is the outermost.
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
-    app.add_middleware(edge.Edge, allowed_hosts=settings.allowed_hosts)
+    app.add_middleware(edge.Edge, allowed_hosts=_allowed_hosts(settings), is_secure=is_secure(settings))
     return app
+
+
+def _services(settings: Settings) -> Web:
+    url = runtime_settings.require_database_url(settings)
+    engine = store_engine.create(url, name="webserver", pool_size=settings.database_pool_size)
+    reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+    identities = Identities(reader, idle_hours=settings.session_idle_hours)
+
+    def listen(heard: Callable[[str], None]) -> Listener:
+        def on_topic(topic: str) -> None:
+            if topic in ("*", store_users.TOPIC):
+                identities.clear()
+            if topic != store_users.TOPIC:
+                heard(topic)
+
+        return Listener(url, on_topic, (*TOPICS, store_users.TOPIC))
+
+    return Web(
+        settings=settings,
+        version=_version(),
+        engine=engine,
+        reader=reader,
+        definitions=DefinitionsCache(),
+        live=Live(listen),
+        asset_ids=AssetIds(),
+        partitions=PartitionMemo(),
+        hook_limits=RateLimits(),
+        identities=identities,
+        scopes=Scopes(url, pool_size=settings.database_pool_size),
+    )
+
+
+def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
+    name = urlsplit(settings.public_url or "").hostname
+    return (*settings.allowed_hosts, *((name,) if name else ()))
 
 
 def main() -> int:

@@ -22,12 +22,13 @@ def once(
     Raises:
         InvalidRequestError: the key was used for another request, or what `make` raises.
     """
-    request_hash = hashlib.sha256(f"{request.method} {request.url.path}\n{body}".encode()).hexdigest()
+    request_hash = hashlib.sha256(f"{request.method} {request.url.path}\n{web.access.identity.name or ''}{body}".encode()).hexdigest()
 
     def change(conn: Connection) -> tuple[int, dict[str, Any]]:
         if key is not None:
             earlier = _earlier(conn, key, request_hash)
             if earlier is not None:
+                web.access.nothing_changed()
                 return earlier.status_code, dict(earlier.response)
         reply = dict(make(conn))
         if key is not None:

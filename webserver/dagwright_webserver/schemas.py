@@ -375,7 +375,8 @@ def reference(answer: Any) -> dict[str, Any]:
 _PROBLEM = {"application/problem+json": {"schema": reference(ProblemDocument)}}
 _FAILURES: dict[int | str, str] = {
     400: "The body is not what its content type says.",
-    401: "The signature is missing or wrong.",
+    401: "Nobody has logged in, or the token or signature that was sent is missing or wrong.",
+    403: "Who asks may not do this; `needed_role` says what it takes.",
     404: "There is no such thing.",
     409: "The thing is in a state that does not allow this.",
     422: "The request is not valid; `problems` says where.",

@@ -9,6 +9,9 @@
     |-- UnavailableError (ConnectionError)   a code server or the database does not answer
     |   `-- DeadlineError (TimeoutError)     ... or not in time
     |-- FencedError                          a newer attempt owns the run; this one must stop
+    |-- UnauthenticatedError                 nobody has logged in, or what was sent is no longer valid
+    |-- ForbiddenError                       who asks may not do this
+    |-- TooManyRequestsError                 too many have come; wait
     |-- UserCodeError                        user code raised; carries ErrorInfo
     `-- SettingsError (ValueError)           the process cannot start as configured
 
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 import difflib
 import linecache
+import math
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -133,6 +137,35 @@ class DeadlineError(UnavailableError, TimeoutError):
 
 class FencedError(DagwrightError):
     """A newer attempt owns this run; this one must stop and its events are refused."""
+
+
+class UnauthenticatedError(DagwrightError):
+    """Log in, or send an API token: Authorization: Bearer dgw_..."""
+
+
+class ForbiddenError(DagwrightError):
+    """Who asks may not do this."""
+
+    def __init__(self, message: str | None = None, *, needed: str | None = None, location: str | None = None) -> None:
+        """
+        Args:
+            needed: the role that it takes.
+            location: the code location at which it takes it; None: over the whole deployment.
+        """
+        self.needed, self.location = needed, location
+        super().__init__(message)
+
+
+class TooManyRequestsError(DagwrightError):
+    """Too many of these requests came; wait."""
+
+    def __init__(self, message: str | None = None, *, seconds: float) -> None:
+        """
+        Args:
+            seconds: how long to wait.
+        """
+        self.seconds = math.ceil(seconds)
+        super().__init__(message)
 
 
 class SettingsError(DagwrightError, ValueError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +40,17 @@ class Secret(str):
     __str__ = __repr__
 
 
+class Auth(StrEnum):
+    """How people log in."""
+
+    NONE = "none"
+    """Not at all: everybody may do everything."""
+    LOCAL = "local"
+    """By a name and a password that dagwright keeps."""
+    OIDC = "oidc"
+    """By an OpenID Connect provider; users with a password may still use that."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of all processes; each reads the few that concern it.
 
@@ -53,10 +65,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: str = "127.0.0.1"
     """Address that the webserver binds."""
     port: Port = 3004
+    auth: Auth = Auth.NONE
+    """How people log in: `none`, `local` (users and passwords of dagwright) or `oidc` (OpenID Connect)."""
     allow_unauthenticated: bool = False
     """Let the webserver bind another address than loopback although there is no log-in."""
     allowed_hosts: tuple[str, ...] = ()
     """Names, besides loopback ones, under which browsers may reach the webserver."""
+    public_url: str | None = None
+    """Address under which browsers reach the webserver, such as `https://dagwright.example.com`; https makes cookies secure."""
+    session_hours: Annotated[float, Meta(gt=0)] = 168.0
+    """After so long a session ends and one logs in again."""
+    session_idle_hours: Annotated[float, Meta(gt=0)] = 24.0
+    """The same after so long without a request."""
+    oidc_issuer: str | None = None
+    """URL of the OpenID provider, where `/.well-known/openid-configuration` is found."""
+    oidc_client_id: str | None = None
+    """What the provider calls this deployment."""
+    oidc_client_secret: Secret | None = None
+    """What proves it there; unset: a public client, by PKCE alone."""
+    oidc_scopes: str = "openid profile email"
+    """What is asked of the provider, with spaces between."""
+    oidc_name_claim: str = "email"
+    """Claim that becomes the name of the user."""
+    oidc_groups_claim: str = "groups"
+    """Claim with the groups, or roles, of a user; dots go into objects: `realm_access.roles`."""
+    oidc_roles: dict[str, str] = {}
+    """Role of each group: `viewer`, `launcher`, `editor`, `admin`, or with a location `editor@flights`; the highest counts."""
+    oidc_default_role: str | None = None
+    """Role of who is in none of these groups; unset: they cannot log in."""
+    oidc_allowed_domains: tuple[str, ...] = ()
+    """Domains of the e-mail addresses of who may log in; unset: any."""
     code_server_host: str = "127.0.0.1"
     """Address that a code server binds."""
     code_server_port: Port = 4000
@@ -64,8 +102,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`host:port` under which others dial this code server; by default what it binds."""
     code_servers: tuple[str, ...] = ()
     """Addresses of code servers that cannot register themselves."""
+    code_server_token: Secret | None = None
+    """What the webserver and the daemon send to code servers, and these demand; the same for all of them."""
+    code_server_tls_cert: Path | None = None
+    """Certificate (PEM) of this process: of a code server, or for mutual TLS of who calls it."""
+    code_server_tls_key: Path | None = None
+    """Its private key."""
+    code_server_tls_ca: Path | None = None
+    """Authority (PEM) that signed the certificate of the other side; a code server that has it demands one of its callers."""
+    code_server_allow_unauthenticated: bool = False
+    """Let a code server bind another address than loopback although it cannot tell who calls."""
     url: str | None = None
     """The webserver that the command line talks to; unset: the one that `dagwright dev` runs here, else loopback."""
+    token: Secret | None = None
+    """API token that the command line sends."""
 
     max_concurrent_runs: Annotated[int, Meta(ge=0)] = 25
     """How many runs the queue lets be active at once, over all locations."""
@@ -121,6 +171,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The same for ticks that asked for runs."""
     retention_failed_ticks_days: Days | None = 180.0
     """The same for ticks that failed."""
+    retention_audit_days: Days | None = 400.0
+    """How long the audit log is kept."""
     evaluation_timeout_seconds: Annotated[float, Meta(gt=0)] = 60.0
     """How long a schedule or sensor function may take before it is killed."""
     evaluation_memory_bytes: Annotated[int, Meta(ge=0)] = 4 << 30
@@ -158,6 +210,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.home / "storage"
 
 
+_OBJECTS = frozenset({"location_limits", "oidc_roles"})
+_SECRETS = frozenset({"database_url", "oidc_client_secret", "code_server_token", "token"})
+
+
 def load(**overrides: Any) -> Settings:
     """Read the settings of this process; arguments, such as command-line options, win over everything.
 
@@ -175,7 +231,7 @@ def load(**overrides: Any) -> Settings:
     except msgspec.ValidationError as error:
         problem, _, name = str(error).partition(" - at `$.")
         name = name.rstrip("`").split("[")[0]
-        given = "***" if name == "database_url" else repr(values.get(name))
+        given = "***" if name in _SECRETS else repr(values.get(name))
         raise SettingsError(f"setting {name} (DAGWRIGHT_{name.upper()}) is {given}: {problem[:1].lower()}{problem[1:]}") from None
     _ = made.limits  # which raises when they do not fit
     return made
@@ -203,7 +259,7 @@ def _from_environment() -> dict[str, Any]:
     for name, default in defaults.items():
         text = os.environ.get(f"DAGWRIGHT_{name.upper()}")
         if text is not None:
-            found[name] = _listed(name, text) if default == () or name == "location_limits" else text
+            found[name] = _listed(name, text) if default == () or name in _OBJECTS else text
     return found
 
 

@@ -35,6 +35,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import UserDefinedType
 
 from dagwright_shared.model import backfills as backfill_model
+from dagwright_shared.model.access import AuditResult, Role
 from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.runs import ACTIVE, FINAL, RunStatus, StepStatus
 from dagwright_shared.model.ticks import DeliveryStatus, InstigatorKind, TickStatus
@@ -557,4 +558,91 @@ deployment_settings = Table(
     Column("name", Text, primary_key=True),
     _json("value"),
     _moment("updated_at", null=False, now=True),
+)
+
+# ------------------------------------------------------------------------------------------ who may do what
+
+users = Table(
+    "users",
+    metadata,
+    Column("user_id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("password_hash", Text, comment="argon2id; NULL: logs in elsewhere, or has API tokens alone"),
+    Column("role", Text, comment="NULL: none, but where location_roles says otherwise"),
+    _json("location_roles", default="{}"),
+    Column("disabled", Boolean, nullable=False, server_default=text("false")),
+    Column("issuer", Text, comment="of OpenID Connect"),
+    Column("subject", Text, comment="who it is there"),
+    Column("time_zone", Text),
+    _moment("created_at", null=False, now=True),
+    _moment("signed_in_at"),
+    CheckConstraint("(issuer IS NULL) = (subject IS NULL)", name="issuer_has_subject"),
+    _one_of("role", Role),
+    Index("uq_users_name", text("lower(name)"), unique=True),
+    Index("uq_users_subject", "issuer", "subject", unique=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_hash", Text, primary_key=True, comment="SHA-256 of what the cookie holds"),
+    Column("user_id", BigInteger, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
+    _moment("created_at", null=False, now=True),
+    _moment("seen_at", null=False, now=True),
+    _moment("expires_at", null=False),
+    Column("address", Text),
+    Column("user_agent", Text),
+    Index("ix_sessions_user_id", "user_id"),
+    Index("ix_sessions_expires_at", "expires_at"),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("token_id", BigInteger, Identity(), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("token_hash", Text, nullable=False, unique=True, comment="SHA-256"),
+    Column("prefix", Text, nullable=False, comment="its first characters, by which people recognize it"),
+    Column("role", Text, nullable=False),
+    Column("locations", ARRAY(Text), comment="NULL: all that its user may see"),
+    _moment("created_at", null=False, now=True),
+    _moment("expires_at"),
+    _moment("used_at"),
+    _one_of("role", Role),
+    Index("ix_api_tokens_user_id", "user_id", desc("token_id")),
+)
+
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    metadata,
+    Column("attempt_id", BigInteger, Identity(), primary_key=True),
+    Column("account", Text, nullable=False, comment="in lower case, whether there is such a user or not"),
+    Column("address", Text, nullable=False),
+    _moment("time", null=False, now=True),
+    Index("ix_sign_in_attempts_account", "account", "time"),
+    Index("ix_sign_in_attempts_address", "address", "time"),
+    Index("ix_sign_in_attempts_time", "time"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("audit_id", BigInteger, Identity(), primary_key=True),
+    _moment("time", null=False, now=True),
+    Column("actor", Text, comment="name of a user; NULL: nobody had logged in"),
+    Column("token", Text, comment="the first characters of the API token that was sent"),
+    Column("address", Text),
+    Column("request_id", Text),
+    Column("action", Text, nullable=False),
+    Column("target", Text),
+    Column("location", Text),
+    Column("result", Text, nullable=False),
+    _json("before", null=True),
+    _json("after", null=True),
+    _one_of("result", AuditResult),
+    Index("ix_audit_log_actor", "actor", desc("audit_id")),
+    Index("ix_audit_log_action", "action", desc("audit_id")),
+    Index("ix_audit_log_target", "target", desc("audit_id")),
+    Index("ix_audit_log_time", "time"),
 )

@@ -108,3 +108,17 @@ def twin() -> LocationSnapshot:
         assets=(AssetSnapshot(key=AssetKey("elsewhere"), op_name="elsewhere"),),
         jobs=tuple(dataclasses.replace(job) for job in base.jobs if job.name == "ping"),
     )
+
+
+def vault() -> LocationSnapshot:
+    """A location that not everybody is to see: the names of `flights`, and more that begin with vault."""
+    base = flights()
+    day = next(job for job in base.jobs if job.name == "day")
+    return dataclasses.replace(
+        base,
+        location=LocationName("vault"),
+        assets=(*base.assets, AssetSnapshot(key=AssetKey("vault_asset"), op_name="vault_asset", group="vault_group")),
+        jobs=(*base.jobs, dataclasses.replace(base.jobs[1], name="vault_job"), dataclasses.replace(day, name="vault_day")),
+        schedules=(*base.schedules, dataclasses.replace(base.schedules[0], name="vault_nightly")),
+        sensors=(*base.sensors, dataclasses.replace(base.sensors[0], name="vault_watch")),
+    )

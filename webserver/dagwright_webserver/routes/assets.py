@@ -12,7 +12,7 @@ from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.runs import NewRun
 from dagwright_shared.store import tables
-from dagwright_webserver.deps import Services, answer, utc_now
+from dagwright_webserver.deps import Launcher, Services, answer, utc_now
 from dagwright_webserver.reads import assets as asset_reads
 from dagwright_webserver.reads import evaluations, materializations
 from dagwright_webserver.reads import lineage as lineage_reads
@@ -127,7 +127,7 @@ def get_partitions(key: KeyPath, web: Services, location: Name = None) -> Respon
 def materialize(
     key: KeyPath,
     request: Request,
-    web: Services,
+    web: Launcher,
     body: RunOptions | None = None,
     idempotency_key: IdempotencyKey = None,
     client: Client = None,

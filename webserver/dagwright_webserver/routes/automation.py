@@ -13,7 +13,7 @@ from dagwright_shared.model.snapshot import ScheduleSnapshot
 from dagwright_shared.model.ticks import InstigatorKind, ScheduleQuestion, SensorQuestion, TickStatus
 from dagwright_shared.store import instigators
 from dagwright_webserver import code_servers
-from dagwright_webserver.deps import Services, Web, answer, utc_now
+from dagwright_webserver.deps import Editor, Launcher, Services, Web, answer, utc_now
 from dagwright_webserver.reads import automation as reads
 from dagwright_webserver.reads.automation import (
     ScheduleListView,
@@ -51,14 +51,14 @@ def get_schedule(name: ScheduleName, web: Services, location: Name = None) -> Re
 
 
 @schedules.post("/{name}/start", summary="Switch a schedule on", responses=returns(ScheduleView, 404, 503))
-def start_schedule(name: ScheduleName, web: Services, location: Name = None) -> Response:
+def start_schedule(name: ScheduleName, web: Editor, location: Name = None) -> Response:
     """Ticks from now on are evaluated. Repeating it changes nothing."""
     switch(web, InstigatorKind.SCHEDULE, name, location, on=True)
     return get_schedule(name, web, location)
 
 
 @schedules.post("/{name}/stop", summary="Switch a schedule off", responses=returns(ScheduleView, 404, 503))
-def stop_schedule(name: ScheduleName, web: Services, location: Name = None) -> Response:
+def stop_schedule(name: ScheduleName, web: Editor, location: Name = None) -> Response:
     """Runs that it has launched go on. Repeating it changes nothing."""
     switch(web, InstigatorKind.SCHEDULE, name, location, on=False)
     return get_schedule(name, web, location)
@@ -87,14 +87,14 @@ def get_sensor(name: SensorName, web: Services, location: Name = None) -> Respon
 
 
 @sensors.post("/{name}/start", summary="Switch a sensor on", responses=returns(SensorView, 404, 503))
-def start_sensor(name: SensorName, web: Services, location: Name = None) -> Response:
+def start_sensor(name: SensorName, web: Editor, location: Name = None) -> Response:
     """It is evaluated from now on. Repeating it changes nothing."""
     switch(web, InstigatorKind.SENSOR, name, location, on=True)
     return get_sensor(name, web, location)
 
 
 @sensors.post("/{name}/stop", summary="Switch a sensor off", responses=returns(SensorView, 404, 503))
-def stop_sensor(name: SensorName, web: Services, location: Name = None) -> Response:
+def stop_sensor(name: SensorName, web: Editor, location: Name = None) -> Response:
     """Runs that it has launched go on. Repeating it changes nothing."""
     switch(web, InstigatorKind.SENSOR, name, location, on=False)
     return get_sensor(name, web, location)
@@ -121,19 +121,22 @@ def get_sensor_tick(name: SensorName, tick_id: TickId, web: Services, location: 
 
 
 @sensors.put("/{name}/cursor", summary="Set the cursor of a sensor", responses=returns(SensorView, 404, 422, 503))
-def set_cursor(name: SensorName, body: CursorBody, web: Services, location: Name = None) -> Response:
+def set_cursor(name: SensorName, body: CursorBody, web: Editor, location: Name = None) -> Response:
     """Rewind a sensor, or make it forget. An evaluation that is going on does not write its own cursor over it."""
 
     def change(conn: Connection) -> None:
         place = find_place(web.definitions.current(conn), InstigatorKind.SENSOR, name, location)
-        instigators.set_cursor(conn, instigators.get(conn, InstigatorKind.SENSOR, name, location=place).instigator_id, body.cursor)
+        web.access.require(place)
+        known = instigators.get(conn, InstigatorKind.SENSOR, name, location=place)
+        instigators.set_cursor(conn, known.instigator_id, body.cursor)
+        web.access.tell(before={"cursor": (known.cursor or "")[:500] or None}, after={"cursor": (body.cursor or "")[:500] or None})
 
     web.write(change)
     return get_sensor(name, web, location)
 
 
 @sensors.post("/{name}/evaluate", summary="Try a sensor out", responses=returns(EvaluationView, 404, 422, 502, 503, 504))
-def evaluate_sensor(name: SensorName, web: Services, body: TrySensorBody | None = None, location: Name = None) -> Response:
+def evaluate_sensor(name: SensorName, web: Launcher, body: TrySensorBody | None = None, location: Name = None) -> Response:
     """Call its function once and tell what it asks for; nothing of it is stored or launched."""
 
     def read(conn: Connection, defs: Definitions) -> tuple[str, SensorQuestion]:
@@ -143,11 +146,12 @@ def evaluate_sensor(name: SensorName, web: Services, body: TrySensorBody | None 
         return place, SensorQuestion(name=name, cursor=given, last_tick_at=known.last_tick_at)
 
     place, question = web.read_defs(read)
+    web.access.require(place)
     return answer(evaluation_view(code_servers.ask(web, place, lambda client: client.evaluate_sensor(question, timeout=_TRY_SECONDS))))
 
 
 @schedules.post("/{name}/evaluate", summary="Try a schedule out", responses=returns(EvaluationView, 404, 422, 502, 503, 504))
-def evaluate_schedule(name: ScheduleName, web: Services, body: TryScheduleBody | None = None, location: Name = None) -> Response:
+def evaluate_schedule(name: ScheduleName, web: Launcher, body: TryScheduleBody | None = None, location: Name = None) -> Response:
     """Call its function once, as at a tick, and tell what it asks for; nothing of it is stored or launched."""
     at = (body.at if body is not None else None) or utc_now()
     if at.tzinfo is None:
@@ -159,6 +163,7 @@ def evaluate_schedule(name: ScheduleName, web: Services, body: TryScheduleBody |
         return place, next(snapshot for where, snapshot in defs.schedules[name] if where == place)
 
     place, snapshot = web.read_defs(read)
+    web.access.require(place)
     if not snapshot.evaluated:
         return answer(evaluation_view(decide_schedules.requests(snapshot, at)))
     question = ScheduleQuestion(name=name, scheduled_for=at)
@@ -174,6 +179,8 @@ def switch(web: Web, kind: InstigatorKind, name: str, location: str | None, *, o
 
     def change(conn: Connection) -> None:
         place = find_place(web.definitions.current(conn), kind, name, location)
+        web.access.require(place)
+        web.access.tell(after={"on": on})
         instigators.set_switch(conn, instigators.get(conn, kind, name, location=place).instigator_id, on=on)
 
     web.write(change)

@@ -13,7 +13,7 @@ from dagwright_shared.model.backfills import Backfill, BackfillStatus, NewBackfi
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.store import backfills as store
 from dagwright_webserver import backfilling
-from dagwright_webserver.deps import JSON, Services, Web, answer
+from dagwright_webserver.deps import JSON, Launcher, Services, Web, answer
 from dagwright_webserver.once import once, page_url
 from dagwright_webserver.reads import backfills as reads
 from dagwright_webserver.reads.backfills import BackfillListView, BackfillPreview, BackfillView
@@ -27,7 +27,7 @@ BackfillIdPath = Annotated[str, Path(description="Id of the backfill, a UUID.", 
 
 
 @router.post("", status_code=201, summary="Launch a backfill", responses=returns(BackfillMade, 422, 503, status=201))
-def launch_backfill(body: BackfillBody, request: Request, web: Services, key: IdempotencyKey = None, client: Client = None) -> Response:
+def launch_backfill(body: BackfillBody, request: Request, web: Launcher, key: IdempotencyKey = None, client: Client = None) -> Response:
     """Ask for many partitions of assets, or of a job. The answer comes once the backfill is durable; the daemon asks for its runs."""
 
     def make(conn: Connection, defs: Definitions) -> NewBackfill:
@@ -37,7 +37,7 @@ def launch_backfill(body: BackfillBody, request: Request, web: Services, key: Id
 
 
 @router.post("/preview", summary="Preview a backfill", responses=returns(BackfillPreview, 422, 503))
-def preview_backfill(body: BackfillBody, web: Services) -> Response:
+def preview_backfill(body: BackfillBody, web: Launcher) -> Response:
     """What a backfill would make, and in how many runs. Nothing is launched."""
     return answer(web.read_defs(lambda conn, defs: backfilling.preview(conn, defs, web.partitions, body)))
 
@@ -62,21 +62,24 @@ def get_backfill(backfill_id: BackfillIdPath, web: Services) -> Response:
 @router.post(
     "/{backfill_id}/cancel", status_code=202, summary="Cancel a backfill", responses=returns(BackfillMade, 404, 409, 503, status=202)
 )
-def cancel_backfill(backfill_id: BackfillIdPath, request: Request, web: Services) -> Response:
+def cancel_backfill(backfill_id: BackfillIdPath, request: Request, web: Launcher) -> Response:
     """Ask for nothing more, take its runs out of the queue, and have those that run stopped."""
-    return _told(request, 202, web.write(lambda conn: store.request_cancel(conn, backfill_id)))
+
+    def change(conn: Connection) -> Backfill:
+        require_at(conn, web, backfill_id)
+        return store.request_cancel(conn, backfill_id)
+
+    return _told(request, 202, web.write(change))
 
 
 @router.post(
     "/{backfill_id}/resume", status_code=202, summary="Resume a backfill", responses=returns(BackfillMade, 404, 409, 503, status=202)
 )
-def resume_backfill(backfill_id: BackfillIdPath, request: Request, web: Services) -> Response:
+def resume_backfill(backfill_id: BackfillIdPath, request: Request, web: Launcher) -> Response:
     """Let a canceled or failed backfill ask again for what it did not make."""
 
     def change(conn: Connection) -> Backfill:
-        found = store.get(conn, backfill_id)
-        if found is None:
-            raise NotFoundError("backfill", backfill_id)
+        found = require_at(conn, web, backfill_id)
         defs = web.definitions.current(conn)
         backfilling.fits(defs, found)
         return store.resume(conn, backfill_id, digest=found.digest)
@@ -88,19 +91,36 @@ def resume_backfill(backfill_id: BackfillIdPath, request: Request, web: Services
     "/{backfill_id}/retry", status_code=201, summary="Retry a backfill", responses=returns(BackfillMade, 404, 409, 422, 503, status=201)
 )
 def retry_backfill(
-    backfill_id: BackfillIdPath, request: Request, web: Services, key: IdempotencyKey = None, client: Client = None
+    backfill_id: BackfillIdPath, request: Request, web: Launcher, key: IdempotencyKey = None, client: Client = None
 ) -> Response:
     """A new backfill of what an ended one did not make."""
 
     def make(conn: Connection, defs: Definitions) -> NewBackfill:
+        require_at(conn, web, backfill_id)
         return backfilling.again(conn, defs, backfill_id, trigger_of(client))
 
     return _create(web, request, key, backfill_id, make)
 
 
+def require_at(conn: Connection, web: Web, backfill_id: str) -> Backfill:
+    """A backfill, of a location where the caller may do this.
+
+    Raises:
+        NotFoundError: there is none.
+        ForbiddenError: they may not.
+    """
+    found = store.get(conn, backfill_id)
+    if found is None:
+        raise NotFoundError("backfill", backfill_id)
+    web.access.require(found.location)
+    return found
+
+
 def _create(web: Web, request: Request, key: str | None, body: str, make: Callable[[Connection, Definitions], NewBackfill]) -> Response:
     def create(conn: Connection) -> dict[str, Any]:
         made = make(conn, web.definitions.current(conn))
+        web.access.require(made.location)
+        web.access.tell(target=made.backfill_id, after={"job": made.job_name})
         store.create(conn, made)
         return _reply(request, made.backfill_id, BackfillStatus.REQUESTED)
 

@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 
 from dagwright_shared.model.errors import NotFoundError, UnavailableError, UserCodeError
 from dagwright_shared.model.snapshot import LocationState
+from dagwright_shared.runtime.settings import Auth
 from dagwright_shared.store import listen
 from dagwright_webserver import errors, metrics
-from dagwright_webserver.deps import JSON, Services, Web, answer
+from dagwright_webserver.deps import JSON, Editor, Public, Services, Web, answer
 from dagwright_webserver.reads import deployment as reads
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.deployment import DeploymentView, LocationListView, LocationView
@@ -40,7 +41,7 @@ def get_location(name: LocationPath, web: Services) -> Response:
 
 
 @router.post("/locations/{name}/reload", tags=["locations"], summary="Reload a location", responses=returns(LocationView, 404, 503))
-def reload_location(name: LocationPath, web: Services) -> Response:
+def reload_location(name: LocationPath, web: Editor) -> Response:
     """Have the code servers of a location load its code anew. The answer says whether it loaded; runs that go on are not disturbed."""
     reload(web, name)
     return answer(find_location(web, name))
@@ -80,7 +81,9 @@ def reload(web: Web, name: str) -> None:
         NotFoundError: there is no such location.
         UnavailableError: none of its code servers answers.
     """
-    servers = [server for server in find_location(web, name).servers if server.alive]
+    found = find_location(web, name)
+    web.access.require(name)
+    servers = [server for server in found.servers if server.alive]
     if not servers:
         raise UnavailableError(f"No code server of location {name!r} is running; start it with `dagwright code-server`")
     failures = []
@@ -102,7 +105,7 @@ def reload(web: Web, name: str) -> None:
 
 
 @health.get("/healthz", summary="Whether this process lives", responses=returns(Alive))
-async def healthz() -> Response:
+async def healthz(_web: Public) -> Response:
     """Always 200 while the webserver answers at all."""
     return Response(b'{"status": "ok"}', media_type=JSON)
 
@@ -112,7 +115,7 @@ async def healthz() -> Response:
     summary="Whether the deployment can take work",
     responses={**returns(Readiness), 503: {**returns(Readiness)[200], "description": "Not yet; the parts say what is missing."}},
 )
-def readyz(web: Services) -> Response:
+def readyz(web: Public) -> Response:
     """200 once the database answers and the first location has loaded."""
     try:
         parts = web.read_defs(_parts)
@@ -123,6 +126,9 @@ def readyz(web: Services) -> Response:
         away = {"ok": False, "detail": "unknown while the database is away"}
         parts = {"database": {"ok": False, "detail": _database_trouble(error)}, "locations": away, "daemon": away, "code_servers": away}
         ready = False
+    if web.settings.auth is not Auth.NONE:
+        # Anybody may ask: names of locations and errors of user code are for those who have logged in.
+        parts = {name: {"ok": part["ok"], "detail": "yes" if part["ok"] else "no"} for name, part in parts.items()}
     body = json.dumps({"ready": ready, "parts": parts}).encode()
     return Response(body, 200 if ready else 503, headers={} if ready else {"Retry-After": "1"}, media_type=JSON)
 

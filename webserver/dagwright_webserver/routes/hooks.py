@@ -19,7 +19,7 @@ from dagwright_shared.model.snapshot import SensorSnapshot, WebhookSnapshot
 from dagwright_shared.model.ticks import Delivery, DeliveryStatus, Instigator, InstigatorKind
 from dagwright_shared.store import deliveries, instigators
 from dagwright_webserver import code_servers
-from dagwright_webserver.deps import Services, Web, answer
+from dagwright_webserver.deps import Editor, Public, Services, Web, answer
 from dagwright_webserver.errors import problem_response
 from dagwright_webserver.reads import deliveries as reads
 from dagwright_webserver.reads.definitions import Definitions
@@ -47,12 +47,13 @@ async def _body(request: Request) -> bytes:
     summary="Deliver to a webhook",
     responses=returns(Received, 400, 401, 404, 413, 429, 503, status=202),
 )
-def deliver(name: HookName, web: Services, request: Request, body: Annotated[bytes, Depends(_body)], location: Name = None) -> Response:
+def deliver(name: HookName, web: Public, request: Request, body: Annotated[bytes, Depends(_body)], location: Name = None) -> Response:
     """Any body up to the sensor's limit, signed as its definition says. 202 means that it is stored and will be handled.
 
     A request that is sent again (same id, same content) is not stored again: the answer is that of the first, with `duplicate`.
     Where the process that has the secret cannot be asked just now, the signature is checked before the request is handled.
     """
+    web.access.silent = True  # deliveries are listed by themselves
     place, _, webhook = web.read_defs(lambda _conn, defs: find_hook(defs, name, location))
     path = request.url.path
     if len(body) > webhook.max_body_bytes:
@@ -119,9 +120,10 @@ def get_delivery(name: HookName, delivery_id: DeliveryId, web: Services, locatio
     summary="Replay a delivery",
     responses=returns(DeliveryView, 404, 409, 503, status=202),
 )
-def replay_delivery(name: HookName, delivery_id: DeliveryId, web: Services, location: Name = None) -> Response:
+def replay_delivery(name: HookName, delivery_id: DeliveryId, web: Editor, location: Name = None) -> Response:
     """Have the sensor handle it once more, as it came. A run with the same run key is not made again."""
     instigator = web.read_defs(lambda conn, defs: _instigator(conn, defs, name, location))
+    web.access.require(instigator.location)
     row = web.write(lambda conn: deliveries.replay(conn, instigator.instigator_id, delivery_id))
     return answer(reads.delivery_view(name, row), 202)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.store import limits, pools
-from dagwright_webserver.deps import Services, answer
+from dagwright_webserver.deps import Admin, Services, answer
 from dagwright_webserver.reads import limits as reads
 from dagwright_webserver.reads.limits import LimitsView, PoolListView, PoolView
 from dagwright_webserver.schemas import API, Body, problems, returns
@@ -57,18 +57,20 @@ def get_pool(name: PoolName, web: Services) -> Response:
 
 
 @router.put("/pools/{name:path}", tags=["limits"], summary="Set the slots of a pool", responses=returns(PoolView, 422, 503))
-def set_pool(name: PoolName, body: PoolBody, web: Services) -> Response:
+def set_pool(name: PoolName, body: PoolBody, web: Admin) -> Response:
     """How many steps (or runs) of the pool may go on at once, from now on. Who waits is let in at once where there is room."""
 
     def change(conn: Connection) -> PoolView:
+        before = next((row.slots for row in pools.list(conn, web.settings.limits) if row.name == name), None)
         pools.define(conn, name, body.slots)
+        web.access.tell(before={"slots": before}, after={"slots": body.slots})
         return reads.read_pool(conn, web.settings.limits, name)
 
     return answer(web.write(change))
 
 
 @router.delete("/pools/{name:path}", tags=["limits"], status_code=204, summary="Forget the slots of a pool", responses=problems(404, 503))
-def delete_pool(name: PoolName, web: Services) -> Response:
+def delete_pool(name: PoolName, web: Admin) -> Response:
     """The default of the deployment holds for the pool from then on: any number, unless `default_pool_slots` says otherwise."""
 
     def change(conn: Connection) -> None:
@@ -87,18 +89,20 @@ def get_limits(web: Services) -> Response:
 
 
 @router.patch("/limits", tags=["limits"], summary="Change limits of the queue", responses=returns(LimitsView, 422, 503))
-def change_limits(body: LimitsBody, web: Services) -> Response:
+def change_limits(body: LimitsBody, web: Admin) -> Response:
     """Change some limits from now on, for all daemons; they are kept over restarts and win over the settings."""
 
     def change(conn: Connection) -> LimitsView:
-        limits.change(conn, web.settings.limits, body.model_dump(exclude_unset=True))
+        before, changes = limits.read(conn, web.settings.limits).to_json(), body.model_dump(exclude_unset=True)
+        limits.change(conn, web.settings.limits, changes)
+        web.access.tell(before={name: before[name] for name in changes}, after=changes)
         return reads.read_limits(conn, web.settings.limits)
 
     return answer(web.write(change))
 
 
 @router.delete("/limits", tags=["limits"], summary="Forget changes of limits", responses=returns(LimitsView, 503))
-def reset_limits(web: Services) -> Response:
+def reset_limits(web: Admin) -> Response:
     """The settings hold again."""
 
     def change(conn: Connection) -> LimitsView:

@@ -18,13 +18,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from dagwright_shared.model import run_config
-from dagwright_shared.model.errors import DagwrightError
+from dagwright_shared.model.errors import DagwrightError, UnauthenticatedError
 from dagwright_shared.model.keys import AssetKey, RunId
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_shared.store.partition_states import PartitionMemo
 from dagwright_webserver import drawings, errors, lineage, reference, render
-from dagwright_webserver.deps import Services, Web, utc_now
+from dagwright_webserver.access import login_url
+from dagwright_webserver.deps import Public, Services, Web, utc_now
 from dagwright_webserver.reads import asset_states, materializations
 from dagwright_webserver.reads import assets as asset_reads
 from dagwright_webserver.reads import automation as automation_reads
@@ -65,6 +66,7 @@ class _Static(StaticFiles):
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
         scope: Scope = args[2] if len(args) > 2 else kwargs["scope"]
+        response.headers["Content-Security-Policy"] = render.CSP  # workers take it from their file
         lasting = b"v=" in scope.get("query_string", b"")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
         return response
@@ -84,6 +86,11 @@ def _for_people(handler: Callable[[Request, Any], Any]) -> Callable[[Request, Ex
 
     def handle(request: Request, error: Exception) -> Response:
         response: Response = handler(request, error)
+        if isinstance(error, UnauthenticatedError) and not request.url.path.startswith("/api/"):
+            if request.headers.get("hx-request"):  # a part of a page that refreshes: the whole page goes to the log-in
+                response.headers["HX-Redirect"] = login_url(request)
+            elif render.prefers_page(request):
+                return RedirectResponse(login_url(request), 303)
         if render.prefers_page(request) and response.media_type == errors.MEDIA_TYPE:
             return render.error_page(request, json.loads(bytes(response.body)))
         return response
@@ -92,7 +99,7 @@ def _for_people(handler: Callable[[Request, Any], Any]) -> Callable[[Request, Ex
 
 
 @html.get("/favicon.ico")
-def favicon() -> Response:
+def favicon(_web: Public) -> Response:
     return RedirectResponse(render.static("logo.svg"), 308)
 
 
@@ -470,7 +477,7 @@ def deployment(request: Request, web: Services) -> Response:
 
 
 @html.get("/docs")
-def docs(request: Request) -> Response:
+def docs(request: Request, _web: Services) -> Response:
     app: FastAPI = request.app
     if not hasattr(app.state, "reference"):  # made when it is first asked for, as the document is
         app.state.reference = reference.read(app.openapi())

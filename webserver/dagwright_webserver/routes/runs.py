@@ -20,7 +20,7 @@ from dagwright_shared.model.runs import NewRun, RetryStrategy, Run, RunStatus, T
 from dagwright_shared.store import listen
 from dagwright_shared.store import runs as store_runs
 from dagwright_webserver import launching
-from dagwright_webserver.deps import JSON, Services, Web, answer, utc_now
+from dagwright_webserver.deps import JSON, Launcher, Services, Web, answer, utc_now
 from dagwright_webserver.once import once, page_url
 from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import runs as run_reads
@@ -66,7 +66,7 @@ _DOWNLOAD_CHUNK = 1024 * 1024
     summary="Launch a run",
     responses=returns(Launched, 422, 503, status=201),
 )
-def launch(body: LaunchBody, request: Request, web: Services, key: IdempotencyKey = None, client: Client = None) -> Response:
+def launch(body: LaunchBody, request: Request, web: Launcher, key: IdempotencyKey = None, client: Client = None) -> Response:
     """Ask for a run of a job, or of assets picked freely. The answer comes once the run is durable in the queue."""
 
     def make(conn: Connection, defs: Definitions) -> NewRun:
@@ -95,6 +95,8 @@ def enqueue_once(web: Web, request: Request, key: str | None, body: str, make: A
 
     def enqueue(conn: Connection) -> dict[str, Any]:
         run = make(conn, web.definitions.current(conn))
+        web.access.require(run.location)
+        web.access.tell(target=run.run_id, after={"job": run.job_name, "assets": [str(key) for key in run.asset_keys[:20]]})
         store_runs.enqueue(conn, [run], assets=web.asset_ids, tell=[f"runs:{run.run_id}"])
         return {"run_id": run.run_id, "status": RunStatus.QUEUED.value, "url": page_url(request, f"/runs/{run.run_id}")}
 
@@ -288,11 +290,13 @@ def download_log(
 
 
 @router.post("/{run_id}/cancel", status_code=202, summary="Cancel a run", responses=returns(CancelAnswer, 404, 409, 503, status=202))
-def cancel(run_id: RunIdPath, web: Services) -> Response:
+def cancel(run_id: RunIdPath, web: Launcher) -> Response:
     """Ask a run to stop. One that waits is canceled at once; one that runs is stopped by its code server, with a grace time."""
 
     def change(conn: Connection) -> Run:
+        require_at(conn, web, run_id)
         found = store_runs.request_cancel(conn, run_id)
+        web.access.tell(after={"status": found.status})
         listen.notify(conn, f"runs:{run_id}")
         return found
 
@@ -304,15 +308,29 @@ def cancel(run_id: RunIdPath, web: Services) -> Response:
     "/{run_id}/re-execute", status_code=201, summary="Run a run again", responses=returns(Launched, 404, 409, 422, 503, status=201)
 )
 def reexecute(
-    run_id: RunIdPath, request: Request, web: Services, body: ReexecuteBody | None = None, key: IdempotencyKey = None, client: Client = None
+    run_id: RunIdPath, request: Request, web: Launcher, body: ReexecuteBody | None = None, key: IdempotencyKey = None, client: Client = None
 ) -> Response:
     """A new run that does the work of an ended one again, with the definitions of now."""
     strategy = body.strategy if body else RetryStrategy.FROM_FAILURE
 
     def make(conn: Connection, defs: Definitions) -> NewRun:
+        require_at(conn, web, run_id)
         return again(conn, defs, run_id, strategy, trigger_of(client))
 
     return enqueue_once(web, request, key, strategy, make)
+
+
+def require_at(conn: Connection, web: Web, run_id: str) -> None:
+    """See to it that the caller may do this with a run of its location.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ForbiddenError: they may not.
+    """
+    run = store_runs.get(conn, run_id)
+    if run is None:
+        raise NotFoundError("run", run_id)
+    web.access.require(run.location)
 
 
 def again(conn: Connection, defs: Definitions, run_id: str, strategy: RetryStrategy, trigger: Trigger) -> NewRun:
