@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Optional, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from dagwright.authoring import config_schema, config_values
 from dagwright.authoring import source as sources
@@ -51,6 +52,34 @@ class Config(BaseModel):
     def _convert_to_config_dictionary(self) -> dict[str, Any]:
         """Its JSON form: what a run's config has for it."""
         return {name: to_json(getattr(self, name)) for name in (*type(self).model_fields, *(self.model_extra or {}))}
+
+    @classmethod
+    def to_config_schema(cls) -> config_schema.Shape:
+        """The class as entries, for functions that declare `config_schema=` and read a dict.
+
+        Example:
+            >>> class Limit(Config):
+            ...     rows: int = 10
+            >>> Limit.to_config_schema().fields["rows"].default_value
+            10
+        """
+        kind = config_schema.Permissive if cls.model_config.get("extra") == "allow" else config_schema.Shape
+        return kind(cls.to_fields_dict())
+
+    @classmethod
+    def to_fields_dict(cls) -> dict[str, config_schema.Field]:
+        """Its fields as entries of a schema, to be put together with others."""
+        return {info.alias or name: _entry(info) for name, info in cls.model_fields.items()}
+
+
+def _entry(info: FieldInfo) -> config_schema.Field:
+    default = ... if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
+    source = _SOURCES.get(info.annotation, info.annotation) if isinstance(info.annotation, type) else info.annotation
+    return config_schema.Field(source, default_value=default, description=info.description)
+
+
+_SOURCES: dict[type, Any] = {str: config_schema.StringSource, int: config_schema.IntSource, bool: config_schema.BoolSource}
+"""Types whose value may come from the environment of the run."""
 
 
 class PermissiveConfig(Config):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import dagwright
 from dagwright_shared.model.errors import nearest
@@ -59,6 +61,13 @@ _INSTEAD = {
 _STANDARD = {"dagster._utils.cached_method:cached_method": ("functools", "cache")}
 """Private names of which the standard library has the equal."""
 
+_INTEGRATIONS = {
+    "dagster_duckdb": "dagwright.integrations.duckdb",
+    "dagster_duckdb_pandas": "dagwright.integrations.duckdb",
+    "dagster_duckdb_polars": "dagwright.integrations.duckdb",
+}
+"""Libraries beside Dagster whose names are in an extra here; also those of their inner modules."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -77,12 +86,20 @@ def place(module: str, name: str) -> Place | None:
     """The public place of `from module import name`; None where there is none."""
     if f"{module}:{name}" in _STANDARD:
         return Place(*_STANDARD[f"{module}:{name}"])
+    package = module.partition(".")[0]
+    if package in _INTEGRATIONS:
+        return Place(_INTEGRATIONS[package], name) if name in _exported(_INTEGRATIONS[package]) else None
     if name in public_names():
         return Place("dagwright", name)
     ours = module.replace("dagster", "dagwright", 1)
     if any(part.startswith("_") for part in module.split(".")) or ours == "dagwright" or not _exists(ours):
         return Place("dagwright", name) if ours == "dagwright" and _exists(f"dagwright.{name}") else None
     return Place(ours, name) if hasattr(importlib.import_module(ours), name) else None
+
+
+def integration(module: str) -> str | None:
+    """The module here that stands for a library beside Dagster."""
+    return _INTEGRATIONS.get(module.partition(".")[0])
 
 
 def has_module(module: str) -> bool:
@@ -102,6 +119,18 @@ def advice(module: str, name: str | None) -> str:
         return f"{what} is {private}; use {_INSTEAD[max(keys, key=len)]}"
     close = nearest(name or "", public_names())
     return f"{what} is {private}" + (f"; the nearest public name is {close}" if close else "; there is no public replacement")
+
+
+@cache
+def _exported(module: str) -> frozenset[str]:
+    """Read from its text: the library that it is for may not be installed where a project is migrated."""
+    found = importlib.util.find_spec(module)
+    assert found is not None
+    assert found.origin is not None
+    for statement in ast.parse(Path(found.origin).read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
+            return frozenset(ast.literal_eval(statement.value))
+    return frozenset()
 
 
 def _exists(module: str) -> bool:

@@ -69,6 +69,9 @@ class _Imports(cst.CSTTransformer):
     def _imported(self, original: cst.ImportAlias, updated: cst.ImportAlias) -> cst.ImportAlias:
         module = _dotted(original.name)
         if not _is_dagster(module):
+            ours = names.integration(module)
+            if ours is not None and original.asname is not None:
+                return updated.with_changes(name=_parsed(ours))
             self._note_integration(original, module)
             return updated
         if module != "dagster" and not names.has_module(module):
@@ -89,11 +92,11 @@ class _Imports(cst.CSTTransformer):
         if original_node.relative or original_node.module is None:
             return updated_node
         module = _dotted(original_node.module)
-        if not _is_dagster(module):
+        if not _is_dagster(module) and names.integration(module) is None:
             self._note_integration(original_node, module)
             return updated_node
         if isinstance(original_node.names, cst.ImportStar):
-            return updated_node.with_changes(module=_parsed(module.replace("dagster", "dagwright", 1)))
+            return updated_node.with_changes(module=_parsed(names.integration(module) or module.replace("dagster", "dagwright", 1)))
         assert not isinstance(updated_node.names, cst.ImportStar)
         by_module: dict[str, list[cst.ImportAlias]] = {}
         for before, after in zip(original_node.names, updated_node.names, strict=True):

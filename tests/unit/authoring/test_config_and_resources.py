@@ -292,3 +292,26 @@ def test_io_managers() -> None:
         assert all(isinstance(value, Keep) for value in values.values())
     with pytest.raises(TypeError, match="not supported"):
         dg.io_manager(output_config_schema={})
+
+
+def test_a_config_class_as_a_schema_of_entries():
+    class Limit(dg.Config):
+        """Of rows."""
+
+        name: str
+        rows: int = 3
+        tags: dict[str, str] = {}
+
+    @dg.resource(config_schema=Limit.to_config_schema())
+    def limit(context):
+        return context.resource_config
+
+    @dg.op(config_schema={**Limit.to_fields_dict(), "more": int})
+    def uses(context):
+        return context.op_config["rows"] + context.op_config["more"]
+
+    assert dg.build_resources({"limit": limit.configured({"name": "x"})}).__enter__().limit == {"name": "x", "rows": 3, "tags": {}}
+    assert uses(dg.build_op_context(op_config={"name": "x", "more": 1})) == 4
+    with pytest.raises(InvalidRequestError, match="name"):
+        uses(dg.build_op_context(op_config={"more": 1}))
+    assert isinstance(dg.PermissiveConfig.to_config_schema(), dg.Permissive)

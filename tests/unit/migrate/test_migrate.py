@@ -66,7 +66,25 @@ def test_a_name_that_does_not_exist_is_shown_with_the_nearest() -> None:
 
 
 def test_integrations_are_shown() -> None:
-    assert findings("from dagster_duckdb import DuckDBResource\n")[0].startswith("x.py:1: dagster_duckdb is an integration for Dagster")
+    assert findings("from dagster_slack import SlackResource\n")[0].startswith("x.py:1: dagster_slack is an integration for Dagster")
+    assert findings("import dagster_duckdb\n")[0].startswith("x.py:1: dagster_duckdb is an integration for Dagster")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("from dagster_duckdb import DuckDBResource\n", "from dagwright.integrations.duckdb import DuckDBResource\n"),
+        (
+            "from dagster_duckdb_pandas import DuckDBPandasIOManager as M\n",
+            "from dagwright.integrations.duckdb import DuckDBPandasIOManager as M\n",
+        ),
+        ("from dagster_duckdb.io_manager import DuckDbClient\n", "from dagwright.integrations.duckdb import DuckDbClient\n"),
+        ("import dagster_duckdb_polars as dp\n", "import dagwright.integrations.duckdb as dp\n"),
+    ],
+)
+def test_integrations_that_are_here_are_rewritten(before: str, after: str) -> None:
+    assert changed(before) == after
+    assert findings(before) == []
 
 
 def test_the_command_shows_a_patch_and_writes_only_when_asked(tmp_path: Path) -> None:
