@@ -300,7 +300,7 @@ def test_a_config_class_as_a_schema_of_entries():
 
         name: str
         rows: int = 3
-        tags: dict[str, str] = {}
+        tags: dict[str, str] = {}  # noqa: RUF012
 
     @dg.resource(config_schema=Limit.to_config_schema())
     def limit(context):
@@ -312,6 +312,6 @@ def test_a_config_class_as_a_schema_of_entries():
 
     assert dg.build_resources({"limit": limit.configured({"name": "x"})}).__enter__().limit == {"name": "x", "rows": 3, "tags": {}}
     assert uses(dg.build_op_context(op_config={"name": "x", "more": 1})) == 4
-    with pytest.raises(InvalidRequestError, match="name"):
+    with pytest.raises(dg.DagwrightError, match="name"):
         uses(dg.build_op_context(op_config={"more": 1}))
     assert isinstance(dg.PermissiveConfig.to_config_schema(), dg.Permissive)
