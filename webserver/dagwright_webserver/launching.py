@@ -79,7 +79,7 @@ def new_run(
         InvalidRequestError: with everything that is wrong.
     """
     snapshot = defs.locations[target.location]
-    problems = list(_unstorable(body.model_dump(exclude_unset=True), ""))
+    problems = list(unstorable(body.model_dump(exclude_unset=True), ""))
     partition, partition_end = _partition(body, partitions_of(target), now, dynamic, problems)
     step_keys = _steps(body.steps, target, problems)
     priority = _priority(body, problems)
@@ -106,7 +106,7 @@ def new_run(
 
 def config_problems(body: RunOptions, target: Target, defs: Definitions) -> list[Problem]:
     """What is wrong with config and tags; nothing when the config is left to the definitions."""
-    problems = list(_unstorable(body.model_dump(exclude_unset=True), ""))
+    problems = list(unstorable(body.model_dump(exclude_unset=True), ""))
     if body.config is not None:
         problems += run_config.check(_validator(defs.digests[target.location], defs.locations[target.location], target), body.config)
     return problems
@@ -220,7 +220,7 @@ def _partition(body: LaunchBody, definitions: Sequence[Partitions], now: datetim
     ends = {"partition": given} if isinstance(given, str) else {"partition.start": given.start, "partition.end": given.end}
     before = len(problems)
     for path, text in ends.items():
-        problems += _unknown_partition(path, text, definitions, now, dynamic)
+        problems += unknown_partition(path, text, definitions, now, dynamic)
     first, *rest = (parse_partition(text, partitioning.dimensions(definitions[0])) for text in ends.values())
     if rest and len(problems) == before and not ranges.keys_between(definitions[0], first, rest[0], now, dynamic):
         message = f"the range {ranges.format_range(first, rest[0])} ends before it begins ({partitioning.describe(definitions[0])})"
@@ -228,7 +228,7 @@ def _partition(body: LaunchBody, definitions: Sequence[Partitions], now: datetim
     return first, rest[0] if rest else None
 
 
-def _unknown_partition(path: str, given: str, definitions: Sequence[Partitions], now: datetime, dynamic: DynamicKeys) -> Iterator[Problem]:
+def unknown_partition(path: str, given: str, definitions: Sequence[Partitions], now: datetime, dynamic: DynamicKeys) -> Iterator[Problem]:
     """What is wrong with a key: the first of the definitions that lacks it."""
     for definition in definitions:
         if partitioning.contains(definition, parse_partition(given, partitioning.dimensions(definition)), now, dynamic):
@@ -283,17 +283,17 @@ def _validator(digest: str, snapshot: LocationSnapshot, target: Target) -> Draft
     return found
 
 
-def _unstorable(value: Any, path: str) -> Iterator[Problem]:
+def unstorable(value: Any, path: str) -> Iterator[Problem]:
     """What JSON text can carry and Postgres cannot keep."""
     match value:
         case dict():
             for key, each in value.items():
                 if not _is_plain(key):
                     yield Problem(path=path, message=f"the name {key!r} holds a NUL or half a character, which cannot be stored")
-                yield from _unstorable(each, f"{path}.{key}" if path else str(key))
+                yield from unstorable(each, f"{path}.{key}" if path else str(key))
         case list():
             for number, each in enumerate(value):
-                yield from _unstorable(each, f"{path}[{number}]")
+                yield from unstorable(each, f"{path}[{number}]")
         case str() if not _is_plain(value):
             yield Problem(path=path, message="the text holds a NUL or half a character, which cannot be stored; take it out")
         case float() if not math.isfinite(value):

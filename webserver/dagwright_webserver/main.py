@@ -38,16 +38,19 @@ from dagwright_webserver.routes import (
     automation,
     backfills,
     deployment,
+    dynamic_partitions,
     hooks,
     jobs,
     limits,
     pages,
+    reports,
     runs,
     session,
     simulation,
     streams,
     tokens,
     users,
+    wipes,
 )
 
 log = logging.getLogger("dagwright.webserver")
@@ -92,10 +95,13 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.web = web
     errors.install(app)
-    for noun in (session, users, tokens, streams, runs, backfills, assets, jobs, deployment, limits, simulation, hooks):
+    for noun in (session, users, tokens, streams, runs, backfills, reports, wipes, assets, dynamic_partitions, jobs):
+        app.include_router(noun.router)
+    for noun in (deployment, limits, simulation, hooks):
         app.include_router(noun.router)
     for router in (automation.schedules, automation.sensors):
         app.include_router(router)
+    app.include_router(reports.dagster)
     app.include_router(deployment.health)
     pages.install(app)
     access.verify(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -100,7 +100,7 @@ class Freshness:
             freshness.keep_only(conn, known)
             for asset_id, row in freshness.states(conn, known).items():
                 self._watched[asset_id].state = row.state
-            moments = freshness.newest(conn, known)
+            moments: Mapping[int, datetime | None] = {**freshness.newest(conn, known)}
             self._digests = digests
         elif self._watched:
             moments = freshness.materialized_since(conn, self._seen, horizon)
@@ -109,7 +109,7 @@ class Freshness:
         self._seen = horizon
         for asset_id, moment in moments.items():
             one = self._watched.get(asset_id)
-            if one is not None and (one.materialized_at is None or moment > one.materialized_at):
+            if one is not None and moment != one.materialized_at:
                 one.materialized_at, one.stale = moment, True
         return not self._watched or freshness.is_settled(conn, horizon)
 

@@ -50,8 +50,8 @@ def newest(conn: Connection, asset_ids: Sequence[int]) -> dict[int, datetime]:
     return {row.asset_id: row.materialized_at for row in conn.execute(_NEWEST, {"ids": list(asset_ids)})}
 
 
-def materialized_since(conn: Connection, since: int, until: int) -> dict[int, datetime]:
-    """As `newest`, of the partitions that changed in transactions from one commit horizon up to, and without, another."""
+def materialized_since(conn: Connection, since: int, until: int) -> dict[int, datetime | None]:
+    """As `newest`, of the assets that changed in transactions from one commit horizon up to, and without, another; None: all is wiped."""
     rows = conn.execute(_MATERIALIZED, {"since": str(since), "until": str(until)})
     return {row.asset_id: row.materialized_at for row in rows}
 
@@ -97,8 +97,11 @@ SELECT wanted.asset_id, newest.materialized_at FROM unnest(CAST(:ids AS bigint[]
     ORDER BY p.materialized_at DESC NULLS LAST LIMIT 1) AS newest
 """)
 _MATERIALIZED = text("""
-SELECT asset_id, max(materialized_at) AS materialized_at FROM asset_partitions
-WHERE xid >= CAST(:since AS xid8) AND xid < CAST(:until AS xid8) AND materialized_at IS NOT NULL GROUP BY asset_id
+SELECT changed.asset_id, newest.materialized_at FROM (
+    SELECT DISTINCT asset_id FROM asset_partitions WHERE xid >= CAST(:since AS xid8) AND xid < CAST(:until AS xid8)
+) AS changed LEFT JOIN LATERAL (
+    SELECT p.materialized_at FROM asset_partitions p WHERE p.asset_id = changed.asset_id AND p.materialized_at IS NOT NULL
+    ORDER BY p.materialized_at DESC NULLS LAST LIMIT 1) AS newest ON true
 """)
 _UNSETTLED = text("SELECT EXISTS (SELECT 1 FROM asset_partitions WHERE xid >= CAST(:horizon AS xid8))")
 _WRITE = text(f"""

@@ -48,6 +48,7 @@ from dagwright_shared.store import (
     listen,
     runs,
     tables,
+    wipes,
 )
 
 _runs = tables.runs
@@ -112,6 +113,7 @@ class StoreHistory(HistoryPort):
         if wanted.asset_keys:
             where.append("e.asset_id = ANY(:assets)")
             values["assets"] = [asset_id for key in wanted.asset_keys for asset_id in self._ids(key)]
+            where.append(wipes.VISIBLE.format(e="e"))
         if wanted.run_ids:
             where.append("e.run_id = ANY(CAST(:runs AS uuid[]))")
             values["runs"] = [run_id for run_id in wanted.run_ids if runs.is_run_id(run_id)]

@@ -24,8 +24,8 @@ from dagwright_shared.model.subsets import EMPTY, Subset
 _FEW = 2_000
 """Up to so many keys are looked up one by one; for more, all keys of their dimension are named once."""
 
-Row: TypeAlias = tuple[PartitionKey, bool]
-"""A partition, and whether its newest try failed."""
+Row: TypeAlias = tuple[PartitionKey, bool | None]
+"""A partition, and whether its newest try failed; None where there is nothing any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,18 +127,20 @@ def _folded(known: _Known, changed: Iterable[Row], at: Moment, horizon: int) -> 
     rows = [*known.strays, *changed]
     good: list[int] = []
     bad: list[int] = []
+    gone: list[int] = []
     strays: list[Row] = []
     for row, ordinal in zip(rows, ordinals(known.definition, [key for key, _ in rows], at), strict=True):
         if ordinal is None:
             strays.append(row)
         else:
-            (bad if row[1] else good).append(ordinal)
-    fresh, failed = subsets.of_ordinals(good), subsets.of_ordinals(bad)
+            (gone if row[1] is None else bad if row[1] else good).append(ordinal)
+    fresh, failed, nothing = subsets.of_ordinals(good), subsets.of_ordinals(bad), subsets.of_ordinals(gone)
     states = PartitionStates(
-        materialized=(known.states.materialized - failed) | fresh,
-        failed=(known.states.failed - fresh) | failed,
+        materialized=(known.states.materialized - failed - nothing) | fresh,
+        failed=(known.states.failed - fresh - nothing) | failed,
     )
-    return replace(known, horizon=horizon, states=states, strays=tuple(dict(strays).items()))
+    left = tuple((key, state) for key, state in dict(strays).items() if state is not None)
+    return replace(known, horizon=horizon, states=states, strays=left)
 
 
 _HORIZON = text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
@@ -149,7 +151,8 @@ def _statement(dimensions: int, *, since: bool) -> TextClause:
     """The components of a key as columns: a driver takes several times longer over an array."""
     key = "".join(f", partition[{place + 1}]" for place in range(dimensions))
     return text(f"""
-        SELECT failed_at IS NOT NULL AND (materialized_at IS NULL OR failed_at > materialized_at) {key} FROM asset_partitions
-        WHERE asset_id = :asset_id AND (materialized_at IS NOT NULL OR failed_at IS NOT NULL) AND cardinality(partition) = {dimensions}
-        {"AND xid >= CAST(CAST(:since AS text) AS xid8)" if since else ""}
+        SELECT CASE WHEN coalesce(failed_at, materialized_at) IS NOT NULL
+            THEN failed_at IS NOT NULL AND (materialized_at IS NULL OR failed_at > materialized_at) END {key} FROM asset_partitions
+        WHERE asset_id = :asset_id AND cardinality(partition) = {dimensions}
+            AND {"xid >= CAST(CAST(:since AS text) AS xid8)" if since else "(materialized_at IS NOT NULL OR failed_at IS NOT NULL)"}
     """)

@@ -336,6 +336,7 @@ asset_partitions = Table(
     Column("materialized_xid", Xid8, comment="of the newest materialization, whatever else has changed since"),
     Column("observed_xid", Xid8),
     Column("version_xid", Xid8, comment="the data version became another one"),
+    Column("wiped_at", DateTime(timezone=True), comment="events up to then are no longer its history"),
     Index("ix_asset_partitions_newest", "asset_id", text("materialized_at DESC NULLS LAST")),
     Index("ix_asset_partitions_xid", "xid"),
 )

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 UUID = "00000000-0000-7000-8000-000000000001"
 PARAMETERS = {
     "run_id": UUID, "backfill_id": UUID, "tick_id": "1", "delivery_id": "1", "token_id": "999999", "session_id": "none",
-    "key": "nowhere", "name": "nowhere",
+    "key": "nowhere", "name": "nowhere", "asset_key": "nowhere",
 }  # fmt: skip
 PUBLIC = {
     # What anybody reaches; a new one is added here by intent.
@@ -116,6 +116,10 @@ CHANGES: list[tuple[str, str, Any, Role]] = [
     ("POST", "/sensors/watch/evaluate?location={place}", None, Role.LAUNCHER),
     ("PUT", "/sensors/watch/cursor?location={place}", {"cursor": "1"}, Role.EDITOR),
     ("POST", "/locations/{place}/reload", None, Role.EDITOR),
+    ("POST", "/assets/carriers/wipe", {"location": "{place}", "partitions": "all"}, Role.EDITOR),
+    ("POST", "/assets/carriers/materializations", {"location": "{place}"}, Role.EDITOR),
+    ("POST", "/assets/carriers/observations", {"location": "{place}"}, Role.EDITOR),
+    ("POST", "/assets/stats/checks/row_count/evaluations", {"location": "{place}", "passed": True}, Role.EDITOR),
 ]  # fmt: skip
 
 

@@ -62,7 +62,8 @@ def read_states(conn: Connection, keys: Iterable[AssetKey] | None = None) -> Sta
     wanted = a.defined if keys is None else a.key.in_([str(key) for key in keys])
     failed = and_(p.failed_at.is_not(None), or_(p.materialized_at.is_(None), p.failed_at > p.materialized_at))
     latest = (
-        select(p.asset_id, p.run_id, p.code_version, p.materialized_at)
+        select(p.asset_id, tables.runs.c.run_id, p.code_version, p.materialized_at)
+        .outerjoin(tables.runs, tables.runs.c.run_id == p.run_id)  # what is reported has none
         .where(p.asset_id == a.asset_id, p.materialized_at.is_not(None))
         .order_by(p.materialized_at.desc().nulls_last())
         .limit(1)

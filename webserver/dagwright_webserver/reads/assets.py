@@ -84,7 +84,7 @@ class AssetSummary:
     materialized_at: Moment | None
     """Newest materialization of any partition."""
     run_id: str | None
-    """The run of that materialization."""
+    """The run of that materialization; null when it was reported from outside, or the run is deleted."""
     active_run_id: str | None
     """A run that is making it now, or will."""
     checks: CheckCounts
@@ -130,7 +130,7 @@ class CheckView:
     evaluated_at: Moment | None
     """When."""
     run_id: str | None
-    """The run that evaluated it."""
+    """The run that evaluated it; null when its result was reported from outside, or the run is deleted."""
     partition: str | None
     """Partition key of the newest result."""
     result: str | None
@@ -364,7 +364,9 @@ def _link(defs: Definitions, key: AssetKey, states: States, input_name: str | No
 def read_checks(conn: Connection, asset_id: int, defined: Sequence[CheckSnapshot], key: str) -> tuple[CheckView, ...]:
     """The checks of an asset with their newest results, those that are no longer defined last."""
     c = tables.check_results.c
-    query = select(tables.check_results).ext(distinct_on(c.name)).where(c.asset_id == asset_id).order_by(c.name, c.evaluated_at.desc())
+    run = tables.runs.c.run_id
+    query = select(tables.check_results, run.label("known_run")).ext(distinct_on(c.name)).outerjoin(tables.runs, run == c.run_id)
+    query = query.where(c.asset_id == asset_id).order_by(c.name, c.evaluated_at.desc())
     results = {row.name: row for row in conn.execute(query)}
     known = {check.key.name: check for check in defined}
     names = [*known, *(name for name in results if name not in known)]
@@ -381,7 +383,7 @@ def _check(name: str, asset: str, check: CheckSnapshot | None, row: Row[Any] | N
         passed=row.passed if row else None,
         severity=row.severity if row else None,
         evaluated_at=row.evaluated_at if row else None,
-        run_id=row.run_id if row else None,
+        run_id=row.known_run if row else None,
         partition=format_partition(tuple(row.partition)) if row else None,
         result=row.description if row else None,
         metadata=row.metadata if row else {},

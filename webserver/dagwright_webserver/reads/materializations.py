@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Uuid, cast, select, tuple_
+from sqlalchemy import Connection, Row, Select, Uuid, cast, select, text, tuple_
 
 from dagwright_shared.model.keys import format_partition
-from dagwright_shared.store import tables
+from dagwright_shared.store import tables, wipes
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.runs import is_run_id
 from dagwright_webserver.reads.view import Moment, view
@@ -22,8 +22,8 @@ class MaterializationView:
     """ASSET_MATERIALIZED, ASSET_OBSERVED, ASSET_FAILED or FRESHNESS_CHANGED."""
     time: Moment
     """When it happened."""
-    run_id: str
-    """The run that did it."""
+    run_id: str | None
+    """The run that did it; null when it was reported from outside of any run, or the run is deleted."""
     seq: int
     """Number of the event in that run."""
     step_key: str | None
@@ -60,8 +60,8 @@ class PlotPoint:
     """When it was materialized."""
     partition: str | None
     """Partition key; null when unpartitioned."""
-    run_id: str
-    """The run that attached it."""
+    run_id: str | None
+    """The run that attached it; null when it was reported from outside of any run, or the run is deleted."""
 
 
 @view
@@ -91,7 +91,7 @@ def list_materializations(
 ) -> MaterializationListView:
     """The history of an asset, newest first."""
     e = tables.events.c
-    query = select(tables.events).where(e.asset_id == asset_id, e.type.in_(types))
+    query = _of_asset(asset_id).where(e.type.in_(types))
     if partition is not None:
         query = query.where(e.partition == partition.split("|"))
     if cursor is not None:
@@ -107,11 +107,18 @@ def list_materializations(
     return MaterializationListView(items=tuple(_materialization(row) for row in shown), next_cursor=more)
 
 
+def _of_asset(asset_id: int) -> Select[Any]:
+    """Its events that no wipe has hidden, each with its run where there is one."""
+    known = tables.runs.c.run_id
+    query = select(tables.events, known.label("known_run")).outerjoin(tables.runs, known == tables.events.c.run_id)
+    return query.where(tables.events.c.asset_id == asset_id, text(wipes.VISIBLE.format(e="events")))
+
+
 def _materialization(row: Row[Any]) -> MaterializationView:
     return MaterializationView(
         type=row.type,
         time=row.time,
-        run_id=row.run_id,
+        run_id=row.known_run,
         seq=row.seq,
         step_key=row.step_key,
         partition=format_partition(tuple(row.partition)),
@@ -127,15 +134,17 @@ def read_plots(conn: Connection, asset_id: int, *, partitioned: bool) -> tuple[P
     if partitioned:
         p = tables.asset_partitions.c
         query = (
-            select(p.partition, p.run_id, p.materialized_at.label("time"), p.metadata)
+            select(p.partition, tables.runs.c.run_id, p.materialized_at.label("time"), p.metadata)
+            .outerjoin(tables.runs, tables.runs.c.run_id == p.run_id)
             .where(p.asset_id == asset_id, p.materialized_at.is_not(None))
             .order_by(p.partition.desc())
         )
     else:
         e = tables.events.c
         query = (
-            select(e.partition, e.run_id, e.time, e.data["metadata"].label("metadata"))
-            .where(e.asset_id == asset_id, e.type == "ASSET_MATERIALIZED")
+            _of_asset(asset_id)
+            .with_only_columns(e.partition, tables.runs.c.run_id, e.time, e.data["metadata"].label("metadata"), maintain_column_froms=True)
+            .where(e.type == "ASSET_MATERIALIZED")
             .order_by(e.time.desc(), e.seq.desc())
         )
     plots: dict[str, list[PlotPoint]] = {}
