@@ -69,6 +69,7 @@ proto-check: $(STAMP) ## fail when the generated code is not what proto/ says
 bench: compiled ## measure a private stack; prints `name value unit`
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/automation.py
+	$(BIN)/python benchmarks/reactions.py
 
 docs: $(STAMP) ## build the documentation site into build/site
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

@@ -1,4 +1,4 @@
-"""What automation conditions cost: 10,000 eager assets on a real Postgres, and how soon a deployment reacts to an event.
+"""What automation conditions cost: 10,000 eager assets on a real Postgres.
 
 `python benchmarks/automation.py` prints lines of `name value unit`; `make bench` runs it too.
 """
@@ -14,7 +14,7 @@ import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
-from run import report, started, wait_for
+from run import report
 from sqlalchemy import Engine
 
 from dagwright.authoring.automation import AutomationCondition
@@ -27,7 +27,7 @@ from dagwright_shared.model.snapshot import AssetDepSnapshot, AssetSnapshot, Loc
 from dagwright_shared.store import embedded, engine, events, locations, schema
 from dagwright_shared.wire.snapshot import digest_of, encode_snapshot
 
-ASSETS, EVENTS, REACTIONS = 10_000, 20, 100
+ASSETS, EVENTS = 10_000, 20
 HERE = LocationName("bench")
 
 
@@ -42,7 +42,6 @@ def main() -> None:
             store.dispose()
         finally:
             server.stop()
-        reaction(Path(folder) / "stack")
 
 
 def many(store: Engine) -> None:
@@ -104,38 +103,6 @@ def materialize(store: Engine, *keys: AssetKey) -> None:
     found = (RunEvent(seq=at, time=now, payload=AssetMaterialized(asset_key=key, data_version="1")) for at, key in enumerate(keys, 1))
     with store.begin() as conn:
         events.record(conn, HERE, new_run_id(), *found)
-
-
-def reaction(home: Path) -> None:
-    """From the event that an asset was made to the start of the first step of the run that makes the next one."""
-    with started(home, Path(__file__).with_name("automation_location.py")) as stack:
-        times = []
-        for count in range(REACTIONS + 5):
-            stack.finished(stack.launch("make_upstream"))
-            wait_for(lambda: made(stack.client, "downstream") > count, 10, "the downstream asset")  # noqa: B023 - called at once
-            if count >= 5:
-                times.append(began(stack.client) - happened(stack.client, "upstream"))
-        report("automation_reaction_p50", statistics.median(times) * 1000, "ms")
-        report("automation_reaction_p99", sorted(times)[round(len(times) * 0.99) - 1] * 1000, "ms")
-
-
-def made(client, key: str) -> int:
-    return len([one for one in history(client, key) if one["type"] == "ASSET_MATERIALIZED"])
-
-
-def history(client, key: str) -> list[dict]:
-    return client.get(f"/api/v1/assets/{key}/materializations", params={"limit": 500}).json()["items"]
-
-
-def happened(client, key: str) -> float:
-    return datetime.fromisoformat(history(client, key)[0]["time"]).timestamp()
-
-
-def began(client) -> float:
-    """When the first step of the newest run started."""
-    run_id = history(client, "downstream")[0]["run_id"]
-    steps = client.get(f"/api/v1/runs/{run_id}").json()["steps"]
-    return min(datetime.fromisoformat(step["started_at"]).timestamp() for step in steps)
 
 
 if __name__ == "__main__":

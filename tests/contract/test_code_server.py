@@ -67,7 +67,7 @@ class TestGetSnapshot:
         snapshot = decode_snapshot(data)
         assert {str(asset.key) for asset in snapshot.assets} == {str(AssetKey("daily")), str(AssetKey("plain"))}
         assert {job.name for job in snapshot.jobs} >= {"small", "held_job", "configured_job"}
-        assert {sensor.name for sensor in snapshot.sensors} == {"counts", "breaks", "exits"}
+        assert {sensor.name for sensor in snapshot.sensors} == {"counts", "tells_process", "breaks", "exits"}
 
     def test_if_digest_differs(self, server: CodeServer) -> None:
         digest = server.client.location().digest

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from pathlib import Path
 
 import pytest
-from tests.contract.code_server import CodeServer
+from tests.contract.code_server import CodeServer, until
 from tests.contract.test_code_server import NOON
 
 from dagwright_shared.model.errors import DagwrightError, DeadlineError, NotFoundError, UserCodeError
+from dagwright_shared.model.snapshot import LocationState
 from dagwright_shared.model.ticks import Delivery, Evaluation, Question, ScheduleQuestion, SensorQuestion
 
 pytestmark = pytest.mark.contract
@@ -64,6 +68,35 @@ def test_what_one_prints_is_not_another_s(server: CodeServer) -> None:
     for index, answer in enumerate(answers):
         assert isinstance(answer, Evaluation)
         assert any("line 0 of" in line for line in answer.logs) == (index % 2 == 0)
+
+
+def process(server: CodeServer) -> int:
+    """The one that answers now."""
+    (answer,), _ = asked(server, [SensorQuestion(name="tells_process")])
+    assert isinstance(answer, Evaluation)
+    return int(answer.skip_reason or "0")
+
+
+def test_a_process_that_has_answered_answers_the_next_call(server: CodeServer) -> None:
+    first = process(server)
+    assert process(server) == first
+
+    os.kill(first, signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{first}").exists(), "the end of a process")
+    second = process(server)
+    assert second != first, "one that has died is replaced"
+
+    (died,), _ = asked(server, [ScheduleQuestion(name="leaves", scheduled_for=NOON)])
+    assert isinstance(died, UserCodeError), "it is told of the question that it died of, of no other"
+    third = process(server)
+    assert third != second
+
+
+def test_a_reload_ends_the_process_that_waits(server: CodeServer) -> None:
+    first = process(server)
+    assert server.client.reload().state is LocationState.LOADED
+    until(lambda: not Path(f"/proc/{first}").exists(), "the end of a process that has the old code")
+    assert process(server) != first
 
 
 def test_a_sensor_that_takes_no_webhooks(server: CodeServer) -> None:

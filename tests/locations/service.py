@@ -168,6 +168,11 @@ def counts(context: dg.SensorEvaluationContext):
 
 
 @dg.sensor(job=small)
+def tells_process(context):
+    return dg.SkipReason(str(os.getpid()))
+
+
+@dg.sensor(job=small)
 def breaks(context):
     raise ZeroDivisionError("by zero")
 
@@ -181,5 +186,5 @@ defs = dg.Definitions(
     assets=[daily, plain],
     jobs=[small, held_job, held_in_process, configured_job, tagged_job, *POOLED],
     schedules=[morning, raises, hangs, leaves, talks],
-    sensors=[counts, breaks, exits],
+    sensors=[counts, tells_process, breaks, exits],
 )

@@ -17,7 +17,7 @@ from dagwright_shared.model.errors import UnavailableError
 
 log = logging.getLogger("dagwright.webserver")
 
-TOPICS = ("runs", "backfills", "assets", "freshness", "locations", "instigators", "queue", "recovery")
+TOPICS = ("runs", "backfills", "assets", "freshness", "locations", "instigators", "ticks", "queue", "recovery")
 _DEBOUNCE_SECONDS = 0.03
 _MAX_SUBSCRIBERS = 2_000
 _MAX_DETAILS = 100

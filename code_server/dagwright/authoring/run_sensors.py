@@ -14,7 +14,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.instance import Instance, RunStatusChangeRecordsFilter
 from dagwright.authoring.instance_events import Event, EventType
-from dagwright.authoring.instance_runs import RunView
+from dagwright.authoring.instance_runs import RunsFilter, RunView
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
 from dagwright.authoring.requests import SkipReason
 from dagwright.authoring.scoped_resources import Scoped
@@ -192,9 +192,11 @@ class RunStatusSensorDefinition(SensorDefinition):
         wanted = RunStatusChangeRecordsFilter(event_type, after_storage_id=int(context.cursor))
         page = context.instance.fetch_run_status_changes(wanted, limit=AT_ONCE, ascending=True)
         found = page.records
+        ids = list(dict.fromkeys(item.run_id for item in found))
+        runs = {run.run_id: run for run in context.instance.get_runs(RunsFilter(run_ids=ids), limit=len(ids))} if ids else {}
         results: list[SensorResult] = []
         for item in found:
-            run = context.instance.get_run_by_id(item.run_id)
+            run = runs.get(item.run_id)
             if run is not None and self._concerns(run, context.repository_def):
                 results.append(self._react(run, item.event_log_entry.get_dagster_event(), context))
         if found:

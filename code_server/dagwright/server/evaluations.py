@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dagwright.server import frames
 from dagwright.server.frames import Kind
 from dagwright.server.location import Location
+from dagwright.server.spare import Process
 from dagwright.server.template import describe_exit
 from dagwright_shared.model.errors import DagwrightError, DeadlineError, ErrorInfo, UserCodeError, error_info
 from dagwright_shared.runtime.process import kill_session
@@ -94,37 +95,36 @@ class Evaluations:
 
     def _work(self, batch: _Batch, waiting: deque[tuple[int, Asked]]) -> None:
         """In a thread: put the questions that wait to one process, and to another when that has ended."""
-        process: tuple[socket.socket, int] | None = None
-        put = 0
+        process: Process | None = None
         try:
             while not batch.stop():
                 try:
                     index, asked = waiting.popleft()
                 except IndexError:
                     return
-                if process is not None and put >= _QUESTIONS_EACH:
-                    process[0].close()
+                if process is not None and process.questions >= _QUESTIONS_EACH:
+                    process.channel.close()
                     process = None
                 try:
                     deadline = time.monotonic() + batch.timeout
                     if process is None:
-                        process, put = self._location.open(deadline), 0
-                    put += 1
+                        process = self._location.borrow(deadline)
+                    process.questions += 1
                     batch.tell(index, self._put(batch, process, asked, deadline, waiting))
                 except Exception as error:  # noqa: BLE001 - it is the answer
                     batch.tell(index, error if isinstance(error, DagwrightError) else UserCodeError(error_info(error), asked.method))
                     if process is not None:  # it has ended, or is about to
-                        process[0].close()
+                        process.channel.close()
                         process = None
         finally:
             batch.leave()
             if process is not None:
-                process[0].close()
+                self._location.give_back(process)
 
     def _put(
-        self, batch: _Batch, process: tuple[socket.socket, int], asked: Asked, deadline: float, waiting: deque[tuple[int, Asked]]
+        self, batch: _Batch, process: Process, asked: Asked, deadline: float, waiting: deque[tuple[int, Asked]]
     ) -> bytes | DagwrightError:
-        channel, pid = process
+        channel, pid = process.channel, process.pid
         began = time.monotonic()
         with contextlib.suppress(frames.ChannelClosedError):  # reading tells
             frames.send(channel, Kind.ASK, _body(asked.method, asked.request))

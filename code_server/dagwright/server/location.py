@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from dagwright.server import frames
-from dagwright.server.spare import Opened, Spare
+from dagwright.server.spare import Kept, Opened, Process, Spare
 from dagwright.server.template import Template, TemplateEvents
 from dagwright_shared.model.errors import ConflictError, ErrorInfo, UnavailableError, UserCodeError, error_info
 from dagwright_shared.model.keys import Digest, LocationName
@@ -53,7 +53,7 @@ class Location:
         self._snapshot: tuple[Digest, bytes] | None = None
         self._version = 0
         self._closed = False
-        self._spare = Spare(self._make_spare)
+        self._spare, self._kept = Spare(self._make_spare), Kept()
         self.status = LocationStatus(location=name, server_id=server_id, state=LocationState.LOADING)
 
     def start(self) -> None:
@@ -65,6 +65,7 @@ class Location:
             templates = [template for template in (self._serving, self._loading) if template]
             self._changed.notify_all()
         self._spare.close()
+        self._kept.serve(None)
         for template in templates:
             template.close()
 
@@ -124,18 +125,33 @@ class Location:
         Raises:
             UnavailableError: the code has never loaded, or no process could be had before the deadline.
         """
+        return self._open(deadline)[1]
+
+    def borrow(self, deadline: float) -> Process:
+        """A process to put questions to: the one that has answered the ones before, or a fresh fork. Raises as `open` does."""
+        kept = self._kept.take()
+        if kept is not None:
+            return kept
+        template, (channel, pid) = self._open(deadline)
+        return Process(template, channel, pid)
+
+    def give_back(self, process: Process) -> None:
+        """It has answered all that it was asked."""
+        self._kept.give_back(process)
+
+    def _open(self, deadline: float) -> tuple[Template, Opened]:
         while True:
             template = self._template(deadline)
             spare = self._spare.take(template)
             if spare is not None:
-                return spare
+                return template, spare
             try:
                 channel = template.fork()
             except UnavailableError:
                 self._wait_for_other(template, deadline)
                 continue
             try:
-                return channel, self._hello(channel, template, deadline)
+                return template, (channel, self._hello(channel, template, deadline))
             except frames.ChannelClosedError:
                 channel.close()
                 if time.monotonic() >= deadline:
@@ -203,6 +219,7 @@ class Location:
             self._set(state=LocationState.LOADED, digest=Digest(digest), error=None, spawn_reason=spawn_reason, load_seconds=seconds)
         log.info("loaded", extra={"location": self.status.location, "digest": digest[:12], "seconds": round(seconds, 3)})
         self._spare.order(template)
+        self._kept.serve(template)
         if old is not None:
             old.close()
 
@@ -219,6 +236,8 @@ class Location:
     def _died(self, template: Template) -> None:
         self._spare.drop(template)
         with self._changed:
+            if template is self._serving:
+                self._kept.serve(None)
             if template.closing or self._closed:
                 return
             if template is self._loading:

@@ -1,4 +1,4 @@
-"""One process made ahead of its work, so that a run or a question does not wait for a fork."""
+"""Processes that are there before their work, so that a run or a question does not wait for a fork."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from dagwright.server.template import Template
@@ -92,6 +93,51 @@ class Spare:
                         opened[0].close()
                     else:
                         self._ready = (template, opened)
+
+
+@dataclass(slots=True)
+class Process:
+    """A process that questions are put to."""
+
+    template: Template
+    channel: socket.socket
+    pid: int
+    questions: int = 0
+    """How many it has got."""
+
+
+class Kept:
+    """Keeps at most one process that has answered and waits for the next question: it is warm, which a fresh fork is not."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: Process | None = None
+        self._serving: Template | None = None
+
+    def serve(self, template: Template | None) -> None:
+        """From now on this template serves: a process of another one answers no more."""
+        with self._lock:
+            self._serving = template
+            if self._idle is not None and self._idle.template is not template:
+                self._idle.channel.close()  # the process ends when its channel closes
+                self._idle = None
+
+    def take(self) -> Process | None:
+        """The idle process, if there is one and it lives."""
+        with self._lock:
+            found, self._idle = self._idle, None
+        if found is None or _lives(found.channel):
+            return found
+        found.channel.close()
+        return None
+
+    def give_back(self, process: Process) -> None:
+        """It is idle again: it is kept, or ends."""
+        with self._lock:
+            if self._idle is None and process.template is self._serving:
+                self._idle = process
+                return
+        process.channel.close()
 
 
 def _lives(channel: socket.socket) -> bool:

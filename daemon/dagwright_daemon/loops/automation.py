@@ -73,8 +73,8 @@ class Automation:
     def tick(self, turn: Turn) -> Outcome:
         self._unused = False  # what happens from here on may be too late for what is read now
         with self._engine.begin() as conn:
-            sensors = self._running(conn)
-            definitions = self._catalog.current(conn) if sensors else {}
+            definitions = self._catalog.current(conn)
+            sensors = self._running(conn, definitions)
         self._memories = {key: memory for key, memory in self._memories.items() if key in sensors}
         if not sensors:
             self._unused = True
@@ -95,16 +95,16 @@ class Automation:
         facts = {"requested": asked, "evaluated": evaluated if asked else 0}
         return Outcome(done=asked, more=more, wake_at=frozenset(wake_at), facts=facts)
 
-    def _running(self, conn: Connection) -> Mapping[int, tuple[Instigator, SensorSnapshot]]:
-        known = [one for one in instigators.list(conn, kind=InstigatorKind.SENSOR) if one.running]
-        if not known:
-            return {}
+    def _running(
+        self, conn: Connection, definitions: Mapping[LocationName, Definitions]
+    ) -> Mapping[int, tuple[Instigator, SensorSnapshot]]:
         by_name = {
             (location, sensor.name): sensor
-            for location, one in self._catalog.current(conn).items()
+            for location, one in definitions.items()
             for sensor in one.snapshot.sensors
             if sensor.kind is SensorKind.AUTOMATION
         }
+        known = [one for one in instigators.list(conn, kind=InstigatorKind.SENSOR) if one.running] if by_name else []
         return {one.instigator_id: (one, by_name[place]) for one in known if (place := (one.location, one.name)) in by_name}
 
     def _sensor(

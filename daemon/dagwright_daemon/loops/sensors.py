@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
@@ -32,7 +32,9 @@ class Sensors:
             timeout: seconds that a sensor's function may take.
         """
         self._engine, self._catalog = engine, catalog
-        self._evaluator = Evaluator(engine, servers, "sensor", timeout=timeout)
+        # Once it has been asked, a sensor's next time is known.
+        self._evaluator = Evaluator(engine, servers, "sensor", timeout=timeout, ended=lambda _work, _answer: self._wake())
+        self._wake: Callable[[], None] = lambda: None
 
     def loop(self) -> Loop:
         topics = frozenset({"instigators", "locations"})
@@ -40,6 +42,7 @@ class Sensors:
         return Loop(name="sensors", interval=5.0, rest=0.5, topics=topics, tick=self.tick, release=self._evaluator.close)
 
     def tick(self, turn: Turn) -> Outcome:
+        self._wake = turn.wake
         with self._engine.begin() as conn:
             known = sensing.defined(conn, self._catalog, sensing.BY_INTERVAL)
             running = {key: sensor for key, sensor in known.items() if sensor.instigator.running}

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from dagwright_shared.model.keys import LocationName
-from dagwright_shared.model.runs import FINAL, RunStatus
+from dagwright_shared.model.runs import FINAL, RunSignal, RunStatus
 from dagwright_shared.model.snapshot import SensorSnapshot
 from dagwright_shared.model.ticks import Instigator
 
@@ -36,14 +36,14 @@ def concerned(
     watching: Iterable[tuple[int, LocationName, SensorSnapshot]],
     *,
     asset_keys: AbstractSet[str],
-    runs: AbstractSet[tuple[LocationName, RunStatus]],
+    runs: AbstractSet[RunSignal],
 ) -> set[int]:
     """The sensors that what has happened concerns.
 
     Args:
         watching: id, location and definition of each.
         asset_keys: assets, as text, of which something has changed.
-        runs: where runs came to which status.
+        runs: where runs of which job came to which status.
     """
     return {
         key
@@ -52,14 +52,23 @@ def concerned(
     }
 
 
-def _concerned_by_runs(location: LocationName, sensor: SensorSnapshot, runs: AbstractSet[tuple[LocationName, RunStatus]]) -> bool:
+def _concerned_by_runs(location: LocationName, sensor: SensorSnapshot, runs: AbstractSet[RunSignal]) -> bool:
     if not sensor.run_statuses or not runs:
         return False
     wanted = set(sensor.run_statuses)
     if RunStatus.STARTED in wanted:
         wanted |= FINAL  # one that has ended since may have begun since
-    elsewhere = sensor.all_locations or bool(sensor.monitored_jobs)
-    return any(status in wanted and (elsewhere or place == location) for place, status in runs)
+    return any(run.status in wanted and _watches(location, sensor, run) for run in runs)
+
+
+def _watches(location: LocationName, sensor: SensorSnapshot, run: RunSignal) -> bool:
+    if sensor.monitored_jobs:
+        # A run that has no job's name may be known to user code by one.
+        return any(
+            (job.job_name is None or run.job_name in (None, job.job_name)) and job.location in (None, run.location)
+            for job in sensor.monitored_jobs
+        )
+    return sensor.all_locations or run.location == location
 
 
 def _interval(sensor: SensorSnapshot) -> timedelta:

@@ -163,6 +163,15 @@ class StepRecord:
     error: ErrorInfo | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RunSignal:
+    """A run of this job came to this status."""
+
+    location: LocationName
+    job_name: str | None
+    status: RunStatus
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run as the store has it."""

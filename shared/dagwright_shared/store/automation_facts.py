@@ -78,19 +78,13 @@ def current_snapshot(conn: Connection) -> str:
 
 
 def changes(conn: Connection, since: str) -> Changes:
-    """What happened in transactions that the snapshot `since` had not seen."""
-    assets = {*conn.execute(_CHANGED_ASSETS, {"since": since}).scalars(), *conn.execute(_CHANGED_FRESHNESS, {"since": since}).scalars()}
-    checks = conn.execute(_CHANGED_CHECKS, {"since": since})
-    made: set[str] = set()
-    checked: set[str] = set()
-    for row in conn.execute(_CHANGED_RUNS, {"since": since}):
-        made.update(row.asset_keys)
-        checked.update(row.check_keys)
+    """What happened in transactions that the snapshot `since` had not seen. One statement: a run that somebody waits for comes of it."""
+    row = conn.execute(_CHANGES, {"since": since}).one()
     return Changes(
-        assets=frozenset(asset_keys(assets)),
-        checks=frozenset(AssetCheckKey(AssetKey.from_user_string(row.key), row.name) for row in checks),
-        runs_of_assets=frozenset(asset_keys(made)),
-        runs_of_checks=frozenset(map(AssetCheckKey.from_user_string, checked)),
+        assets=frozenset(asset_keys({*row.assets, *row.judged})),
+        checks=frozenset(AssetCheckKey(AssetKey.from_user_string(key), name) for key, name in row.checks or ()),
+        runs_of_assets=frozenset(asset_keys(row.made)),
+        runs_of_checks=frozenset(map(AssetCheckKey.from_user_string, row.checked)),
     )
 
 
@@ -163,6 +157,8 @@ def origins(conn: Connection, run_ids: Collection[RunId]) -> dict[RunId, RunOrig
 
 def freshness(conn: Connection, keys: Collection[AssetKey]) -> dict[AssetKey, FreshnessState]:
     """How these assets stand by their freshness policies; those without one are left out."""
+    if not keys:
+        return {}
     rows = conn.execute(_FRESHNESS, {"keys": [key.to_user_string() for key in keys]})
     return {AssetKey.from_user_string(row.key): FreshnessState(row.state) for row in rows}
 
@@ -222,16 +218,15 @@ def _new(column: str, than: str = "since") -> str:
     return f"({column} >= pg_snapshot_xmin({since}) AND NOT pg_visible_in_snapshot({column}, {since}))"
 
 
-_CHANGED_ASSETS = text(f"""
-SELECT DISTINCT a.key FROM asset_partitions p JOIN assets a ON a.asset_id = p.asset_id WHERE {_new("p.xid")}
+_CHANGES = text(f"""
+WITH changed AS MATERIALIZED (SELECT asset_keys, check_keys FROM runs WHERE {_new("xid")})
+SELECT ARRAY(SELECT DISTINCT a.key FROM asset_partitions p JOIN assets a ON a.asset_id = p.asset_id WHERE {_new("p.xid")}) AS assets,
+    ARRAY(SELECT a.key FROM freshness_states f JOIN assets a ON a.asset_id = f.asset_id WHERE {_new("f.xid")}) AS judged,
+    (SELECT jsonb_agg(DISTINCT jsonb_build_array(a.key, c.name)) FROM check_results c JOIN assets a ON a.asset_id = c.asset_id
+        WHERE {_new("c.xid")}) AS checks,
+    ARRAY(SELECT DISTINCT unnest(asset_keys) FROM changed) AS made,
+    ARRAY(SELECT DISTINCT unnest(check_keys) FROM changed) AS checked
 """)
-_CHANGED_FRESHNESS = text(f"""
-SELECT a.key FROM freshness_states f JOIN assets a ON a.asset_id = f.asset_id WHERE {_new("f.xid")}
-""")
-_CHANGED_CHECKS = text(f"""
-SELECT DISTINCT a.key, c.name FROM check_results c JOIN assets a ON a.asset_id = c.asset_id WHERE {_new("c.xid")}
-""")
-_CHANGED_RUNS = text(f"SELECT asset_keys, check_keys FROM runs WHERE {_new('xid')}")
 _PARTITIONS_OF = f"""
 SELECT a.key, p.partition, p.run_id, p.materialized_at, p.observed_at,
     coalesce(p.failed_at > coalesce(p.materialized_at, '-infinity'), false) AS failed,

@@ -19,6 +19,8 @@ from dagwright_shared.store import cursors, json_rows, listen, run_list, tables
 from dagwright_shared.store.cursors import Page
 
 _instigators, _ticks = tables.instigators, tables.ticks
+TICKS = "ticks"
+"""The topic of ticks. Loops of the daemon do not listen to it: their own ticks would wake them."""
 
 
 def list(
@@ -77,7 +79,7 @@ def start_tick(conn: Connection, instigator_id: int, scheduled_for: datetime) ->
     tick_id = conn.execute(_START, {"instigator_id": instigator_id, "scheduled_for": scheduled_for}).scalar()
     if tick_id is None:
         return None
-    listen.notify(conn, "instigators")
+    listen.notify(conn, TICKS)
     return int(tick_id)
 
 
@@ -105,7 +107,7 @@ def start_ticks(conn: Connection, claims: Sequence[Claim]) -> dict[int, int]:
     ]
     found = {row.instigator_id: row.tick_id for row in conn.execute(_START_MANY, {"rows": json_rows.dumps(plain)})}
     if found:
-        listen.notify(conn, "instigators")
+        listen.notify(conn, TICKS)
     return found
 
 
@@ -150,7 +152,7 @@ def finish_ticks(conn: Connection, endings: Sequence[Ending]) -> set[int]:
     finished = set(conn.execute(_FINISH_MANY, {"rows": rows}).scalars())
     if any(one.cursor is not None for one in endings):
         conn.execute(_MOVE_CURSORS, {"rows": rows})
-    listen.notify(conn, "instigators")
+    listen.notify(conn, TICKS)
     return finished
 
 
@@ -279,8 +281,12 @@ FROM json_to_recordset(CAST(:rows AS json)) AS r({_ENDED})
 WHERE ticks.tick_id = r.tick_id AND ticks.status = 'STARTED' RETURNING ticks.tick_id
 """)
 _MOVE_CURSORS = text(f"""
-UPDATE instigators SET cursor = r.cursor FROM json_to_recordset(CAST(:rows AS json)) AS r({_ENDED}) JOIN ticks ON ticks.tick_id = r.tick_id
-WHERE instigators.instigator_id = ticks.instigator_id AND r.cursor IS NOT NULL AND instigators.cursor IS NOT DISTINCT FROM r.asked_cursor
+WITH moved AS MATERIALIZED (
+    SELECT i.instigator_id, r.cursor FROM json_to_recordset(CAST(:rows AS json)) AS r({_ENDED}) JOIN ticks ON ticks.tick_id = r.tick_id
+    JOIN instigators i ON i.instigator_id = ticks.instigator_id
+    WHERE r.cursor IS NOT NULL AND i.cursor IS NOT DISTINCT FROM r.asked_cursor ORDER BY i.instigator_id FOR UPDATE OF i
+)
+UPDATE instigators SET cursor = moved.cursor FROM moved WHERE instigators.instigator_id = moved.instigator_id
 """)
 _RESTART = text("""
 UPDATE ticks SET attempt = attempt + 1, started_at = clock_timestamp() WHERE tick_id = :tick_id AND status = 'STARTED' RETURNING attempt

@@ -69,6 +69,7 @@ def publish_snapshot(conn: Connection, *, location: LocationName, digest: Digest
     sensors = [(InstigatorKind.SENSOR, sensor.name, sensor.default_running) for sensor in snapshot.sensors]
     rows = [{"location": location, "kind": kind, "name": name, "default_running": on} for kind, name, on in schedules + sensors]
     arguments = {"location": location, "rows": json_rows.dumps(rows)}
+    conn.execute(_LOCK_INSTIGATORS, {"location": location})
     conn.execute(_UNDEFINE_INSTIGATORS, arguments)
     if rows:
         conn.execute(_DEFINE_INSTIGATORS, arguments)
@@ -154,6 +155,7 @@ def remove(conn: Connection, location: str) -> None:
     """Take a location out of the deployment: its definitions go, the history of its assets and runs stays."""
     conn.execute(text("DELETE FROM locations WHERE location = :location"), {"location": location})
     conn.execute(text("UPDATE assets SET defined = false WHERE location = :location"), {"location": location})
+    conn.execute(_LOCK_INSTIGATORS, {"location": location})
     conn.execute(text("UPDATE instigators SET defined = false WHERE location = :location"), {"location": location})
     listen.notify(conn, "locations")
 
@@ -208,6 +210,8 @@ ON CONFLICT (location, kind, name) DO UPDATE SET
     default_running = EXCLUDED.default_running, defined = true,
     running_since = CASE WHEN NOT {_RUNS_NOW} THEN NULL WHEN {_RAN_BEFORE} THEN instigators.running_since ELSE clock_timestamp() END
 """)
+# In the order of ids, as ticks are taken.
+_LOCK_INSTIGATORS = text("SELECT FROM instigators WHERE location = :location ORDER BY instigator_id FOR UPDATE")
 _UNDEFINE_INSTIGATORS = text(f"""
 UPDATE instigators SET defined = false WHERE location = :location AND defined AND (kind, name) NOT IN
     (SELECT kind, name FROM {json_rows.source(tables.instigators, ("kind", "name"))})

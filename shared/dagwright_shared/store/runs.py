@@ -459,16 +459,22 @@ _CANCELING = text(f"""
 UPDATE runs SET status = 'CANCELING', status_reason = :reason, canceling_at = clock_timestamp(), xid = pg_current_xact_id()
 WHERE run_id = :run_id AND status IN ({_quoted(sources(RunStatus.CANCELING))})
 """)
+# Whoever waits for rows of several runs takes them in the order of ids, so that no two wait for each other in a circle.
+_HELD = """
+WITH held AS MATERIALIZED (
+    SELECT runs.run_id FROM runs JOIN unnest(CAST(:ids AS uuid[]), CAST(:epochs AS integer[])) AS held(run_id, epoch)
+        ON runs.run_id = held.run_id AND runs.epoch = held.epoch
+    WHERE runs.status IN ({statuses}) ORDER BY runs.run_id FOR UPDATE OF runs
+)
+"""
 _RENEW = text(f"""
+{_HELD.format(statuses=_quoted(ACTIVE))}
 UPDATE runs SET lease_expires_at = clock_timestamp() + make_interval(secs => :seconds), server_id = :server_id
-FROM unnest(CAST(:ids AS uuid[]), CAST(:epochs AS integer[])) AS held(run_id, epoch)
-WHERE runs.run_id = held.run_id AND runs.epoch = held.epoch AND runs.status IN ({_quoted(ACTIVE)})
-RETURNING runs.run_id
+FROM held WHERE runs.run_id = held.run_id RETURNING runs.run_id
 """)
-_VOUCH = text("""
-UPDATE runs SET lease_expires_at = clock_timestamp() + make_interval(secs => :seconds)
-FROM unnest(CAST(:ids AS uuid[]), CAST(:epochs AS integer[])) AS held(run_id, epoch)
-WHERE runs.run_id = held.run_id AND runs.epoch = held.epoch AND runs.status = 'STARTING'
+_VOUCH = text(f"""
+{_HELD.format(statuses="'STARTING'")}
+UPDATE runs SET lease_expires_at = clock_timestamp() + make_interval(secs => :seconds) FROM held WHERE runs.run_id = held.run_id
 """)
 _SLOW = text(f"""
 SELECT * FROM runs WHERE status IN ({_quoted(ACTIVE)}) AND CASE status

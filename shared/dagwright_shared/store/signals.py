@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from dagwright_shared.model.keys import LocationName
-from dagwright_shared.model.runs import RunStatus
+from dagwright_shared.model.runs import RunSignal, RunStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,8 @@ class Signals:
     """Whether something above it waits only for an older transaction to end."""
     asset_keys: frozenset[str]
     """Assets, as text, of which some partition changed."""
-    runs: frozenset[tuple[LocationName, RunStatus]]
-    """Where runs came to which status."""
+    runs: frozenset[RunSignal]
+    """Where runs of which job came to which status."""
 
 
 def since(conn: Connection, horizon: int | None) -> Signals:
@@ -31,7 +31,7 @@ def since(conn: Connection, horizon: int | None) -> Signals:
         horizon=row.horizon,
         unsettled=row.unsettled,
         asset_keys=frozenset(row.asset_keys or ()),
-        runs=frozenset((LocationName(location), RunStatus(status)) for location, status in row.runs or ()),
+        runs=frozenset(RunSignal(LocationName(location), job, RunStatus(status)) for location, job, status in row.runs or ()),
     )
 
 
@@ -41,7 +41,7 @@ WITH h AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS x)
 SELECT CAST(CAST(h.x AS text) AS bigint) AS horizon,
     (SELECT array_agg(DISTINCT a.key) FROM asset_partitions p JOIN assets a ON a.asset_id = p.asset_id
         WHERE p.xid >= CAST(:since AS xid8) AND p.xid < h.x) AS asset_keys,
-    (SELECT jsonb_agg(DISTINCT jsonb_build_array(r.location, r.status)) FROM runs r
+    (SELECT jsonb_agg(DISTINCT jsonb_build_array(r.location, r.job_name, r.status)) FROM runs r
         WHERE r.xid >= CAST(:since AS xid8) AND r.xid < h.x) AS runs,
     EXISTS (SELECT 1 FROM asset_partitions p WHERE p.xid >= h.x) OR EXISTS (SELECT 1 FROM runs r WHERE r.xid >= h.x) AS unsettled
 FROM h

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy import Connection, Engine, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from tests.build import DIGEST, ERROR, LOCATION, batch, claimed, keys, log, new_run, planned, queued
 
@@ -165,6 +168,41 @@ def test_two_claimers_never_get_the_same_run(store_engine: Engine) -> None:
         thread.join()
     assert len(found) == 200
     assert set(found) == wanted
+
+
+@pytest.mark.parametrize("extend", ["renew", "vouch"])
+def test_leases_are_taken_in_the_order_of_ids(store_engine: Engine, extend: str) -> None:
+    """Another transaction holds a run in the middle and goes on to a later one, as a hub does: nobody waits in a circle."""
+    ids = [new_run_id() for _ in range(3)]
+    with store_engine.begin() as conn:
+        for run_id in reversed(ids):  # the table has them the other way round
+            runs.enqueue(conn, [replace(new_run(), run_id=run_id)])
+        held = [(run.run_id, run.epoch) for run in runs.claim(conn, limit=3, lease_seconds=1)]
+    held.sort(reverse=True)
+
+    def work() -> None:
+        with store_engine.begin() as conn:
+            conn.execute(text("SET LOCAL application_name = 'extends leases'"))
+            if extend == "renew":
+                assert runs.renew(conn, held, seconds=600, server_id="s") == set(ids)
+            else:
+                runs.vouch(conn, held, seconds=600)
+
+    lock = text("SELECT run_id FROM runs WHERE run_id = :run_id FOR UPDATE NOWAIT")
+    waits = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'extends leases' AND wait_event_type = 'Lock'")
+    with ThreadPoolExecutor(1) as pool:
+        with store_engine.begin() as conn, store_engine.connect() as watching:
+            conn.execute(lock, {"run_id": ids[1]})
+            job = pool.submit(work)
+            deadline = time.monotonic() + 20
+            while not watching.execute(waits).scalar():
+                watching.rollback()
+                assert time.monotonic() < deadline, "it has to wait for the run in the middle"
+            conn.execute(lock, {"run_id": ids[2]})
+        job.result(20)
+    with store_engine.connect() as conn:
+        found = conn.execute(select(func.min(tables.runs.c.lease_expires_at), func.clock_timestamp())).one()
+    assert found[0] > found[1] + timedelta(seconds=300)
 
 
 def test_requeue_waits_and_reopens(conn: Connection) -> None:

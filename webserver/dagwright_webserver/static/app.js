@@ -128,7 +128,7 @@ async function flip(button) {
 }
 
 export function refreshAll() {
-  for (const topic of ["runs", "backfills", "assets", "locations", "instigators", "queue", "recovery", "pools"]) document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
+  for (const topic of ["runs", "backfills", "assets", "locations", "instigators", "ticks", "queue", "recovery", "pools"]) document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
 }
 
 // ------------------------------------------------------------------ frame
