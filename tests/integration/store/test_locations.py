@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from tests.build import DIGEST, ERROR, LOCATION, queued
 
+from dagwright_shared.model.backfills import Target
 from dagwright_shared.model.errors import ConflictError, InvalidRequestError, NotFoundError
 from dagwright_shared.model.keys import AssetKey, Digest, LocationName, new_run_id
 from dagwright_shared.model.limits import Limits
@@ -221,9 +222,8 @@ def test_pools_and_backfills(conn: Connection) -> None:
     assert not pools.remove(conn, "db")
     with pytest.raises(InvalidRequestError, match="-1 slots"):
         pools.define(conn, "db", -1)
-    made = [
-        backfills.NewBackfill(backfill_id=new_run_id(), location=LocationName("l"), digest=DIGEST, target=b"\x00\x01") for _ in range(3)
-    ]
+    target = Target(as_of=datetime(2024, 1, 1, tzinfo=UTC), parts={})
+    made = [backfills.NewBackfill(backfill_id=new_run_id(), location=LocationName("l"), digest=DIGEST, target=target) for _ in range(3)]
     assert all(backfills.create(conn, one) for one in made)
     assert not backfills.create(conn, made[0])
     first = backfills.list_page(conn, limit=2)
@@ -231,7 +231,7 @@ def test_pools_and_backfills(conn: Connection) -> None:
     assert [row.backfill_id for row in (*first.items, *second.items)] == [one.backfill_id for one in reversed(made)]
     row = backfills.get(conn, made[0].backfill_id)
     assert row is not None
-    assert (row.target, row.status) == (b"\x00\x01", "REQUESTED")
+    assert (row.target, row.status) == (target, "REQUESTED")
     assert backfills.get(conn, "nope") is None
 
 
