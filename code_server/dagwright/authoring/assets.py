@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, overload
@@ -15,7 +16,7 @@ from dagwright.authoring.ops import DEFAULT_OUTPUT, Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import BackfillPolicy, RetryPolicy
 from dagwright.authoring.specs import AssetCheckSpec, AssetIn, AssetSpec, read_deps, read_hooks, read_kinds
-from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
 from dagwright_shared.model.keys import AssetKey
 
 __all__ = ["AssetsDefinition", "Loaded", "asset", "checks_by_output", "make_asset"]
@@ -157,7 +158,9 @@ def make_asset(
     """The work of `@asset`. `others` are options that go to the AssetSpec or the op as they are."""
     for option in others:
         if option not in (*_OF_SPEC, *_OF_OP):
-            raise TypeError(f"@asset got an unexpected argument {option!r}")
+            close = nearest(option, (*_OF_SPEC, *_OF_OP, *inspect.signature(make_asset).parameters))
+            hint = f"; did you mean {close!r}?" if close else ""
+            raise TypeError(f"@asset got an unexpected argument {option!r} (at {sources.of_function(fn)}){hint}")
     described = {option: others[option] for option in _OF_SPEC if option in others}
     of_op = {option: others[option] for option in _OF_OP if option in others}
     source = sources.of_function(fn)
@@ -170,7 +173,7 @@ def make_asset(
     spec = AssetSpec(
         own_key,
         deps=loaded.all_deps(read_deps(non_argument_deps if deps is None else deps, what, source), what, source),
-        description=description or ops.doc(fn),
+        description=description or signatures.doc(fn),
         partitions_def=partitions_def,
         kinds=read_kinds(kinds, what, source) | ({compute_kind} if compute_kind else set()),
         source=source,

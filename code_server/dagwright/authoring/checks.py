@@ -67,8 +67,8 @@ class AssetChecksDefinition:
 
 
 def asset_check(
+    asset: Any = None,
     *,
-    asset: Any,
     name: str | None = None,
     description: str | None = None,
     blocking: bool = False,
@@ -113,15 +113,16 @@ def asset_check(
         >>> not_empty([1]).passed
         True
     """
-    if callable(asset) and not hasattr(asset, "key"):
-        raise DefinitionError("@asset_check was given no asset", source=sources.of_function(asset), mend="write @asset_check(asset=...)")
+    if asset is None or (callable(asset) and not hasattr(asset, "key")):
+        place = sources.of_caller() if asset is None else sources.of_function(asset)
+        raise DefinitionError("@asset_check was given no asset", source=place, mend="write @asset_check(asset=...)")
 
     def decorate(fn: Callable[..., Any]) -> AssetChecksDefinition:
         source = sources.of_function(fn)
         spec = AssetCheckSpec(
             name or fn.__name__,
             asset=asset,
-            description=description or ops.doc(fn),
+            description=description or signatures.doc(fn),
             additional_deps=additional_deps,
             blocking=blocking,
             metadata=metadata,
@@ -213,7 +214,7 @@ def multi_asset_check(
             name=called,
             ins=loaded.ins,
             outs={output: Out(ops.Nothing, is_required=not can_subset) for output in by_output},
-            description=description or ops.doc(fn),
+            description=description or signatures.doc(fn),
             config_schema=config_schema,
             required_resource_keys=required_resource_keys,
             tags={**naming.check_run_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},

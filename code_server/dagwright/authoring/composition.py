@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dagwright.authoring import naming
+from dagwright.authoring import source as sources
 from dagwright_shared.model.errors import DefinitionError, nearest
 
 if TYPE_CHECKING:
@@ -93,12 +94,14 @@ class OutputHandle:
     def __iter__(self) -> Iterator[Any]:
         raise DefinitionError(
             f"the output {self.output!r} of {self.node!r} is iterated over in a graph body, where it has no value yet",
+            source=sources.of_caller(),
             mend="return it from a dynamic output (DynamicOut) and use .map(), or loop inside an op",
         )
 
     def __bool__(self) -> bool:
         raise DefinitionError(
             f"the output {self.output!r} of {self.node!r} is tested in a graph body, where it has no value yet",
+            source=sources.of_caller(),
             mend="decide inside an op: an optional output (Out(is_required=False)) skips what is downstream",
         )
 
@@ -124,6 +127,7 @@ class DynamicHandle(OutputHandle):
         if mapped.flow is Flow.COLLECTED:
             raise DefinitionError(
                 f"{self.composer.graph}: what was collected from {mapped.node!r} leaves a map without passing through an op",
+                source=sources.of_caller(),
                 mend="give it to an op inside the map, and return what that op gives",
             )
         base = self.depth - self.levels
@@ -149,7 +153,9 @@ class Outputs(tuple[Any, ...]):
         return self
 
     def __getattr__(self, name: str) -> Any:
-        raise DefinitionError(f"{self.__dict__.get('node')!r} has no output {name!r}", mend=f"use one of {', '.join(self.names)}")
+        raise DefinitionError(
+            f"{self.__dict__.get('node')!r} has no output {name!r}", source=sources.of_caller(), mend=f"use one of {', '.join(self.names)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +192,7 @@ class PendingNode:
         if not active():
             raise DefinitionError(
                 f"{self.node.name!r} with an alias or tags was called outside a graph body",
+                source=sources.of_caller(),
                 mend="call it inside a function decorated with @graph or @job",
             )
         return invoke(self.node, args, kwargs)
@@ -228,7 +235,9 @@ class Composer:
         if node.name not in self.nodes:
             return node.name
         if node.name != node.definition.name:
-            raise DefinitionError(f"{self.graph} uses the alias {node.name!r} twice", mend="give each its own alias")
+            raise DefinitionError(
+                f"{self.graph} uses the alias {node.name!r} twice", source=sources.of_caller(), mend="give each its own alias"
+            )
         number = 2
         while f"{node.name}_{number}" in self.nodes:
             number += 1
@@ -239,6 +248,7 @@ class Composer:
         if len(args) > len(names):
             raise DefinitionError(
                 f"{self.graph}: {node!r} was called with {len(args)} positional arguments, but has {len(names)} inputs",
+                source=sources.of_caller(),
                 mend=f"its inputs are {', '.join(names) or 'none'}; contexts, config and resources are not passed in a graph body",
             )
         bound = dict(zip(names, args, strict=False))
@@ -248,7 +258,9 @@ class Composer:
                 hint = f"did you mean {close!r}?" if close else f"its inputs are {', '.join(names) or 'none'}"
                 raise DefinitionError(f"{self.graph}: {node!r} has no input {key!r}", source=definition.source, mend=hint)
             if key in bound:
-                raise DefinitionError(f"{self.graph}: {node!r} was given its input {key!r} twice", mend="give it once")
+                raise DefinitionError(
+                    f"{self.graph}: {node!r} was given its input {key!r} twice", source=sources.of_caller(), mend="give it once"
+                )
             bound[key] = value
         return bound
 
@@ -256,6 +268,7 @@ class Composer:
         if isinstance(value, Outputs):
             raise DefinitionError(
                 f"{self.graph}: the input {key!r} of {node!r} was given all outputs of an op with several",
+                source=sources.of_caller(),
                 mend=f"pick one of {', '.join(value.names)}",
             )
         if isinstance(value, (list, tuple)):
@@ -266,17 +279,20 @@ class Composer:
         if isinstance(value, DynamicHandle):
             raise DefinitionError(
                 f"{self.graph}: the input {key!r} of {node!r} was given the dynamic output of {value.node!r} as it is",
+                source=sources.of_caller(),
                 mend="use .map(...) to run once for each value, or .collect() for a list",
             )
         if isinstance(value, (OutputHandle, InputHandle)):
             if value.composer is not self:
                 raise DefinitionError(
                     f"{self.graph}: the input {key!r} of {node!r} comes from the body of another graph",
+                    source=sources.of_caller(),
                     mend="pass it as an argument of the graph",
                 )
             return value.to_origin()
         raise DefinitionError(
             f"{self.graph}: the input {key!r} of {node!r} was given {value!r}, a {type(value).__name__}",
+            source=sources.of_caller(),
             mend="give the output of another op; for a constant use config, or a default value of the argument",
         )
 

@@ -257,7 +257,7 @@ def config_dict(value: RunConfig | Mapping[str, Any] | None) -> dict[str, Any]:
         return value.to_config_dict()
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
-    raise DefinitionError(f"run config is a {type(value).__name__}", mend="give a dict, or a RunConfig")
+    raise DefinitionError(f"run config is a {type(value).__name__}", source=sources.of_caller(), mend="give a dict, or a RunConfig")
 
 
 def to_json(value: Any) -> Any:
@@ -359,5 +359,6 @@ def _schema(annotation: Any) -> JsonSchema:
     except Exception as error:
         raise DefinitionError(
             f"the config type {annotation!r} has no JSON Schema ({error})",
+            source=sources.of_caller(),
             mend="use types that JSON can carry: numbers, text, lists, Config classes",
         ) from error

@@ -227,6 +227,7 @@ class ExecutorDefinition:
                 close = nearest(key, self.options)
                 raise DefinitionError(
                     f"{self.kind}_executor has no setting {key!r}",
+                    source=sources.of_caller(),
                     mend=f"did you mean {close!r}?" if close else f"it knows {', '.join(self.options) or 'none'}",
                 )
         settings = {**self.config, **config_or_config_fn}

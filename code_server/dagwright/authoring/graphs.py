@@ -14,7 +14,7 @@ from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.config_mapping import ConfigMapping
 from dagwright.authoring.ops import DEFAULT_OUTPUT, In, OpDefinition, Out
 from dagwright.authoring.policies import RetryPolicy
-from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
 
 if TYPE_CHECKING:
     from dagwright.authoring.jobs import JobDefinition
@@ -261,7 +261,7 @@ def make_graph(
         outs={key: _out_of(composer, handle, described.get(key)) for key, handle in outputs.items()},
         outputs={key: handle.to_origin() for key, handle in outputs.items()},
         output_depths={key: handle.depth for key, handle in outputs.items() if handle.depth},
-        description=description or ops.doc(fn),
+        description=description or signatures.doc(fn),
         tags=naming.check_run_tags(tags, f"{what} {called!r}", source),
         config_mapping=config if isinstance(config, ConfigMapping) else None,
         config={} if isinstance(config, ConfigMapping) else _fixed(config),
@@ -294,6 +294,13 @@ def _outputs(
     else:
         found = {DEFAULT_OUTPUT: returned}
     for name, handle in found.items():
+        if isinstance(declared, Mapping) and name not in declared:
+            close = nearest(name, declared)
+            raise DefinitionError(
+                f"{what} returns the output {name!r}, which it does not declare",
+                source=source,
+                mend=f"did you mean {close!r}?" if close else f"its outputs are {', '.join(declared) or 'none'}",
+            )
         if not isinstance(handle, OutputHandle):
             raise DefinitionError(
                 f"{what} returns {handle!r} as its output {name!r}", source=source, mend="return what an op or graph in its body gave"

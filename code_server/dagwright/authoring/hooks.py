@@ -8,7 +8,7 @@ from dataclasses import dataclass, is_dataclass, replace
 from enum import Enum
 from typing import Any, overload
 
-from dagwright.authoring import naming, ops
+from dagwright.authoring import naming, signatures
 from dagwright.authoring import source as sources
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 
@@ -111,5 +111,5 @@ def _make(
     if isinstance(keys, str) or not all(isinstance(key, str) for key in keys):
         raise DefinitionError(f"hook {called!r}: required_resource_keys is {keys!r}", source=source, mend='give a set of names: {"db"}')
     return HookDefinition(
-        name=called, hook_fn=fn, moment=moment, required_resource_keys=frozenset(keys), description=ops.doc(fn), source=source
+        name=called, hook_fn=fn, moment=moment, required_resource_keys=frozenset(keys), description=signatures.doc(fn), source=source
     )

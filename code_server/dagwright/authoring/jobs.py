@@ -13,6 +13,7 @@ from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.config_mapping import ConfigMapping
 from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.authoring.graphs import GraphDefinition
+from dagwright.authoring.loggers import read_loggers
 from dagwright.authoring.partitioned_config import PartitionedConfig
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
@@ -273,7 +274,7 @@ def job_of(
         metadata=normalize_metadata(metadata),
         op_retry_policy=op_retry_policy,
         hook_defs=read_hooks(hooks, what, source),
-        logger_defs=dict(logger_defs or {}),
+        logger_defs=read_loggers(logger_defs, what, source),
         input_values=dict(input_values or {}),
         source=source,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from dagwright.authoring import source as sources
 from dagwright.authoring.partition_subsets import PartitionsSubset, UpstreamPartitionsResult
 from dagwright.authoring.partitions import PartitionsDefinition, moment
 from dagwright_shared.model.errors import DefinitionError
@@ -202,11 +203,14 @@ class MultiPartitionMapping(_Data):
         for name, given in self.downstream_mappings_by_upstream_dimension.items():
             if not isinstance(given, DimensionPartitionMapping):
                 raise DefinitionError(
-                    f"MultiPartitionMapping: the dimension {name!r} has a {type(given).__name__}", mend="give a DimensionPartitionMapping"
+                    f"MultiPartitionMapping: the dimension {name!r} has a {type(given).__name__}",
+                    source=sources.of_caller(),
+                    mend="give a DimensionPartitionMapping",
                 )
             if given.partition_mapping.to_model().kind is MappingKind.CUSTOM:
                 raise DefinitionError(
                     f"MultiPartitionMapping: the dimension {name!r} has a {type(given.partition_mapping).__name__}",
+                    source=sources.of_caller(),
                     mend="use a mapping of the package in a dimension, or write one class for the whole key",
                 )
 

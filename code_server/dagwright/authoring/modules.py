@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from dagwright.authoring import naming
+from dagwright.authoring import source as sources
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.specs import AssetSpec, read_automation
@@ -191,5 +192,9 @@ def _caller(*passing: str) -> ModuleType:
     name = frame.f_globals.get("__name__") if frame is not None else None
     module = sys.modules.get(name or "")
     if module is None:
-        raise DefinitionError("load_assets_from_current_module was not called in a module", mend="use load_assets_from_modules([module])")
+        raise DefinitionError(
+            "load_assets_from_current_module was not called in a module",
+            source=sources.of_caller(),
+            mend="use load_assets_from_modules([module])",
+        )
     return module

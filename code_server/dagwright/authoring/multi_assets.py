@@ -93,7 +93,7 @@ def multi_asset(
             **of_op,
             "executor": executor,
             "step_group": step_group,
-            "description": description or ops.doc(fn),
+            "description": description or signatures.doc(fn),
             "code_version": code_version,
             "tags": op_tags,
             "hook_defs": read_hooks(hooks, "multi_asset", sources.of_caller()),

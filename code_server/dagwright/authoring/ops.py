@@ -361,7 +361,7 @@ def make_op(
         what=what,
         ins=infer_ins(signature, ins or {}, what, source),
         outs=_infer_outs(signature, out),
-        description=description or doc(fn),
+        description=description or signatures.doc(fn),
         config_schema=config_schema,
         required_resource_keys=required_resource_keys,
         tags=naming.check_run_tags(tags, what, source),
@@ -432,6 +432,12 @@ def infer_ins(signature: signatures.Signature, declared: Mapping[str, In], what:
     for parameter in signature.inputs:
         naming.check_input_name(parameter.name, what, source)
         given = declared.get(parameter.name)
+        if given is not None and given.is_nothing:
+            raise DefinitionError(
+                f"{what} has the argument `{parameter.name}` for an input that is In(Nothing) and brings no value",
+                source=source,
+                mend="leave the argument out, or give the input a type",
+            )
         if given is None:
             default = NO_VALUE if parameter.default is signatures.EMPTY else parameter.default
             found[parameter.name] = In(default_value=default).typed(parameter.annotation)
@@ -488,13 +494,3 @@ def value_type(signature: signatures.Signature) -> Any:
 
 def _is_dynamic(returns: Any) -> bool:
     return any((get_origin(part) or part) is DynamicOutput for part in (returns, *get_args(returns)))
-
-
-def doc(fn: Callable[..., Any]) -> str | None:
-    """The docstring without its indentation."""
-    text = getattr(fn, "__doc__", None)
-    if not text:
-        return None
-    lines = text.strip().expandtabs().splitlines()
-    margin = min((len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()), default=0)
-    return "\n".join([lines[0], *(line[margin:].rstrip() for line in lines[1:])]).strip()

@@ -154,6 +154,7 @@ class PartitionsDefinition(ABC):
         if store is None:
             raise DefinitionError(
                 f"the keys of dynamic partitions {names[0]!r} are kept by the deployment",
+                source=sources.of_caller(),
                 mend="pass dynamic_partitions_store=context.instance",
             )
         return {name: tuple(store.get_dynamic_partitions(name)) for name in names}

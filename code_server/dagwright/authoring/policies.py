@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from dagwright.authoring import source as sources
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 from dagwright_shared.model.snapshot import BackfillPolicyData, Backoff, Jitter, RetryPolicyData
@@ -23,8 +24,10 @@ def pool_of(pool: str | None, tags: Mapping[str, str], what: str, source: Source
     """The pool of an op, which older code names by a tag.
 
     Raises:
-        DefinitionError: the tag names another.
+        DefinitionError: it is no text, or the tag names another.
     """
+    if pool is not None and not isinstance(pool, str):
+        raise DefinitionError(f"{what}: pool is {pool!r}", source=source, mend='give the name of a pool: pool="warehouse"')
     named = tags.get(_CONCURRENCY_KEY_TAG)
     if named is not None and pool not in (None, named):
         message = f"{what} has the pool {pool!r} and the tag {_CONCURRENCY_KEY_TAG!r} with {named!r}"
@@ -57,11 +60,15 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if not isinstance(self.max_retries, int) or self.max_retries < 0:
-            raise DefinitionError(f"RetryPolicy: max_retries is {self.max_retries!r}", mend="give a whole number >= 0")
+            raise DefinitionError(
+                f"RetryPolicy: max_retries is {self.max_retries!r}", source=sources.of_caller(), mend="give a whole number >= 0"
+            )
         if self.delay is not None and self.delay < 0:
-            raise DefinitionError(f"RetryPolicy: delay is {self.delay!r}", mend="give seconds >= 0")
+            raise DefinitionError(f"RetryPolicy: delay is {self.delay!r}", source=sources.of_caller(), mend="give seconds >= 0")
         if self.delay is None and (self.backoff or self.jitter):
-            raise DefinitionError("RetryPolicy: backoff and jitter change a delay, but there is none", mend="give delay= too")
+            raise DefinitionError(
+                "RetryPolicy: backoff and jitter change a delay, but there is none", source=sources.of_caller(), mend="give delay= too"
+            )
 
     def to_model(self) -> RetryPolicyData:
         return RetryPolicyData(max_retries=self.max_retries, delay=self.delay or 0.0, backoff=self.backoff, jitter=self.jitter)
@@ -83,7 +90,11 @@ class BackfillPolicy:
     @staticmethod
     def multi_run(max_partitions_per_run: int = 1) -> BackfillPolicy:
         if max_partitions_per_run < 1:
-            raise DefinitionError(f"BackfillPolicy: max_partitions_per_run is {max_partitions_per_run!r}", mend="give a number >= 1")
+            raise DefinitionError(
+                f"BackfillPolicy: max_partitions_per_run is {max_partitions_per_run!r}",
+                source=sources.of_caller(),
+                mend="give a number >= 1",
+            )
         return BackfillPolicy(max_partitions_per_run)
 
     def to_model(self) -> BackfillPolicyData:

@@ -159,6 +159,7 @@ class ReconstructableJob:
         if not isinstance(value, JobDefinition):
             raise DefinitionError(
                 f"{self.name!r} in {self.module} makes a {type(value).__name__}, not a job",
+                source=sources.of_caller(),
                 mend="name a job, or a function that returns one",
             )
         return value

@@ -11,7 +11,7 @@ from pydantic import Field as PydanticField
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
 
-from dagwright.authoring import ops, signatures
+from dagwright.authoring import signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import EnvVar
 from dagwright.authoring.resources import (
@@ -127,7 +127,7 @@ def _masked(config: Any) -> Any:
 
 def _class_doc(kind: type) -> str | None:
     # An inherited docstring tells of the base, not of this class.
-    return ops.doc(kind) if "__doc__" in vars(kind) and not kind.__module__.startswith("builtins") else None
+    return signatures.doc(kind) if "__doc__" in vars(kind) and not kind.__module__.startswith("builtins") else None
 
 
 def _class_source(kind: type) -> Any:

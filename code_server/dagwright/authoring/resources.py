@@ -133,7 +133,11 @@ class ConfigurableResource(Config, Generic[T]):
         return self
 
     def get_resource_context(self) -> Any:
-        raise DefinitionError(f"{type(self).__name__} has no context of its own", mend="use the context given to setup_for_execution")
+        raise DefinitionError(
+            f"{type(self).__name__} has no context of its own",
+            source=sources.of_caller(),
+            mend="use the context given to setup_for_execution",
+        )
 
     def nested_resources(self) -> dict[str, Any]:
         """Field to the resource that stands in it."""
@@ -413,7 +417,9 @@ class Opener:
         if key not in self.definitions:
             raise LookupError(f"no resource is defined under the key {key!r}; the keys are {', '.join(sorted(self.definitions)) or 'none'}")
         if key in self.opening:
-            raise DefinitionError(f"resources require each other: {' -> '.join((*self.opening, key))}", mend="break the cycle")
+            raise DefinitionError(
+                f"resources require each other: {' -> '.join((*self.opening, key))}", source=sources.of_caller(), mend="break the cycle"
+            )
         self.opening.append(key)
         entry = self.config.get(key) or {}
         given = entry.get("config") if isinstance(entry, Mapping) else None

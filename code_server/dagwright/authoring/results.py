@@ -51,6 +51,10 @@ class DataVersion:
 
     value: str
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, str):
+            raise TypeError(f"DataVersion: value is {self.value!r}, a {type(self.value).__name__}; write DataVersion(str(...))")
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class DataVersionsByPartition:
@@ -64,6 +68,9 @@ class DataVersionsByPartition:
     data_versions_by_partition: Mapping[str, DataVersion]
 
     def __init__(self, data_versions_by_partition: Mapping[str, str | DataVersion]) -> None:
+        if not isinstance(data_versions_by_partition, Mapping):
+            kind = type(data_versions_by_partition).__name__
+            raise TypeError(f'DataVersionsByPartition takes a dict by partition key, not a {kind}; write {{"eu": "1"}}, for example')
         given = data_versions_by_partition.items()
         _set(self, data_versions_by_partition={k: v if isinstance(v, DataVersion) else DataVersion(v) for k, v in given})
 

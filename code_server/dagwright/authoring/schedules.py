@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from dagwright.authoring import invocation, naming, ops, signatures
+from dagwright.authoring import invocation, naming, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.instance import Instance
@@ -182,7 +182,7 @@ class ScheduleDefinition:
             "required_resource_keys": frozenset(required_resource_keys or ()) | frozenset(resource_params.values()),
             "run_config": config_dict(run_config),
             "tags": naming.check_run_tags(tags, what, source),
-            "description": description or (ops.doc(execution_fn) if execution_fn else None),
+            "description": description or (signatures.doc(execution_fn) if execution_fn else None),
             "metadata": normalize_metadata(metadata),
             "default_status": DefaultScheduleStatus(default_status),
             "missed_ticks": choice(MissedTicks, missed_ticks, "missed_ticks", what, source),
@@ -269,7 +269,7 @@ def schedule(
             environment_vars=environment_vars,
             execution_timezone=execution_timezone,
             execution_fn=decided,
-            description=description or ops.doc(fn),
+            description=description or signatures.doc(fn),
             job=job,
             default_status=default_status,
             required_resource_keys=required_resource_keys,
@@ -319,7 +319,8 @@ def build_schedule_from_partitioned_job(
         options={**options, "description": description, "default_status": default_status, "tags": tags},
         source=source,
     )
-    return later if job.partitions_def is None else later.resolve(job.partitions_def)
+    known = job.partitions_def is not None or isinstance(job, JobDefinition)
+    return later.resolve(job.partitions_def) if known else later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

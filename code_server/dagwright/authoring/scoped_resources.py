@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dagwright_shared.model.errors import DagwrightError
+from dagwright_shared.model.errors import DagwrightError, nearest
 
 
 class UnknownResourceError(DagwrightError, AttributeError):
@@ -23,9 +23,9 @@ class Scoped:
             return self.__dict__["_values"][name]
         except KeyError:
             known = ", ".join(sorted(self.__dict__["_values"])) or "none"
-            raise UnknownResourceError(
-                f"there is no resource {name!r} here (there are: {known}); name it in required_resource_keys"
-            ) from None
+            close = nearest(name, self.__dict__["_values"])
+            mend = f"did you mean {close!r}?" if close else "name it in required_resource_keys"
+            raise UnknownResourceError(f"there is no resource {name!r} here (there are: {known}); {mend}") from None
 
     def __getitem__(self, name: str) -> Any:
         return self.__dict__["_values"][name]

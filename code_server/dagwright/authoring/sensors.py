@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar, overload
 
-from dagwright.authoring import invocation, naming, ops, signatures
+from dagwright.authoring import invocation, naming, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.asset_reports import reported_payload
 from dagwright.authoring.instance import Instance
@@ -196,7 +196,7 @@ class SensorDefinition:
             "context_param": signature.context_param,
             "resource_params": dict(signature.resource_params),
             "required_resource_keys": frozenset(required_resource_keys or ()) | frozenset(signature.resource_params.values()),
-            "description": description or ops.doc(evaluation_fn),
+            "description": description or signatures.doc(evaluation_fn),
             "metadata": normalize_metadata(metadata),
             "tags": naming.check_run_tags(tags, what, source),
             "default_status": DefaultSensorStatus(default_status),

@@ -63,7 +63,9 @@ def read(fn: Callable[..., Any], what: str, source: SourceRef | None, *, plain_c
         plain_context: take an un-annotated first parameter as the context whatever its name is (schedules and sensors).
     """
     if not callable(fn):
-        raise DefinitionError(f"{what} decorates a {type(fn).__name__}, not a function", mend="put the decorator on a `def`")
+        raise DefinitionError(
+            f"{what} decorates a {type(fn).__name__}, not a function", source=sources.of_caller(), mend="put the decorator on a `def`"
+        )
     hints = _annotations(fn)
     context = config = None
     config_annotation: Any = EMPTY
@@ -218,3 +220,13 @@ def _cells(fn: Any) -> list[Any]:
         except ValueError:
             found.append(EMPTY)
     return found
+
+
+def doc(fn: Callable[..., Any]) -> str | None:
+    """The docstring without its indentation."""
+    text = getattr(fn, "__doc__", None)
+    if not text:
+        return None
+    lines = text.strip().expandtabs().splitlines()
+    margin = min((len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()), default=0)
+    return "\n".join([lines[0], *(line[margin:].rstrip() for line in lines[1:])]).strip()

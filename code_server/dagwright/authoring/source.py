@@ -42,7 +42,8 @@ def _user_frame() -> FrameType | None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith(_OWN) and "/pydantic/" not in file and not file.startswith("<frozen "):
+        generated = file == "<string>" and frame.f_code.co_name == "__init__"  # of a dataclass
+        if not generated and not file.startswith(_OWN) and "/pydantic/" not in file and not file.startswith("<frozen "):
             return frame
         frame = frame.f_back
     return None

@@ -11,7 +11,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.mappings import PartitionMapping
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.results import NO_VALUE
-from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 
 _UNSET: Any = NO_VALUE
@@ -177,7 +177,13 @@ class AssetSpec:
         """A copy with other values; arguments as for AssetSpec."""
         values: dict[str, Any] = {name: changes.pop(name, getattr(self, name)) for name in self.__slots__}
         if changes:
-            raise DefinitionError(f"asset {self.key}: an AssetSpec has no attribute {next(iter(changes))!r}", source=self.source)
+            unknown = next(iter(changes))
+            close = nearest(unknown, self.__slots__)
+            raise DefinitionError(
+                f"asset {self.key}: an AssetSpec has no attribute {unknown!r}",
+                source=self.source,
+                mend=f"did you mean {close!r}?" if close else "use the names of AssetSpec's arguments",
+            )
         return AssetSpec(**values)
 
     def merge_attributes(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_origin
 
 from dagwright.authoring import results
+from dagwright.authoring import source as sources
 from dagwright.authoring.type_loaders import TypeLoader
 from dagwright_shared.model.errors import DagwrightError, DefinitionError
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
@@ -67,14 +68,20 @@ class ValueType:
         is_builtin: bool = False,
     ) -> None:
         if not callable(type_check_fn):
-            raise DefinitionError(f"type {name!r}: type_check_fn is {type_check_fn!r}", mend="give a function of a context and a value")
+            raise DefinitionError(
+                f"type {name!r}: type_check_fn is {type_check_fn!r}",
+                source=sources.of_caller(),
+                mend="give a function of a context and a value",
+            )
         del is_builtin
         self.type_check_fn, self.loader, self.typing_type, self.description = type_check_fn, loader, typing_type, description
         self.key = key or name or "Type"
         self.unique_name = name
         if loader is not None and not isinstance(loader, TypeLoader):
             raise DefinitionError(
-                f"type {name!r}: loader is a {type(loader).__name__}", mend="give a function decorated with @dagster_type_loader"
+                f"type {name!r}: loader is a {type(loader).__name__}",
+                source=sources.of_caller(),
+                mend="give a function decorated with @dagster_type_loader",
             )
         self.required_resource_keys = frozenset(required_resource_keys or ()) | (loader.required_resource_keys() if loader else frozenset())
         self.metadata: Metadata = normalize_metadata(metadata)
@@ -111,7 +118,9 @@ class PythonClassType(ValueType):
     def __init__(self, python_type: type | tuple[type, ...], key: str | None = None, name: str | None = None, **options: Any) -> None:
         classes = python_type if isinstance(python_type, tuple) else (python_type,)
         if not all(isinstance(one, type) for one in classes):
-            raise DefinitionError(f"PythonObjectDagsterType was given {python_type!r}", mend="give a class, or a tuple of classes")
+            raise DefinitionError(
+                f"PythonObjectDagsterType was given {python_type!r}", source=sources.of_caller(), mend="give a class, or a tuple of classes"
+            )
         self.python_type = python_type
         names = " or ".join(one.__name__ for one in classes)
 
@@ -130,7 +139,9 @@ def make_python_type_usable_as_dagster_type(python_type: type, dagster_type: Val
     """Have annotations with this class mean this type."""
     if not isinstance(python_type, type) or not isinstance(dagster_type, ValueType):
         raise DefinitionError(
-            f"make_python_type_usable_as_dagster_type was given {python_type!r} and {dagster_type!r}", mend="give a class and a DagsterType"
+            f"make_python_type_usable_as_dagster_type was given {python_type!r} and {dagster_type!r}",
+            source=sources.of_caller(),
+            mend="give a class and a DagsterType",
         )
     _registered[python_type] = dagster_type
 

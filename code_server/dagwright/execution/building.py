@@ -214,7 +214,7 @@ def invoke(definition: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
     names = [name for name in inspect.signature(op.fn).parameters if name != op.context_param]
     if len(rest) > len(names):
         raise InvocationError(
-            f"{op.name!r} takes {len(names)} arguments besides the context ({', '.join(names)}), but {len(rest)} were given"
+            f"{_named(op)} takes {len(names)} arguments besides the context ({', '.join(names)}), but {len(rest)} were given"
         )
     named.update(zip(names, rest, strict=False))
     _fill_in(op, context, named)
@@ -223,6 +223,10 @@ def invoke(definition: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> A
             _check_type(f"the input {name!r} of {op.name!r}", given.dagster_type, named[name], context)
     returned = op.fn(context, **named) if op.context_param is not None else op.fn(**named)
     return _checked(op, returned, context)
+
+
+def _named(op: OpDefinition) -> str:
+    return f"{op.name!r}" if op.source is None else f"{op.name!r} (defined at {op.source})"
 
 
 def _checked(op: OpDefinition, returned: Any, context: OpExecutionContext | None) -> Any:
@@ -272,11 +276,11 @@ def _context(op: OpDefinition, rest: list[Any], named: dict[str, Any]) -> OpExec
         context = rest.pop(0)
     else:
         raise InvocationError(
-            f"{op.name!r} takes a context as its first argument; give one made by build_op_context() or build_asset_context()"
+            f"{_named(op)} takes a context as its first argument; give one made by build_op_context() or build_asset_context()"
         )
     if context is not None and not isinstance(context, OpExecutionContext):
         raise InvocationError(
-            f"the first argument of {op.name!r} is its context, but a {type(context).__name__} was given; "
+            f"the first argument of {_named(op)} is its context, but a {type(context).__name__} was given; "
             "give one made by build_op_context() or build_asset_context()"
         )
     given: OpExecutionContext | None = context
@@ -287,7 +291,7 @@ def _fill_in(op: OpDefinition, context: OpExecutionContext | None, named: dict[s
     for name, key in op.resource_params.items():
         if name not in named:
             if context is None or key not in context.resources:
-                raise InvocationError(f"{op.name!r} needs the resource {key!r}; pass it as {name}=..., or in the context's resources")
+                raise InvocationError(f"{_named(op)} needs the resource {key!r}; pass it as {name}=..., or in the context's resources")
             named[name] = context.resources[key]
     given = context.op_config if context is not None else None
     if op.config_type is not None:

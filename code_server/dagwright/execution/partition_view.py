@@ -89,7 +89,9 @@ class RunPartitions:
 
     def _need(self, what: str, name: str) -> None:
         if not self.keys:
-            raise PartitionError(f"{what} has no {name}: the run was launched without a partition (see has_partition_key)")
+            raise PartitionError(
+                f"{what} has no {name}: the run was launched without a partition; give partition_key=, or look at has_partition_key first"
+            )
 
 
 def multi_key(key: PartitionKey, definition: Partitions | None) -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from dagwright.authoring import source as sources
 from dagwright.authoring.io_managers import IOManager
 from dagwright.authoring.partitions import TimeWindow
 from dagwright.authoring.value_types import ValueType
@@ -153,7 +154,9 @@ class DbIOManager(IOManager):
         for handler in type_handlers:
             for kind in handler.supported_types:
                 if kind in self._handlers:
-                    raise DefinitionError(f"{self._name} has two handlers for {kind.__name__}", mend="keep one of them")
+                    raise DefinitionError(
+                        f"{self._name} has two handlers for {kind.__name__}", source=sources.of_caller(), mend="keep one of them"
+                    )
                 self._handlers[kind] = handler
         only = next(iter(self._handlers)) if len(self._handlers) == 1 else None
         self._client, self._database, self._schema, self._default = db_client, database, schema, default_load_type or only

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from dagwright.authoring.resolution import ResolvedDefinitions
 
 _SHOWN = 10
+_TOLD = 3
+"""How many problems the text of an error tells; all of them are in `problems`."""
 
 
 def plan_run(  # noqa: PLR0913 - a request has as many parts
@@ -194,8 +196,8 @@ def planned_steps(plan: ExecutionPlan) -> tuple[PlannedStep, ...]:
 
 
 def _summary(problems: Sequence[Problem]) -> str:
-    first = f"{problems[0].path}: {problems[0].message}"
-    return first if len(problems) == 1 else f"{first} (and {len(problems) - 1} more)"
+    told = "; ".join(f"{problem.path}: {problem.message}" for problem in problems[:_TOLD])
+    return told if len(problems) <= _TOLD else f"{told} (and {len(problems) - _TOLD} more)"
 
 
 def _check_resources_exist(steps: Sequence[Step], resources: Mapping[str, Any], problems: list[Problem]) -> None:

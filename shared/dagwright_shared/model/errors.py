@@ -173,9 +173,9 @@ class SettingsError(DagwrightError, ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name closest to a mistyped one, or None when nothing is close."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    """The known name closest to a mistyped one, or None when nothing is close; a name that begins with it is closer than others."""
+    matches = difflib.get_close_matches(name, list(known), cutoff=0.6)
+    return next((match for match in matches if match.startswith(name)), matches[0] if matches else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
