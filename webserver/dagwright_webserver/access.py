@@ -53,8 +53,8 @@ class Access:
         """The locations that may be looked at; what takes no log-in looks at what it needs."""
         return ALL if self.is_public else self.identity.grant.scope
 
-    def may(self, needed: Role, location: str | None = None) -> bool:
-        return self.identity.grant.allows(needed, location)
+    def may(self, needed: Role | str, location: str | None = None) -> bool:
+        return self.identity.grant.allows(Role(needed), location)
 
     def require(self, location: str) -> None:
         """See to it that what the route does may be done at a location; it must be called before a change is committed.

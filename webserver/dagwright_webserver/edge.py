@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dagwright_shared.model.errors import SettingsError
 from dagwright_shared.runtime.addresses import is_loopback
 from dagwright_shared.runtime.settings import Auth, Settings
-from dagwright_webserver import errors, metrics, render
+from dagwright_webserver import errors, metrics, oidc, render
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -47,6 +47,8 @@ def check_binding(settings: Settings) -> None:
     Raises:
         SettingsError: the host is not loopback, and nobody said that this is meant.
     """
+    if settings.auth is Auth.OIDC:
+        oidc.check(settings)
     if settings.auth is not Auth.NONE or settings.allow_unauthenticated or is_loopback(settings.host):
         return
     raise SettingsError(

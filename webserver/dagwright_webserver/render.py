@@ -16,8 +16,10 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from dagwright_shared.model.access import Grant, Identity
 from dagwright_shared.model.metadata import json_safe
 from dagwright_webserver import looks
+from dagwright_webserver.access import Access
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -41,11 +43,15 @@ SECTIONS = (
     ("Deployment", "/deployment", "deployment"),
 )
 ADVICE = {
+    401: "Log in, and you come back here.",
+    403: "What you may do is on your account page; the message says which role this takes.",
     404: "The address may be mistyped, or what it names is no longer defined. The sections on the left list what there is.",
     422: "Mend the address or go back and choose again; the problems are listed below.",
     503: "Nothing was lost: runs go on and are recorded once the part that is away answers again. Reload this page in a few seconds.",
     500: "This is a fault of the webserver, not of your code. Its log has the details.",
 }
+
+_TITLES = {401: "Log in", 403: "Not allowed", 404: "Not found", 422: "This cannot be shown", 503: "Away for a moment"}
 
 
 def page(request: Request, template: str, /, status: int = 200, **context: Any) -> HTMLResponse:
@@ -73,7 +79,7 @@ def error_page(request: Request, problem: Mapping[str, Any]) -> HTMLResponse:
     """A problem document as a page that says what to do."""
     status = int(problem.get("status", 500))
     advice = ADVICE.get(status, ADVICE[503] if status >= 501 else ADVICE[422])
-    title = {404: "Not found", 422: "This cannot be shown", 503: "Away for a moment"}.get(status, HTTPStatus(status).phrase)
+    title = _TITLES.get(status, HTTPStatus(status).phrase)
     html = _environment().get_template("error.html").render(request=request, problem=problem, title=title, advice=advice)
     headers = {**HEADERS, "Retry-After": "2"} if status == 503 else HEADERS
     return HTMLResponse(html, status, headers=headers)
@@ -84,8 +90,12 @@ def _environment() -> Environment:
     env = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    env.globals.update(static=static, sections=SECTIONS, look=looks.look, query=query, part_url=part_url, RUN_STATUSES=looks.RUN_STATUSES)
-    env.globals.update(ASSET_STATUSES=looks.ASSET_STATUSES, event_words=looks.event_words, event_tone=looks.event_tone)
+    env.globals.update(
+        static=static, sections=SECTIONS, look=looks.look, query=query, part_url=part_url, who=who, RUN_STATUSES=looks.RUN_STATUSES
+    )
+    env.globals.update(
+        RUN_STATUSES=looks.RUN_STATUSES, ASSET_STATUSES=looks.ASSET_STATUSES, event_words=looks.event_words, event_tone=looks.event_tone
+    )
     env.filters.update(
         duration=looks.duration,
         hours=looks.hours,
@@ -130,6 +140,12 @@ def part_url(request: Request, part: str) -> str:
     """Where a live refresh fetches one part of the page from."""
     params = [(k, v) for k, v in request.query_params.multi_items() if k != "_part"]
     return request.url.path + "?" + urlencode([*params, ("_part", part)])
+
+
+def who(request: Request) -> Access:
+    """Who asks, for what a page shows and offers them."""
+    found = getattr(request.state, "access", None)
+    return found if isinstance(found, Access) else Access(identity=Identity(grant=Grant()))
 
 
 def pretty(value: object) -> str:

@@ -38,7 +38,7 @@ def by_password(web: Web, request: Request, name: str, password: str) -> tuple[I
     # No connection is held meanwhile: this takes a tenth of a second, by intent.
     matched = passwords.matches(stored, password)
     if user is None or stored is None or not matched:
-        _failed(web, name)
+        tell_of_failure(web, name)
         raise UnauthenticatedError(WRONG)
     if passwords.outdated(stored):
         fresh, user_id = passwords.hashed(password), user.user_id
@@ -112,7 +112,8 @@ def set_cookie(web: Web, response: Response, secret: str) -> None:
     )
 
 
-def _failed(web: Web, name: str) -> None:
+def tell_of_failure(web: Web, name: str) -> None:
+    """Write a failed log-in to the audit log."""
     web.access.tell(target=name[:300])
     with web.engine.begin() as conn:
         audit.record(conn, web.access.entry(AuditResult.FAILED))

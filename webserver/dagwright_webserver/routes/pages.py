@@ -46,7 +46,7 @@ from dagwright_webserver.reads.jobs import JobView
 from dagwright_webserver.reads.materializations import PlotView
 from dagwright_webserver.reads.runs import RunFilter, RunSummary, RunView
 from dagwright_webserver.reads.waiting import WaitingView
-from dagwright_webserver.routes import backfill_pages
+from dagwright_webserver.routes import access_pages, backfill_pages
 from dagwright_webserver.routes.assets import parse_key
 from dagwright_webserver.routes.deployment import read_deployment
 from dagwright_webserver.routes.runs import parse_level, parse_types
@@ -77,6 +77,7 @@ def install(app: FastAPI) -> None:
     app.mount("/static", _Static(directory=render.STATIC), name="static")
     app.include_router(html)
     app.include_router(backfill_pages.html)
+    app.include_router(access_pages.html)
     for kind in (DagwrightError, RequestValidationError, HTTPException, SQLAlchemyError):
         app.add_exception_handler(kind, _for_people(app.exception_handlers[kind]))
 

@@ -20,12 +20,13 @@ export function toast(text, { bad = false, href = null } = {}) {
 export async function post(url, body, method = "POST") {
   const answer = await fetch(url, {
     method,
-    headers: { "Content-Type": "application/json", Accept: "application/json", "X-Dagwright-Client": "ui" },
+    headers: { "Content-Type": "application/json", Accept: "application/json", "X-Dagwright-Client": "ui", ...csrf() },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await answer.text();
   let data = {};
   try { data = JSON.parse(text); } catch { /* an answer without a body */ }
+  if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   if (!answer.ok) {
     const error = new Error(data.detail || `The server answered ${answer.status}`);
     error.problems = data.problems || [];
@@ -33,6 +34,12 @@ export async function post(url, body, method = "POST") {
   }
   return data;
 }
+
+// Where a session cookie says who asks, a change says with it that it comes from one of our own pages.
+const csrf = () => {
+  const token = $('meta[name="csrf-token"]')?.content;
+  return token ? { "X-CSRF-Token": token } : {};
+};
 
 export const curlOf = (method, path, body) => {
   const url = `${location.origin}${path}`;
@@ -84,6 +91,7 @@ async function act(button) {
     if ("goto" in button.dataset && answer.run_id) location.assign(`/runs/${answer.run_id}`);
     else if ("goto" in button.dataset && answer.backfill_id) location.assign(`/backfills/${answer.backfill_id}`);
     else toast(button.dataset.done || "Done");
+    if ("reload" in button.dataset) location.reload();
     refreshAll();
   } catch (error) {
     toast(error.message, { bad: true });
@@ -92,27 +100,52 @@ async function act(button) {
   }
 }
 
-// <form data-send="PUT /api/v1/pools/{name}">: fields named in the path go there, numbers of the rest into the body.
+// <form data-send="PUT /api/v1/pools/{name}">: fields named in the path go there, the rest into the body, by their kind.
 document.addEventListener("submit", async (event) => {
   const form = event.target.closest("form[data-send]");
   if (!form) return;
   event.preventDefault();
-  const fields = Object.fromEntries(new FormData(form));
   let [method, path] = form.dataset.send.split(" ");
-  for (const [name, value] of Object.entries(fields)) {
-    if (!path.includes(`{${name}}`)) continue;
-    path = path.replace(`{${name}}`, encodeURIComponent(value));
-    delete fields[name];
+  const body = {};
+  for (const field of form.elements) {
+    if (!field.name || field.disabled) continue;
+    if (path.includes(`{${field.name}}`)) path = path.replace(`{${field.name}}`, encodeURIComponent(field.value));
+    else if (field.value !== "" || !("optional" in field.dataset)) body[field.name] = valueOf(field);
   }
-  const body = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value === "" ? null : Number(value)]));
   try {
-    await post(path, body, method);
+    const answer = await post(path, body, method);
     toast(form.dataset.done || "Done");
+    if (form.dataset.reveal) reveal(form, answer[form.dataset.reveal]);
+    else if ("reload" in form.dataset) location.reload();
     refreshAll();
   } catch (error) {
-    toast(error.message, { bad: true });
+    toast([error.message, ...(error.problems || []).slice(1).map((each) => each.message)].join(" · "), { bad: true });
   }
 });
+
+function valueOf(field) {
+  const { value, type, dataset } = field;
+  if (type === "checkbox") return field.checked;
+  if (type === "number") return value === "" ? null : Number(value);
+  if (dataset.kind === "list") return value.split(",").map((each) => each.trim()).filter(Boolean);
+  if (dataset.kind === "map") {
+    return Object.fromEntries(value.split(",").filter((each) => each.trim()).map((each) => {
+      const [name, role = ""] = each.split("=").map((part) => part.trim());
+      return [name, role === "none" ? null : role];
+    }));
+  }
+  return value === "" ? null : value;
+}
+
+// A secret that is told once: it stays on the page until one leaves it.
+function reveal(form, secret) {
+  const box = $(form.dataset.revealIn);
+  box.querySelector("code").textContent = secret;
+  box.querySelector("[data-copy]").dataset.copy = secret;
+  box.hidden = false;
+  box.focus();
+  form.reset();
+}
 
 async function flip(button) {
   const on = button.getAttribute("aria-checked") !== "true";
