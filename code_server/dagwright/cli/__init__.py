@@ -1,7 +1,7 @@
 """The `dagwright` command.
 
 Commands live one module a noun and are imported when they are called, so that `dagwright --help` stays quick. Those
-that ask or tell a running deployment go through its REST API; only `db` and `dev` open the database.
+that ask or tell a running deployment go through its REST API; only `db`, `dev`, `user` and `token` open the database.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "pool": ("pools:pool", "List, limit and forget pools of slots."),
     "schedule": ("triggers:schedule", "List, switch and try out schedules."),
     "sensor": ("triggers:sensor", "List, switch, try out and rewind sensors."),
+    "user": ("access:user", "Add, list and change users, their roles and passwords."),
+    "token": ("access:token", "Make, list and revoke API tokens."),
     "migrate": ("migrate:migrate", "Rewrite a Dagster project's imports and list what needs a person."),
 }
 

@@ -45,14 +45,17 @@ def _problem_line(item: Mapping[str, Any]) -> str:
 class Client:
     """One connection to the webserver of a deployment."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         """
         Args:
             url: such as `http://127.0.0.1:3004`.
+            token: an API token, where the deployment has a log-in.
         """
         self.url = url.rstrip("/")
         # A proxy of the environment is not meant for a deployment on this machine or network.
         headers = {"Accept": "application/json", "User-Agent": "dagwright-cli", "X-Dagwright-Client": "cli"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
         self._http = httpx.Client(base_url=self.url, timeout=httpx.Timeout(30.0, connect=5.0), headers=headers, trust_env=False)
 
     def get(self, path: str, **parameters: Any) -> Any:
@@ -97,6 +100,8 @@ class Client:
             problem = None
         if not isinstance(problem, dict):
             problem = {"detail": f"{self.url} answered HTTP {response.status_code} to {method} {path}; is it a dagwright webserver?"}
+        if response.status_code == 401:
+            problem = {"detail": f"{problem.get('detail')} Set DAGWRIGHT_TOKEN to one that your account page there makes."}
         raise RestError(response.status_code, problem)
 
 
@@ -118,8 +123,12 @@ def json_option(command: Any) -> Any:
 
 def connect(url: str | None) -> Client:
     """The deployment that an option, the environment, a setting or a running `dagwright dev` names, in this order."""
+    from dagwright_shared.runtime import settings
+
+    secret = settings.load().token
+    token = None if secret is None else secret.get_secret_value()
     if url:
-        return Client(url)
+        return Client(url, token)
     from dagwright.cli.running import running_url
 
-    return Client(running_url())
+    return Client(running_url(), token)
