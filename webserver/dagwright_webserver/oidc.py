@@ -183,9 +183,11 @@ def _claims(settings: Settings, flow: Flow, code: str) -> dict[str, Any]:
     client_id, secret = str(settings.oidc_client_id), settings.oidc_client_secret
     # RFC 6749: both are form-encoded before they go into the header.
     basic = None if secret is None else httpx.BasicAuth(quote(client_id, safe=""), quote(secret.get_secret_value(), safe=""))
+    if basic is None:
+        form["client_id"] = client_id
     try:
         with httpx.Client(timeout=_CALL_SECONDS) as client:
-            answer = client.post(metadata["token_endpoint"], data=form if basic else {**form, "client_id": client_id}, auth=basic or httpx.USE_CLIENT_DEFAULT)
+            answer = client.post(metadata["token_endpoint"], data=form, auth=basic or httpx.USE_CLIENT_DEFAULT)
             token = answer.json()
             if answer.is_error or not isinstance(token, dict) or not token.get("id_token"):
                 why = token.get("error", answer.status_code) if isinstance(token, dict) else answer.status_code
