@@ -11,7 +11,7 @@ from typing import Any, Optional, get_origin
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from dagwright.authoring import config_schema, config_values
+from dagwright.authoring import config_schema, config_values, enum_names
 from dagwright.authoring import source as sources
 from dagwright.authoring.config_values import ConfigProblems
 from dagwright_shared.model.errors import DefinitionError, Problem, nearest
@@ -51,7 +51,7 @@ class Config(BaseModel):
 
     def _convert_to_config_dictionary(self) -> dict[str, Any]:
         """Its JSON form: what a run's config has for it."""
-        return {name: to_json(getattr(self, name)) for name in (*type(self).model_fields, *(self.model_extra or {}))}
+        return {name: to_json(getattr(self, name), named=True) for name in (*type(self).model_fields, *(self.model_extra or {}))}
 
     @classmethod
     def to_config_schema(cls) -> config_schema.Shape:
@@ -170,6 +170,10 @@ class ConfigType:
     def json_schema(self) -> JsonSchema:
         return _schema(self.annotation)
 
+    @cached_property
+    def _has_names(self) -> bool:
+        return enum_names.has_names(self.json_schema)
+
     def parse(self, value: JsonValue, path: str = "config") -> Any:
         """The value for user code.
 
@@ -177,7 +181,7 @@ class ConfigType:
             ConfigProblems: it does not fit; carries a Problem for each place.
         """
         given = to_json(value)
-        if config_values.needs_reading(given):
+        if self._has_names or config_values.needs_reading(given):
             given = config_values.read(given, self.json_schema, path)
         try:
             parsed = self.adapter.validate_json(_dump(given), strict=True)
@@ -260,19 +264,23 @@ def config_dict(value: RunConfig | Mapping[str, Any] | None) -> dict[str, Any]:
     raise DefinitionError(f"run config is a {type(value).__name__}", source=sources.of_caller(), mend="give a dict, or a RunConfig")
 
 
-def to_json(value: Any) -> Any:
-    """A config value as JSON: Config objects and enums by their value."""
+def to_json(value: Any, *, named: bool = False) -> Any:
+    """A config value as JSON.
+
+    Args:
+        named: enums by their names, as the fields of a Config have them; else by their values.
+    """
     match value:
         case EnvVar():
             return {"env": value.env_var_name}
         case BaseModel():
-            return {name: to_json(getattr(value, name)) for name in (*type(value).model_fields, *(value.model_extra or {}))}
+            return {name: to_json(getattr(value, name), named=True) for name in (*type(value).model_fields, *(value.model_extra or {}))}
         case Enum():
-            return to_json(value.value)
+            return value.name if named else to_json(value.value)
         case Mapping():
-            return {str(key): to_json(item) for key, item in value.items()}
+            return {str(key): to_json(item, named=named) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [to_json(item) for item in value]
+            return [to_json(item, named=named) for item in value]
         case None | bool() | int() | float() | str():
             return json_safe(value)
         case _:
@@ -355,7 +363,7 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 @lru_cache(maxsize=1024)
 def _schema(annotation: Any) -> JsonSchema:
     try:
-        return _adapter(annotation).json_schema()
+        return _adapter(annotation).json_schema(schema_generator=enum_names.SchemaWithNames)
     except Exception as error:
         raise DefinitionError(
             f"the config type {annotation!r} has no JSON Schema ({error})",

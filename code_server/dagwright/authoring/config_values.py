@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dagwright.authoring import enum_names
 from dagwright_shared.model.errors import InvalidRequestError, Problem
 from dagwright_shared.model.snapshot import JsonSchema
 
@@ -43,7 +44,7 @@ def _read(value: Any, schema: Any, known: Any, path: str) -> Any:
         if set(value) == {"env"} and isinstance(value["env"], str):
             kinds = {kind for option in options for kind in _kinds(option)}
             if kinds and "object" not in kinds:
-                return _variable(value["env"], kinds, path)
+                return _read(_variable(value["env"], kinds, path), schema, known, path)
         value = _discriminated(value, schema, known)
         objects = [option for option in options if "object" in _kinds(option)]
         fitting = _of_discriminator(value, schema, known) or (objects[0] if objects else {})
@@ -57,6 +58,8 @@ def _read(value: Any, schema: Any, known: Any, path: str) -> Any:
         lists = [option for option in options if "array" in _kinds(option)]
         inner = lists[0].get("items") if lists else None
         return [_read(item, inner, known, f"{path}[{n}]") for n, item in enumerate(value)] if isinstance(inner, Mapping) else value
+    for option in options:
+        value = enum_names.by_value(value, option)
     return value
 
 

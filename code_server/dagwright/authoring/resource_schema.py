@@ -11,7 +11,7 @@ from pydantic import Field as PydanticField
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
 
-from dagwright.authoring import signatures
+from dagwright.authoring import enum_names, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import EnvVar
 from dagwright.authoring.resources import (
@@ -83,7 +83,7 @@ def _schema(kind: type[ConfigurableResource[Any]], values: Mapping[str, Any]) ->
             default = info.get_default(call_default_factory=True, validated_data={})
         fields[name] = (annotation, PydanticField(_shown(default), description=info.description))
     model = create_model(kind.__name__, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
-    schema: JsonSchema = model.model_json_schema()
+    schema: JsonSchema = model.model_json_schema(schema_generator=enum_names.SchemaWithNames)
     return schema
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar, overload
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar, overlo
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
 from pydantic.errors import PydanticUserError
 
+from dagwright.authoring import enum_names
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import Config, ConfigType, EnvVar, problems_of
 from dagwright.authoring.config_values import ConfigProblems
@@ -160,7 +161,7 @@ class ConfigurableResource(Config, Generic[T]):
             LookupError: an environment variable is not set.
             ConfigProblems: a value does not fit its field.
         """
-        changed: dict[str, Any] = dict(overrides or {})
+        changed: dict[str, Any] = enum_names.members_of(overrides or {}, type(self).model_fields)
         for name in type(self).model_fields:
             value = getattr(self, name)
             if name not in changed and isinstance(value, EnvVar):
@@ -181,10 +182,9 @@ class ConfigurableResource(Config, Generic[T]):
         return made
 
     def __hash__(self) -> int:
-        return id(self)
+        return hash((type(self), *(value for name in type(self).model_fields if isinstance(value := getattr(self, name), Hashable))))
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
+    __eq__ = Config.__eq__
 
 
 ConfigurableResourceFactory = ConfigurableResource
@@ -206,7 +206,7 @@ class PartialResource:
         return [name for name, info in fields if info.is_required() and name not in config and name not in self.given]
 
     def complete(self, config: Mapping[str, Any]) -> ConfigurableResource[Any]:
-        return self.resource_class(**{**self.given, **config})
+        return self.resource_class(**{**self.given, **enum_names.members_of(config, self.resource_class.model_fields)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, init=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from dagwright.authoring import enum_names
 from dagwright.authoring.config import PermissiveConfig
 from dagwright.authoring.config_values import ConfigProblems
 from dagwright.authoring.graphs import GraphDefinition
@@ -208,7 +209,7 @@ def _check_fields(model: type[ConfigurableResource[Any]], config: Any, path: str
     if not isinstance(config, Mapping):
         problems.append(Problem(path=path, message="this is not an object", value=config, expected="object"))
         return
-    for name, value in config.items():
+    for name, value in enum_names.members_of(config, model.model_fields).items():
         declared = model.model_fields.get(name)
         if declared is None:
             if not issubclass(model, PermissiveConfig):

@@ -315,3 +315,74 @@ def test_a_config_class_as_a_schema_of_entries():
     with pytest.raises(dg.DagwrightError, match="name"):
         uses(dg.build_op_context(op_config={"more": 1}))
     assert isinstance(dg.PermissiveConfig.to_config_schema(), dg.Permissive)
+
+
+class Colour(Enum):
+    RED = "r"
+    BLUE = "b"
+
+
+class Painted(dg.Config):
+    colour: Colour = Colour.RED
+    more: list[Colour] = []  # noqa: RUF012
+    maybe: Colour | None = None
+
+
+def test_run_config_names_the_members_of_enums():
+    @dg.op
+    def paints(config: Painted):
+        return config
+
+    @dg.job
+    def paint():
+        paints()
+
+    def run(config):
+        return paint.execute_in_process(run_config={"ops": {"paints": {"config": config}}}).output_for_node("paints")
+
+    assert run({"colour": "BLUE", "more": ["RED"], "maybe": "BLUE"}) == Painted(colour=Colour.BLUE, more=[Colour.RED], maybe=Colour.BLUE)
+    assert run({"colour": "b"}).colour is Colour.BLUE
+    assert run({"colour": Colour.BLUE}).colour is Colour.BLUE
+    given = dg.RunConfig({"paints": Painted(colour=Colour.BLUE, more=[Colour.RED])})
+    assert given.to_config_dict() == {"ops": {"paints": {"config": {"colour": "BLUE", "more": ["RED"], "maybe": None}}}}
+    assert paint.execute_in_process(run_config=given).output_for_node("paints").colour is Colour.BLUE
+    with pytest.raises(dg.DagwrightError, match="colour"):
+        run({"colour": "GREEN"})
+
+
+def test_run_config_names_the_members_of_enums_of_resources():
+    class Brush(dg.ConfigurableResource):
+        colour: Colour
+
+    @dg.op
+    def paints(brush: Brush):
+        return brush.colour
+
+    @dg.job(resource_defs={"brush": Brush(colour=Colour.RED)})
+    def paint():
+        paints()
+
+    @dg.job(resource_defs={"brush": Brush.configure_at_launch()})
+    def later():
+        paints()
+
+    for each in (paint, later):
+        for said in ({"colour": "BLUE"}, {"colour": "b"}):
+            made = each.execute_in_process(run_config={"resources": {"brush": {"config": said}}})
+            assert made.output_for_node("paints") is Colour.BLUE
+
+
+def test_resources_with_equal_fields_are_equal_and_set_up_apart():
+    opened_now = []
+
+    class Client(dg.ConfigurableResource):
+        url: str
+        tags: dict[str, str] = {}  # noqa: RUF012
+
+        def setup_for_execution(self, context):
+            opened_now.append(self.url)
+
+    assert Client(url="a") == Client(url="a") != Client(url="b")
+    assert hash(Client(url="a")) == hash(Client(url="a"))
+    with dg.build_resources({"one": Client(url="a"), "two": Client(url="a")}):
+        assert opened_now == ["a", "a"]
