@@ -63,6 +63,9 @@ class Stack:
         """Every process of the deployment without Postgres', by service."""
         state = json.loads((self.home / "dev.json").read_text())
         found = {"dev": int(state["pid"])}
+        services = {int(service["pid"]) for service in state["services"].values()}
+        # What the supervisor runs beside the services: the process that forks them.
+        found |= {f"dev_child_{index}": pid for index, pid in enumerate(children(found["dev"]), 1) if pid not in services}
         for name, service in state["services"].items():
             if name != "postgres":
                 found[name] = int(service["pid"])

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from typing import IO
 
 from dagwright.dev.log import MergedLog
-from dagwright_shared.runtime import process as process_life
+from dagwright.dev.nursery import Nursery, NurseryError
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 10.0
 _SETTLED_SECONDS = 20.0
@@ -19,41 +17,46 @@ _SETTLED_SECONDS = 20.0
 
 
 class Child:
-    """One service. Only the supervisor's main thread may call its methods: the kernel ties a child to the *thread* that made it."""
+    """One service. Only the supervisor's main thread may call its methods."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], *, log: MergedLog, selector: selectors.BaseSelector
+        self,
+        name: str,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        nursery: Nursery,
+        log: MergedLog,
+        selector: selectors.BaseSelector,
     ) -> None:
+        """
+        Args:
+            module: what `python -m` would run.
+            environment: beside the nursery's own.
+        """
         self.name = name
-        self._command, self._environment = list(command), dict(environment)
-        self._log, self._selector = log, selector
-        self._process: subprocess.Popen[bytes] | None = None
+        self._module, self._arguments, self._environment = module, list(arguments), dict(environment)
+        self._nursery, self._log, self._selector = nursery, log, selector
+        self.pid: int | None = None
         self._started_at = 0.0
         self._delay = _FIRST_DELAY
         self.restart_at: float | None = None
         """When it is to be started again, on the monotonic clock; None while it runs."""
 
-    @property
-    def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
-
     def start(self) -> None:
         self.restart_at, self._started_at = None, time.monotonic()
-        self._process = subprocess.Popen(
-            self._command,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            # A group of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops all in order.
-            process_group=0,
-            preexec_fn=process_life.die_with_parent,  # noqa: PLW1509 - one prctl; the kernel keeps it across exec
-        )
-        assert self._process.stdout is not None
-        os.set_blocking(self._process.stdout.fileno(), False)
-        self._selector.register(
-            self._process.stdout, selectors.EVENT_READ, _Lines(self.name, self._process.stdout, self._log, self._selector)
-        )
+        reader, writer = os.pipe()
+        try:
+            self.pid = self._nursery.fork(self._module, self._arguments, self._environment, writer)
+        except NurseryError as error:
+            os.close(reader)
+            self._again(str(error))
+            return
+        finally:
+            os.close(writer)
+        os.set_blocking(reader, False)
+        self._selector.register(reader, selectors.EVENT_READ, _Lines(self.name, reader, self._log, self._selector))
 
     def check(self, now: float) -> bool:
         """Notice a death and plan the restart, or carry it out. Returns whether the process changed."""
@@ -61,41 +64,44 @@ class Child:
             if now < self.restart_at:
                 return False
             self.start()
-            return True
-        if self._process is None or self._process.poll() is None:
+            return self.restart_at is None
+        code = None if self.pid is None else self._nursery.ended(self.pid)
+        if code is None:
             return False
         if now - self._started_at > _SETTLED_SECONDS:
             self._delay = _FIRST_DELAY
-        self._log.say(f"{self.name} {_ending(self._process.returncode)}; starting it again in {self._delay:.1f} s")
-        self.restart_at = now + self._delay
-        self._delay = min(_LONGEST_DELAY, self._delay * 2)
+        self._again(_ending(code))
         return False
+
+    def _again(self, why: str) -> None:
+        self._log.say(f"{self.name}: {why}; starting it again in {self._delay:.1f} s")
+        self.restart_at = time.monotonic() + self._delay
+        self._delay = min(_LONGEST_DELAY, self._delay * 2)
 
     def ask_to_stop(self) -> None:
         self.restart_at = None
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+        if self.pid is not None:
+            self._nursery.send_signal(self.pid, signal.SIGTERM)
 
     def has_ended(self) -> bool:
-        return self._process is None or self._process.poll() is not None
+        return self.pid is None or self._nursery.ended(self.pid) is not None
 
     def kill(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self.pid is not None and not self.has_ended():
             self._log.say(f"{self.name} does not stop; killing it")
-            self._process.kill()
-            self._process.wait()
+            self._nursery.send_signal(self.pid, signal.SIGKILL)
 
 
 class _Lines:
     """Cuts a pipe's bytes into lines for the log. Lives as long as anybody, such as a grandchild, holds the pipe."""
 
-    def __init__(self, name: str, pipe: IO[bytes], log: MergedLog, selector: selectors.BaseSelector) -> None:
+    def __init__(self, name: str, pipe: int, log: MergedLog, selector: selectors.BaseSelector) -> None:
         self._name, self._pipe, self._log, self._selector = name, pipe, log, selector
         self._rest = b""
 
     def __call__(self) -> None:
         try:
-            data = os.read(self._pipe.fileno(), 65536)
+            data = os.read(self._pipe, 65536)
         except BlockingIOError:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -106,7 +112,7 @@ class _Lines:
                 self._log.line(self._name, line.decode(errors="replace").rstrip())
         if not data:
             self._selector.unregister(self._pipe)
-            self._pipe.close()
+            os.close(self._pipe)
 
 
 def _ending(code: int) -> str:

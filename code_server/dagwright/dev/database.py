@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 from dagwright.dev.log import MergedLog
+from dagwright.dev.nursery import Nursery, NurseryError
 from dagwright_shared.model.errors import DagwrightError, SettingsError
 from dagwright_shared.runtime.settings import Settings
 from dagwright_shared.store import embedded
@@ -40,28 +41,30 @@ class Database:
     def pid(self) -> int | None:
         return embedded.running_pid(self._home) if self.is_embedded else None
 
-    def start(self) -> None:
-        """Start it and bring the schema up to date.
+    def start(self, nursery: Nursery) -> None:
+        """Start it and bring the schema up to date, by a process of the nursery, which has imported by then.
 
         Raises:
             SettingsError: it cannot be reached, its schema is of a newer version, or another process has its home.
         """
-        command = [sys.executable, "-m", "dagwright.dev.prepare"]
-        prepare = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
-        try:
-            if self.is_embedded:
+        if self.is_embedded:
+            try:
                 self._server = embedded.start(self._home)
-                self._url = self._server.url
-                self._start_guard()
-            _, complaint = prepare.communicate(self.url + "\n", timeout=120)
-        except embedded.AlreadyRunningError as error:
-            raise SettingsError(error.message) from None
-        finally:
-            if prepare.poll() is None:
-                prepare.kill()
-                prepare.wait()
-        if prepare.returncode != 0:
-            raise SettingsError(f"the database is not usable: {complaint.strip() or f'migration ended with {prepare.returncode}'}")
+            except embedded.AlreadyRunningError as error:
+                raise SettingsError(error.message) from None
+            self._url = self._server.url
+            self._start_guard()
+        reader, writer = os.pipe()
+        with open(reader, encoding="utf-8", errors="replace") as said:  # noqa: PTH123 - a descriptor
+            try:
+                pid = nursery.fork("dagwright.dev.prepare", [], {"DAGWRIGHT_DATABASE_URL": self.url}, writer)
+            except NurseryError as error:
+                raise SettingsError(f"the services cannot be started: {error}") from error
+            finally:
+                os.close(writer)
+            complaint = said.read().strip()
+        if code := nursery.wait(pid):
+            raise SettingsError(f"the database is not usable: {complaint or f'migration ended with {code}'}")
 
     def _start_guard(self) -> None:
         pid_file = self._home / "postgres" / "data" / "postmaster.pid"

@@ -1,10 +1,8 @@
-"""Brings the schema up to date, in a process of its own: `python -m dagwright.dev.prepare`, the URL on standard input.
-
-Its imports overlap with the start of Postgres, and their memory is gone when the services run.
-"""
+"""Brings the schema up to date, in a process of its own, whose memory is gone when the services run: `python -m dagwright.dev.prepare`."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from dagwright_shared.model.errors import DagwrightError
@@ -12,11 +10,8 @@ from dagwright_shared.store import engine, schema
 
 
 def main() -> int:
-    url = sys.stdin.readline().strip()
-    if not url:
-        return 0  # Postgres did not start; the supervisor says why
     try:
-        database = engine.create(url, name="dagwright-dev-prepare")
+        database = engine.create(os.environ["DAGWRIGHT_DATABASE_URL"], name="dagwright-dev-prepare")
         try:
             engine.verify(database)
             schema.upgrade(database)

@@ -10,7 +10,6 @@ import secrets
 import selectors
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from dagwright.dev.children import Child, sweep
 from dagwright.dev.database import Database
 from dagwright.dev.locations import Location
 from dagwright.dev.log import MergedLog
+from dagwright.dev.nursery import Nursery
 from dagwright_shared.model.errors import SettingsError
 from dagwright_shared.runtime import settings as settings_module
 from dagwright_shared.runtime.settings import Settings
@@ -115,6 +115,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._stop = threading.Event()
         self._mark = f"DAGWRIGHT_DEV_SESSION={secrets.token_hex(8)}"
+        self._nursery = Nursery(self._environment())
         self._database = Database(plan.settings, plan.home, self._log)
         self._front: list[Child] = []
         self._code_servers: list[Child] = []
@@ -123,7 +124,8 @@ class Supervisor:
     def run(self) -> int:
         self._catch_signals()
         try:
-            self._database.start()
+            self._nursery.start()
+            self._database.start(self._nursery)
             self._make_children(self._database.url)
             for child in self._children:
                 child.start()
@@ -151,30 +153,34 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self._stop.set())
 
-    def _make_children(self, database_url: str) -> None:
+    def _environment(self) -> dict[str, str]:
+        """Of everything that runs here, as far as it is known before the database is there."""
         name, _, value = self._mark.partition("=")
-        environment = {
+        return {
             **os.environ,
             # Components with state fetch it anew.
             "DAGWRIGHT_DEV": "1",
             name: value,
-            "DAGWRIGHT_DATABASE_URL": database_url,
             "DAGWRIGHT_HOME": str(self._plan.home),
             "DAGWRIGHT_HOST": self._plan.settings.host,
             "DAGWRIGHT_PORT": str(self._plan.port),
             "DAGWRIGHT_URL": self._plan.url,
             "PYTHONUNBUFFERED": "1",
         }
+
+    def _make_children(self, database_url: str) -> None:
+        environment = {"DAGWRIGHT_DATABASE_URL": database_url}
         for location, port in zip(self._plan.locations, self._plan.code_server_ports, strict=True):
-            arguments = ["-m", "dagwright.server", *location.arguments(), "--port", str(port), "--location", location.name]
-            self._code_servers.append(self._child(location.name, arguments, environment | {"DAGWRIGHT_CODE_SERVER_PORT": str(port)}))
+            arguments = [*location.arguments(), "--port", str(port), "--location", location.name]
+            own = environment | {"DAGWRIGHT_CODE_SERVER_PORT": str(port)}
+            self._code_servers.append(self._child(location.name, "dagwright.server", arguments, own))
         self._front = [
-            self._child("webserver", ["-m", "dagwright_webserver"], environment),
-            self._child("daemon", ["-m", "dagwright_daemon"], environment),
+            self._child("webserver", "dagwright_webserver", [], environment),
+            self._child("daemon", "dagwright_daemon", [], environment),
         ]
 
-    def _child(self, name: str, arguments: list[str], environment: dict[str, str]) -> Child:
-        return Child(name, [sys.executable, *arguments], environment, log=self._log, selector=self._selector)
+    def _child(self, name: str, module: str, arguments: list[str], environment: dict[str, str]) -> Child:
+        return Child(name, module, arguments, environment, nursery=self._nursery, log=self._log, selector=self._selector)
 
     def _turn(self, timeout: float) -> None:
         """Copy what children print; bring back those that died."""
@@ -241,6 +247,7 @@ class Supervisor:
             self._log.say("stopping")
         self._stop_children(self._front, _STOP_FRONT)
         self._stop_children(self._code_servers, _STOP_CODE_SERVERS)
+        self._nursery.stop()
         left = sweep(self._mark) if self._children else 0
         if left:
             self._log.say(f"killed {left} processes that were left behind")
