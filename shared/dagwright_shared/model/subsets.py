@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 
 from dagwright_shared.model import partitions
 from dagwright_shared.model.keys import PartitionKey
@@ -126,7 +127,12 @@ def of_ordinals(ordinals: Iterable[int]) -> Subset:
     wanted = sorted(set(ordinals))
     if wanted and wanted[0] < 0:
         raise ValueError(f"{wanted[0]} is not an ordinal: it is negative")
-    return _merged([(ordinal, ordinal + 1) for ordinal in wanted])
+    if not wanted:
+        return EMPTY
+    # Where it goes on with another than the next one; a million ordinals in a row make no objects.
+    gaps = [(before + 1, after) for before, after in pairwise(wanted) if after - before != 1]
+    starts, ends = [wanted[0], *(start for _, start in gaps)], [*(end for end, _ in gaps), wanted[-1] + 1]
+    return Subset(tuple(zip(starts, ends, strict=True)))
 
 
 def union(subsets: Iterable[Subset]) -> Subset:
