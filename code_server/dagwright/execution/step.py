@@ -92,7 +92,7 @@ class Environment:
         A forked process pays for each page of memory that it touches first; one that waits for work pays while it waits.
         """
         plan = replace(self.scope.plan, partition_keys=(), partition_end=None, partitions=None)
-        idle = Environment(replace(self.scope, plan=plan, kept=None))
+        idle = self.within(replace(self.scope, plan=plan, kept=None))
         attempt(idle, _IDLE, 1, _dump)
 
     def close(self) -> None:

@@ -129,6 +129,8 @@ class _Loop:
         self._scope, self._progress, self._gate = scope, progress, gate
         self._cancel_grace, self._exit_grace = cancel_grace, exit_grace
         self._steps = {step.key: step for step in scope.plan.steps}
+        # Made once, for the children to find: nothing of it is set up before a step needs it.
+        self._environment = steps.Environment(scope)
         self._workers: list[_Worker] = []
         self._spare: _Worker | None = None
         self._groups: dict[Group, _Worker] = {}
@@ -245,8 +247,8 @@ class _Loop:
     # ---- in the child
 
     def _be_worker(self, line: Line, task: _Task | None) -> None:
-        scope = self._scope.in_child(line.cancellation)
-        environment = steps.Environment(scope)
+        environment = self._environment.of_step(line.cancellation)
+        scope = environment.scope
         if task is None:
             environment.warm_up()
             task = line.receive()
