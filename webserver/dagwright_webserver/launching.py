@@ -174,7 +174,7 @@ def _common_location(keys: Sequence[AssetKey], location: str | None, defs: Defin
     if common:
         raise _refused(_ambiguous("assets of these keys", common))
     owners = "; ".join(f"{key} is in {', '.join(sorted(places))}" for key, places in zip(keys, possible, strict=True))
-    message = f"one run takes assets of one location, and these are of several: {owners}. Launch a run for each location"
+    message = f"one request takes assets of one location, and these are of several: {owners}. Ask for those of each location by themselves"
     raise _refused(Problem(path="assets", message=message, value=[str(key) for key in keys]))
 
 

@@ -79,7 +79,8 @@ class WebhookSensorDefinition(SensorDefinition):
         source = sources.of_function(webhook_fn) or sources.of_caller()
         what = f"webhook sensor {options.get('name') or getattr(webhook_fn, '__name__', '')!r}"
         if secret is not None and (not isinstance(secret, str) or not secret):
-            raise DefinitionError(f"{what}: secret is a {type(secret).__name__}", source=source, mend='give EnvVar("NAME_OF_THE_SECRET")')
+            found = "empty" if secret == "" else f"a {type(secret).__name__}"
+            raise DefinitionError(f"{what}: secret is {found}", source=source, mend='give EnvVar("NAME_OF_THE_SECRET")')
         for name, number in (
             ("max_body_bytes", max_body_bytes),
             ("max_per_minute", max_per_minute),

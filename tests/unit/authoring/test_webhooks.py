@@ -102,7 +102,7 @@ def test_it_is_asked_only_when_a_request_comes() -> None:
     ("options", "said"),
     [
         ({"secret": 7}, "secret is a int"),
-        ({"secret": ""}, "secret is a str"),
+        ({"secret": ""}, "secret is empty"),
         ({"max_body_bytes": 0}, "max_body_bytes is 0"),
         ({"max_body_bytes": 5 << 20}, "4 MiB at most"),
         ({"max_per_minute": -1}, "max_per_minute is -1"),
