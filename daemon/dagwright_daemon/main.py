@@ -31,7 +31,7 @@ from dagwright_shared.model.errors import SettingsError, UnavailableError
 from dagwright_shared.model.retention import EventClass, Policy
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_shared.runtime import process, settings
-from dagwright_shared.runtime.settings import Settings
+from dagwright_shared.runtime.settings import Settings, channel_security
 from dagwright_shared.store import engine as store_engine
 from dagwright_shared.wire.client import LocationClient, Timeouts
 
@@ -75,7 +75,8 @@ def _verify(engine: Engine) -> None:
 def connect(config: Settings) -> Callable[[str], LocationClient]:
     """How code servers are dialed."""
     timeouts = Timeouts(launch=config.launch_timeout_seconds, ask=config.evaluation_timeout_seconds)
-    return lambda address: LocationClient(address, timeouts=timeouts)
+    security = channel_security(config)
+    return lambda address: LocationClient(address, timeouts=timeouts, security=security)
 
 
 def retention_policy(config: Settings) -> Policy:

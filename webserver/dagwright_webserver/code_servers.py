@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from dagwright_shared.model.errors import UnavailableError
+from dagwright_shared.runtime.settings import channel_security
 from dagwright_shared.store import locations
 from dagwright_webserver.deps import Web
 
@@ -32,15 +33,15 @@ def ask(web: Web, location: str, question: Callable[[LocationClient], T]) -> T:
     rows = web.read(lambda conn: [row for row in locations.servers(conn) if row.location == location and row.heartbeat_age < LOST_SECONDS])
     if not rows:
         raise UnavailableError(f"No code server of location {location!r} is running; start it with `dagwright code-server`")
-    return question(_client(max(rows, key=lambda row: row.started_at).address))
+    return question(_client(web, max(rows, key=lambda row: row.started_at).address))
 
 
-def _client(address: str) -> LocationClient:
+def _client(web: Web, address: str) -> LocationClient:
     # Imported here: a webserver that asks nothing saves the memory of gRPC and its part of the start.
     from dagwright_shared.wire.client import LocationClient  # noqa: PLC0415
 
     with _lock:
         found = _clients.get(address)
         if found is None:
-            found = _clients[address] = LocationClient(address)
+            found = _clients[address] = LocationClient(address, security=channel_security(web.settings))
         return found

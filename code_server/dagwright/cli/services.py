@@ -75,6 +75,9 @@ def dev(
 @click.option("--host", help="Address to bind [127.0.0.1].")
 @click.option("--address", metavar="HOST:PORT", help="How the webserver and the daemon reach this server [what it binds].")
 @click.option("--location", metavar="NAME", help="Name of the code location [made from the file or module].")
+@click.option("--tls-cert", type=click.Path(), help="Certificate (PEM) of this server.")
+@click.option("--tls-key", type=click.Path(), help="Its private key.")
+@click.option("--tls-ca", type=click.Path(), help="Authority (PEM) that signed the certificates that callers must have.")
 def code_server(
     files: tuple[str, ...],
     modules: tuple[str, ...],
@@ -84,6 +87,9 @@ def code_server(
     host: str | None,
     address: str | None,
     location: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    tls_ca: str | None,
 ) -> None:
     """Serve the definitions of one code location over gRPC, and run its runs."""
     from dagwright.dev.locations import locations_of
@@ -94,6 +100,9 @@ def code_server(
     arguments = [*locations[0].arguments(), "--location", location or locations[0].name]
     if port is not None:
         arguments += ["--port", str(port)]
+    for option, value in (("--tls-cert", tls_cert), ("--tls-key", tls_key), ("--tls-ca", tls_ca)):
+        if value is not None:
+            arguments += [option, value]
     _become("dagwright.server", arguments, {"CODE_SERVER_HOST": host, "CODE_SERVER_ADDRESS": address})
 
 

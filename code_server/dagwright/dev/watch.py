@@ -11,6 +11,8 @@ import watchfiles
 from dagwright.dev.locations import Location
 from dagwright.dev.log import MergedLog
 from dagwright_shared.model.errors import DagwrightError
+from dagwright_shared.runtime import settings
+from dagwright_shared.runtime.settings import channel_security
 
 
 def start(locations: Sequence[Location], addresses: Mapping[str, str], log: MergedLog, stop: threading.Event) -> threading.Thread:
@@ -43,7 +45,7 @@ def _reload(name: str, address: str, log: MergedLog) -> None:
     # gRPC is 25 MB of memory that a session without changes does not need.
     from dagwright_shared.wire.client import LocationClient  # noqa: PLC0415
 
-    client = LocationClient(address)
+    client = LocationClient(address, security=channel_security(settings.load()))
     try:
         status = client.reload()
         if status.error is not None:

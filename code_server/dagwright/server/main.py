@@ -32,7 +32,13 @@ log = logging.getLogger("dagwright.server")
 def main() -> int:
     options = _options()
     try:
-        config = settings.load(code_server_host=options.host, code_server_port=options.port)
+        config = settings.load(
+            code_server_host=options.host,
+            code_server_port=options.port,
+            code_server_tls_cert=options.tls_cert,
+            code_server_tls_key=options.tls_key,
+            code_server_tls_ca=options.tls_ca,
+        )
         process.configure_logging(config.log_level, as_json=config.log_json)
         run(options, config)
     except SettingsError as error:
@@ -47,6 +53,8 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     Raises:
         SettingsError: the port is taken, no database is configured, or it refuses us.
     """
+    security = settings.channel_security(config)
+    settings.check_code_server(config, security)
     stop = process.stop_on_signals()
     process.adopt_orphans()
     server_id = uuid.uuid4().hex[:12]
@@ -62,7 +70,8 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     slots = Slots(engine, url, config.limits)
     workers = Workers(hub, slots, cancel_grace=config.cancel_grace_seconds, lost=upkeep.lost)
     environment = os.environ | {"DAGWRIGHT_HOME": str(config.home.resolve())}
-    environment.pop("DAGWRIGHT_DATABASE_URL", None)  # workers have no business with the database
+    for name in ("DATABASE_URL", "CODE_SERVER_TOKEN", "OIDC_CLIENT_SECRET"):  # workers have no business with these
+        environment.pop(f"DAGWRIGHT_{name}", None)
     name = LocationName(options.location or _default_name(options))
     history = HistoryServer(engine, name)
     environment[ADDRESS] = history.address
@@ -77,6 +86,7 @@ def run(options: argparse.Namespace, config: settings.Settings) -> None:
     server, port = bind(
         Service(location, workers, hub),
         f"{config.code_server_host}:{config.code_server_port}",
+        security=security,
     )
     address = config.code_server_address or f"{config.code_server_host}:{port}"
     server.start()
@@ -129,6 +139,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--location", help="name of the location; by default that of the module or file")
     parser.add_argument("--host", help="address to bind")
     parser.add_argument("--port", type=int, help="port to bind")
+    parser.add_argument("--tls-cert", type=Path, help="certificate (PEM) of this server")
+    parser.add_argument("--tls-key", type=Path, help="its private key")
+    parser.add_argument("--tls-ca", type=Path, help="authority that signed the certificates that callers must have")
     return parser.parse_args()
 
 

@@ -16,10 +16,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from dagwright_shared.model.channels import ChannelSecurity
 from dagwright_shared.model.errors import InvalidRequestError, SettingsError, nearest
 from dagwright_shared.model.limits import Limits
 from dagwright_shared.model.runs import RetryStrategy
 from dagwright_shared.model.snapshot import Backoff, Jitter
+from dagwright_shared.runtime.addresses import is_loopback
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0)]
@@ -285,3 +287,44 @@ def require_database_url(settings: Settings) -> str:
             "(or database_url in dagwright.toml); `dagwright dev` starts one of its own"
         )
     return settings.database_url.get_secret_value()
+
+
+def channel_security(settings: Settings) -> ChannelSecurity:
+    """What this process has to talk to code servers, or to be one.
+
+    Raises:
+        SettingsError: a file cannot be read, or one of certificate and key is missing.
+    """
+    if (settings.code_server_tls_cert is None) != (settings.code_server_tls_key is None):
+        raise SettingsError("settings code_server_tls_cert and code_server_tls_key go together: a certificate needs its private key")
+    token = settings.code_server_token
+    return ChannelSecurity(
+        token=None if token is None else token.get_secret_value(),
+        ca=_pem("code_server_tls_ca", settings.code_server_tls_ca),
+        cert=_pem("code_server_tls_cert", settings.code_server_tls_cert),
+        key=_pem("code_server_tls_key", settings.code_server_tls_key),
+    )
+
+
+def check_code_server(settings: Settings, security: ChannelSecurity) -> None:
+    """Refuse to let everybody on a network run code.
+
+    Raises:
+        SettingsError: the host is not loopback, and neither a token nor certificates tell callers apart.
+    """
+    if security.tells_callers_apart or settings.code_server_allow_unauthenticated or is_loopback(settings.code_server_host):
+        return
+    raise SettingsError(
+        f"refusing to bind {settings.code_server_host}: a code server runs what it is told, and could not tell who calls. "
+        "Set DAGWRIGHT_CODE_SERVER_TOKEN to one secret here, in the webserver and in the daemon; or mutual TLS by --tls-cert, --tls-key "
+        "and --tls-ca; or DAGWRIGHT_CODE_SERVER_ALLOW_UNAUTHENTICATED=1 where only the other services reach this network"
+    )
+
+
+def _pem(name: str, path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"setting {name} (DAGWRIGHT_{name.upper()}) names {path}, which cannot be read: {error.strerror}") from None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import grpc
 
 from dagwright_api.v1 import code_server_service_pb2 as pb
+from dagwright_shared.model.channels import OPEN, ChannelSecurity
 from dagwright_shared.model.errors import DagwrightError, DeadlineError, UnavailableError
 from dagwright_shared.model.events import EventBatch, PlannedStep
 from dagwright_shared.model.keys import Digest, RunId
@@ -75,17 +76,23 @@ class LocationClient:
 
     Args:
         address: `host:port` or `unix:path`.
+        security: what is shown to the server, and by which authority it must be known.
 
     Raises:
         UnavailableError: by any call: the server does not answer.
         DeadlineError: by any call: it did not answer in time.
     """
 
-    def __init__(self, address: str, *, timeouts: Timeouts = Timeouts()) -> None:
+    def __init__(self, address: str, *, timeouts: Timeouts = Timeouts(), security: ChannelSecurity = OPEN) -> None:
         self.address = address
         self._timeouts = timeouts
         self._closed = False
-        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self._metadata = None if security.token is None else (("authorization", f"Bearer {security.token}"),)
+        if security.ca is None:
+            self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        else:
+            credentials = grpc.ssl_channel_credentials(security.ca, security.key, security.cert)
+            self._channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
 
     def close(self) -> None:
         """End open calls and watches, and the connection."""
@@ -229,7 +236,7 @@ class LocationClient:
         """
         stream = self._channel.stream_unary(f"/{_SERVICE}/ReportEvents", *_BYTES)
         with self._translated():
-            answer = stream(map(_report, batches), timeout=self._timeouts.report)
+            answer = stream(map(_report, batches), timeout=self._timeouts.report, metadata=self._metadata)
         response = parse(pb.ReportEventsResponse, answer)
         return response.acked_seq if response.HasField("acked_seq") else None
 
@@ -244,12 +251,12 @@ class LocationClient:
     def _call(self, method: str, request: bytes, timeout: float) -> bytes:
         call: Callable[..., bytes] = self._channel.unary_unary(f"/{_SERVICE}/{method}", *_BYTES)
         with self._translated():
-            return call(request, timeout=timeout)
+            return call(request, timeout=timeout, metadata=self._metadata)
 
     def _stream(self, method: str, request: bytes, timeout: float) -> Iterator[bytes]:
         call = self._channel.unary_stream(f"/{_SERVICE}/{method}", *_BYTES)
         with self._translated():
-            answers = call(request, timeout=timeout)
+            answers = call(request, timeout=timeout, metadata=self._metadata)
             try:
                 yield from answers
             finally:

@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from dagwright_api.v1 import code_server_service_pb2 as pb
 from dagwright_api.v1 import evaluation_pb2 as pb_evaluation
+from dagwright_shared.model.channels import OPEN, ChannelSecurity
 from dagwright_shared.model.errors import DagwrightError, FencedError, InvalidRequestError, Problem, SettingsError, UnavailableError
 from dagwright_shared.model.events import EventBatch
 from dagwright_shared.model.keys import Digest, RunId
@@ -126,9 +127,14 @@ def serve(backend: CodeServerBackend, address: str, *, max_workers: int = 32) ->
     return server
 
 
-def bind(backend: CodeServerBackend, address: str, *, max_workers: int = 32) -> tuple[grpc.Server, int]:
-    """As `serve`, without starting it; with the port, which the system picks for `host:0`."""
-    server = grpc.server(ThreadPoolExecutor(max_workers, thread_name_prefix="call"), options=_OPTIONS)
+def bind(backend: CodeServerBackend, address: str, *, max_workers: int = 32, security: ChannelSecurity = OPEN) -> tuple[grpc.Server, int]:
+    """As `serve`, without starting it; with the port, which the system picks for `host:0`.
+
+    Args:
+        security: what callers must show, and what is shown to them.
+    """
+    gate = (_Gate(security),) if security.token is not None else ()
+    server = grpc.server(ThreadPoolExecutor(max_workers, thread_name_prefix="call"), options=_OPTIONS, interceptors=gate)
     handlers = _Handlers(backend).by_method()
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     checks = health.HealthServicer(experimental_non_blocking=True, experimental_thread_pool=ThreadPoolExecutor(1))
@@ -138,12 +144,44 @@ def bind(backend: CodeServerBackend, address: str, *, max_workers: int = 32) -> 
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     _check_free(address)
     try:
-        port = server.add_insecure_port(address)
+        port = _add_port(server, address, security)
     except RuntimeError as error:
         raise _cannot_bind(address) from error
     if port == 0:
         raise _cannot_bind(address)
     return server, port
+
+
+def _add_port(server: grpc.Server, address: str, security: ChannelSecurity) -> int:
+    if security.cert is None or security.key is None:
+        return server.add_insecure_port(address)
+    credentials = grpc.ssl_server_credentials(
+        [(security.key, security.cert)], root_certificates=security.ca, require_client_auth=security.ca is not None
+    )
+    return server.add_secure_port(address, credentials)
+
+
+class _Gate(grpc.ServerInterceptor):  # type: ignore[misc]  # the stubs have no class for it
+    """Lets only calls with the shared token pass, health and reflection included."""
+
+    def __init__(self, security: ChannelSecurity) -> None:
+        self._security = security
+
+    def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+        given = dict(details.invocation_metadata or ()).get("authorization", "")
+        found = continuation(details)
+        if found is None or self._security.admits(str(given)):
+            return found
+
+        def refuse(_request: Any, context: grpc.ServicerContext) -> NoReturn:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "This code server demands the token that all services share")
+            raise AssertionError("abort raises")
+
+        if found.request_streaming:
+            make = grpc.stream_stream_rpc_method_handler if found.response_streaming else grpc.stream_unary_rpc_method_handler
+        else:
+            make = grpc.unary_stream_rpc_method_handler if found.response_streaming else grpc.unary_unary_rpc_method_handler
+        return make(refuse)
 
 
 def _check_free(address: str) -> None:

@@ -82,6 +82,9 @@ def from_rpc_error(error: grpc.RpcError, where: str) -> DagwrightError:
             return DeadlineError(f"{where} did not answer in time")
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             return UnavailableError(f"{where} does not answer ({text}); check that it runs and that the address is right")
+        case grpc.StatusCode.UNAUTHENTICATED:
+            # Not the error of who asked us: nobody here can help them but an operator.
+            return UnavailableError(f"{where} refuses this process; DAGWRIGHT_CODE_SERVER_TOKEN must be the same for all services")
         case grpc.StatusCode.UNIMPLEMENTED:
             return DagwrightError(f"{where} does not know this call; it needs a newer dagwright, or it is no code server ({text})")
         case grpc.StatusCode.INVALID_ARGUMENT:

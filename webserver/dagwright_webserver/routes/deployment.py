@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from dagwright_shared.model.errors import NotFoundError, UnavailableError, UserCodeError
 from dagwright_shared.model.snapshot import LocationState
-from dagwright_shared.runtime.settings import Auth
+from dagwright_shared.runtime.settings import Auth, channel_security
 from dagwright_shared.store import listen
 from dagwright_webserver import errors, metrics
 from dagwright_webserver.deps import JSON, Editor, Public, Services, Web, answer
@@ -92,7 +92,7 @@ def reload(web: Web, name: str) -> None:
 
     for server in servers:
         try:
-            with LocationClient(server.address) as client:
+            with LocationClient(server.address, security=channel_security(web.settings)) as client:
                 client.reload()
         except UserCodeError:
             pass  # the location's state says it
