@@ -99,6 +99,7 @@ def retention_policy(config: Settings) -> Policy:
         },
         logs=days(config.retention_logs_days),
         runs=days(config.retention_runs_days),
+        audit=days(config.retention_audit_days),
     )
 
 

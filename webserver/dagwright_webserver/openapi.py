@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 
+from dagwright_webserver import access
 from dagwright_webserver.schemas import DOCUMENTED
 
 
@@ -24,9 +25,26 @@ def document(app: FastAPI) -> Callable[[], dict[str, Any]]:
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             found["components"]["schemas"] = dict(sorted(schemas.items()))
+            _tell_of_access(app, found)
         return app.openapi_schema or {}
 
     return made
+
+
+def _tell_of_access(app: FastAPI, document: dict[str, Any]) -> None:
+    """Each operation with the role that it takes, from the one place that checks it."""
+    document["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "An API token, `dgw_...`."},
+        "session": {"type": "apiKey", "in": "cookie", "name": "dagwright_session", "description": "Of a browser that has logged in."},
+    }
+    for route in access.all_routes(app.routes):
+        needs = access.needs_of(route)
+        path = document["paths"].get(getattr(route, "path_format", ""), {})
+        for method in getattr(route, "methods", None) or ():
+            operation = path.get(method.lower())
+            if operation is not None and needs is not None:
+                operation["x-required-role"] = str(needs[0])
+                operation["security"] = [] if needs[0] == access.PUBLIC else [{"token": []}, {"session": []}]
 
 
 def answers() -> dict[str, Any]:

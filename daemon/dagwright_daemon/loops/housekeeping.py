@@ -13,7 +13,18 @@ from dagwright_daemon.loop import IDLE, Loop, Outcome, Turn
 from dagwright_shared.decide import retention as decide
 from dagwright_shared.decide.retention import Delete, Drop, Purge
 from dagwright_shared.model.retention import EventClass, Policy
-from dagwright_shared.store import automation, deliveries, events, idempotency, leases, locations, retention
+from dagwright_shared.store import (
+    audit,
+    automation,
+    deliveries,
+    events,
+    idempotency,
+    leases,
+    locations,
+    retention,
+    sessions,
+    sign_in_attempts,
+)
 
 log = logging.getLogger("dagwright_daemon.housekeeping")
 
@@ -25,6 +36,8 @@ EVALUATIONS, QUIET_EVALUATIONS = 30 * 86_400.0, 7 * 86_400.0
 """For how many seconds it is kept what came of automation conditions: of those that asked for something, and of the others."""
 DELIVERIES = 7 * 86_400.0
 """For how many seconds requests to webhooks are listed and can be replayed; those that wait stay."""
+SESSIONS = 90 * 86_400.0
+"""After so many seconds without a request a session is deleted; it has ended long before, by the settings."""
 _ROWS = 5_000
 """In one transaction."""
 _RUNS = 500
@@ -58,6 +71,8 @@ class Housekeeping:
                 "daemons": len(leases.remove_lost_daemons(conn, older_than_seconds=STALE_PROCESSES)),
                 "evaluations": automation.forget_evaluations(conn, seconds=EVALUATIONS, quiet_seconds=QUIET_EVALUATIONS),
                 "deliveries": deliveries.forget(conn, older_than_seconds=DELIVERIES),
+                "sessions": sessions.forget(conn, idle_seconds=SESSIONS),
+                "sign_in_attempts": sign_in_attempts.forget(conn),
                 "idempotency_keys": idempotency.forget(conn, older_than_seconds=IDEMPOTENCY_KEYS),
             }
 
@@ -74,6 +89,9 @@ class Housekeeping:
                 more |= again
         if policy.runs is not None:
             done["runs"], again = self._rows(turn, partial(retention.delete_runs, older_than=policy.runs, limit=_RUNS), _RUNS)
+            more |= again
+        if policy.audit is not None:
+            done["audit"], again = self._rows(turn, partial(audit.forget, older_than=policy.audit, limit=_ROWS), _ROWS)
             more |= again
         with self._engine.connect() as conn:
             marks = retention.marks(conn)

@@ -31,6 +31,8 @@ class Policy:
     logs: timedelta | None = None
     """Captured output."""
     runs: timedelta | None = None
+    audit: timedelta | None = None
+    """The audit log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

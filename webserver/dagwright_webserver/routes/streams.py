@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from dagwright_shared.model.errors import InvalidRequestError, Problem, nearest
 from dagwright_shared.model.runs import RunStatus
+from dagwright_shared.runtime.settings import Auth
 from dagwright_webserver import errors, metrics
 from dagwright_webserver.deps import Services, Web, to_json
 from dagwright_webserver.live import TOPICS, Subscription
@@ -30,6 +31,7 @@ router = APIRouter(prefix=API, tags=["streams"])
 _KEEP_ALIVE_SECONDS = 15.0
 # Notifications are hints: a run that is watched is also looked at this often.
 _POLL_SECONDS = 2.0
+_AGAIN_SECONDS = 300.0
 _PAGE = 500
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _STREAM_DOC: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": "Server-Sent Events."}}
@@ -65,7 +67,8 @@ async def _follow(web: Web, run_id: str, after_seq: int) -> AsyncIterator[bytes]
         sent = after_seq
         told: tuple[RunStatus, int] | None = None
         quiet_since = time.monotonic()
-        while not subscription.closed:
+        ends = _ends(web)
+        while not subscription.closed and time.monotonic() < ends:
             look = await run_in_threadpool(_look, web, run_id, sent, told)
             for seq, data in look.events:
                 yield _message("event", data, seq)
@@ -136,15 +139,22 @@ async def stream_changes(
 async def _changes(web: Web, topics: frozenset[str]) -> AsyncIterator[bytes]:
     with metrics.STREAMS.track_inprogress(), web.live.subscribe(topics) as subscription:
         yield b"retry: 1000\n\n"
-        async for changed in _waits(subscription):
+        async for changed in _waits(subscription, _ends(web)):
             if not changed:
                 yield b": still here\n\n"
             for topic, ids in changed.items():
-                yield _message("change", json.dumps({"topic": topic, "ids": sorted(ids)}).encode())
+                # Who sees only some locations learns that something changed, and reads what of it is theirs.
+                shown = sorted(ids) if web.access.scope.whole else []
+                yield _message("change", json.dumps({"topic": topic, "ids": shown}).encode())
 
 
-async def _waits(subscription: Subscription) -> AsyncIterator[dict[str, set[str]]]:
-    while not subscription.closed:
+def _ends(web: Web) -> float:
+    """Where there is a log-in, a stream ends after some minutes; the browser asks anew, and who may not see it any more is told so."""
+    return time.monotonic() + _AGAIN_SECONDS if web.settings.auth is not Auth.NONE else float("inf")
+
+
+async def _waits(subscription: Subscription, ends: float) -> AsyncIterator[dict[str, set[str]]]:
+    while not subscription.closed and time.monotonic() < ends:
         changed = await subscription.wait(_KEEP_ALIVE_SECONDS)
         if not subscription.closed:
             yield changed
