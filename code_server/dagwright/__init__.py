@@ -22,6 +22,8 @@ _MODULES = {
     "dagwright.authoring.automation": "AutomationCondition",
     "dagwright.authoring.automation_older": "AutoMaterializePolicy AutoMaterializeRule",
     "dagwright.authoring.automation_sensors": "AutomationConditionSensorDefinition",
+    "dagwright.authoring.config_files": "config_from_files config_from_pkg_resources config_from_yaml_strings",
+    "dagwright.authoring.freshness_sensor": "build_sensor_for_freshness_checks",
     "dagwright.authoring.check_factories": (
         "build_column_schema_change_checks build_last_update_freshness_checks build_metadata_bounds_checks "
         "build_time_partition_freshness_checks"
@@ -164,7 +166,7 @@ _MODULES = {
     "dagwright.execution.hooks": "HookContext build_hook_context",
     "dagwright.execution.io_contexts": "InputContext OutputContext",
     "dagwright.execution.io_managers": "FilesystemIOManager InMemoryIOManager fs_io_manager mem_io_manager",
-    "dagwright.execution.logs": "get_dagster_logger",
+    "dagwright.execution.logs": "EventLogger get_dagster_logger",
     "dagwright.execution.path_io": "UPathIOManager",
     "dagwright.authoring.partition_subsets": "PartitionsSubset UpstreamPartitionsResult",
     "dagwright.execution.partition_view": "PartitionError",
@@ -202,7 +204,9 @@ _ALIASES = {
     "DagsterInvalidSubsetError": "SubsetError",
     "DagsterInvariantViolationError": "DagwrightError",
     "DagsterPipesError": "PipesError",
+    "DagsterLogManager": "EventLogger",
     "DagsterPipesExecutionError": "PipesExecutionError",
+    "RepositoryDefinition": "Definitions",
     "DagsterResourceFunctionError": "ResourceError",
     "DagsterRunNotFoundError": "NotFoundError",
     "DagsterStepOutputNotFoundError": "OutputError",

@@ -33,6 +33,9 @@ from dagwright.authoring.config import Config as Config
 from dagwright.authoring.config import EnvVar as EnvVar
 from dagwright.authoring.config import PermissiveConfig as PermissiveConfig
 from dagwright.authoring.config import RunConfig as RunConfig
+from dagwright.authoring.config_files import config_from_files as config_from_files
+from dagwright.authoring.config_files import config_from_pkg_resources as config_from_pkg_resources
+from dagwright.authoring.config_files import config_from_yaml_strings as config_from_yaml_strings
 from dagwright.authoring.config_mapping import ConfigMapping as ConfigMapping
 from dagwright.authoring.config_mapping import config_mapping as config_mapping
 from dagwright.authoring.config_schema import Any as Any
@@ -75,6 +78,7 @@ from dagwright.authoring.external_assets import external_asset_from_spec as exte
 from dagwright.authoring.external_assets import external_assets_from_specs as external_assets_from_specs
 from dagwright.authoring.freshness import FreshnessPolicy as FreshnessPolicy
 from dagwright.authoring.freshness import apply_freshness_policy as apply_freshness_policy
+from dagwright.authoring.freshness_sensor import build_sensor_for_freshness_checks as build_sensor_for_freshness_checks
 from dagwright.authoring.graph_assets import graph_asset as graph_asset
 from dagwright.authoring.graph_assets import graph_multi_asset as graph_multi_asset
 from dagwright.authoring.graphs import GraphDefinition as GraphDefinition
@@ -326,6 +330,7 @@ from dagwright.execution.io_managers import FilesystemIOManager as FilesystemIOM
 from dagwright.execution.io_managers import InMemoryIOManager as InMemoryIOManager
 from dagwright.execution.io_managers import fs_io_manager as fs_io_manager
 from dagwright.execution.io_managers import mem_io_manager as mem_io_manager
+from dagwright.execution.logs import EventLogger as EventLogger
 from dagwright.execution.logs import get_dagster_logger as get_dagster_logger
 from dagwright.execution.partition_view import PartitionError as PartitionError
 from dagwright.execution.path_io import UPathIOManager as UPathIOManager
@@ -419,6 +424,7 @@ DagsterInvalidInvocationError = InvocationError
 DagsterInvalidSubsetError = SubsetError
 DagsterInvariantViolationError = DagwrightError
 DagsterJobMetadataValue = JobMetadataValue
+DagsterLogManager = EventLogger
 DagsterPipesError = PipesError
 DagsterPipesExecutionError = PipesExecutionError
 DagsterResourceFunctionError = ResourceError
@@ -438,6 +444,7 @@ DagsterUnmetExecutorRequirementsError = DefinitionError
 DagsterUserCodeExecutionError = UserCodeError
 LegacyFreshnessPolicy = FreshnessPolicy
 PythonObjectDagsterType = PythonClassType
+RepositoryDefinition = Definitions
 TypeCheckContext = OpExecutionContext
 
 __version__: str

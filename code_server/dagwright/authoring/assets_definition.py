@@ -409,3 +409,17 @@ class AssetsDefinition:
 
     def __repr__(self) -> str:
         return f"<assets {', '.join(str(key) for key in list(self.keys)[:5])}>"
+
+
+_fixed = AssetsDefinition.__setattr__
+
+
+def _set(definition: AssetsDefinition, name: str, value: Any) -> None:
+    """Fields are fixed; what a function may be given, a name of its own for one, its asset may be given too."""
+    if name in {"__name__", "__qualname__", "__doc__", "__module__"}:
+        object.__setattr__(definition, name, value)
+    else:
+        _fixed(definition, name, value)
+
+
+AssetsDefinition.__setattr__ = _set  # type: ignore[assignment, method-assign]

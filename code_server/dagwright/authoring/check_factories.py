@@ -17,10 +17,13 @@ from dagwright.authoring.time_partitions import TimeWindowPartitionsDefinition
 from dagwright_shared.model import cron
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetKey
-from dagwright_shared.model.metadata import TableColumn, TableSchema
+from dagwright_shared.model.metadata import TableColumn, TableSchema, TimestampMetadataValue
 
 COLUMN_SCHEMA = ("dagwright/column_schema", "dagster/column_schema")
 """Metadata entries that hold the columns of a table."""
+
+FRESH_UNTIL = "dagwright/fresh_until_timestamp"
+"""The metadata entry of a freshness check that passed: when the asset can be late again, in seconds since 1970."""
 
 Verdict = tuple[bool, str, Mapping[str, Any]]
 
@@ -58,7 +61,7 @@ def build_last_update_freshness_checks(
         raise DefinitionError(
             f"freshness check: lower_bound_delta is {lower_bound_delta!r}", source=source, mend="give a positive timedelta"
         )
-    deadline = _deadline(deadline_cron, timezone, source)
+    deadline, following = _deadline(deadline_cron, timezone, source)
 
     def judge(instance: Any, key: AssetKey) -> Verdict:
         now = datetime.now(UTC)
@@ -67,8 +70,11 @@ def build_last_update_freshness_checks(
         if event is None:
             return False, "it was never materialized", {"needed_since": needed}
         at = datetime.fromtimestamp(event.timestamp, UTC)
-        told = {"last_updated": at, "needed_since": needed}
-        return (True, "it is fresh", told) if at >= needed else (False, f"it was last materialized at {at:%Y-%m-%d %H:%M:%S} UTC", told)
+        told: dict[str, Any] = {"last_updated": at, "needed_since": needed}
+        until = following(now) or at + lower_bound_delta
+        if at < needed:
+            return False, f"it was last materialized at {at:%Y-%m-%d %H:%M:%S} UTC", told
+        return True, "it is fresh", {**told, FRESH_UNTIL: _stamp(until)}
 
     return _checks("freshness_check", assets, judge, severity, blocking, source)
 
@@ -91,7 +97,7 @@ def build_time_partition_freshness_checks(
         DefinitionError: an asset has no time partitions.
     """
     source = sources.of_caller()
-    deadline = _deadline(deadline_cron, timezone, source)
+    deadline, following = _deadline(deadline_cron, timezone, source)
     partitions: dict[AssetKey, TimeWindowPartitionsDefinition] = {}
     for item in assets:
         for spec in item.specs if isinstance(item, AssetsDefinition) else ():
@@ -106,10 +112,12 @@ def build_time_partition_freshness_checks(
     def judge(instance: Any, key: AssetKey) -> Verdict:
         now = datetime.now(UTC)
         wanted = partitions[key].get_last_partition_key(deadline(now) or now)
+        until = {FRESH_UNTIL: _stamp(following(now) or now)}
         if wanted is None:
-            return True, "no partition was due", {}
+            return True, "no partition was due", until
         there = wanted in set(instance.get_materialized_partitions(key))
-        return there, f"partition {wanted} is {'there' if there else 'missing'}", {"partition": wanted}
+        told = {"partition": wanted, **(until if there else {})}
+        return there, f"partition {wanted} is {'there' if there else 'missing'}", told
 
     return _checks("freshness_check", assets, judge, severity, blocking, source)
 
@@ -219,15 +227,23 @@ def _keys(assets: Sequence[Any], source: SourceRef | None) -> list[AssetKey]:
     return list(found)
 
 
-def _deadline(expression: str | None, timezone: str, source: SourceRef | None) -> Callable[[datetime], datetime | None]:
+def _stamp(at: datetime) -> TimestampMetadataValue:
+    return TimestampMetadataValue(at.timestamp())
+
+
+_Moment = Callable[[datetime], datetime | None]
+
+
+def _deadline(expression: str | None, timezone: str, source: SourceRef | None) -> tuple[_Moment, _Moment]:
+    """The deadline before a moment and the one after it; none without an expression."""
     if expression is None:
-        return lambda _: None
+        return lambda _: None, lambda _: None
     try:
         ready = cron.check(expression)
         cron.zone(timezone)
     except ValueError as error:
         raise DefinitionError(f"freshness check: {error}", source=source) from None
-    return lambda now: next(islice(cron.before(ready, now, timezone), 1))
+    return lambda now: next(islice(cron.before(ready, now, timezone), 1)), lambda now: next(islice(cron.after(ready, now, timezone), 1))
 
 
 def _schema(metadata: Mapping[str, Any]) -> TableSchema | None:
