@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, cast
 
 from dagwright.authoring import source as sources
-from dagwright.authoring.partitions import PartitionsDefinition, TimeWindow, moment
+from dagwright.authoring.partitions import PartitionKeyRange, PartitionsDefinition, TimeWindow, moment
 from dagwright_shared.model import cron
 from dagwright_shared.model import partitions as model
 from dagwright_shared.model.errors import DefinitionError
@@ -35,6 +35,7 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         end_offset: how many windows beyond the last complete one exist; negative takes some away.
         minute_offset, hour_offset, day_offset: shift a simple cadence.
         cron_schedule: the ticks between which the windows lie.
+        exclusions: windows that do not exist: cron expressions, and datetimes of their starts.
 
     Raises:
         DefinitionError: the cron expression, the time zone, the format or the start is not one.
@@ -60,12 +61,10 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         hour_offset: int | None = None,
         day_offset: int | None = None,
         cron_schedule: str | None = None,
-        exclusions: Any = None,
+        exclusions: Sequence[str | datetime] | None = None,
     ) -> None:
         kind = type(self).__name__
         source = sources.of_caller()
-        if exclusions is not None:
-            raise DefinitionError(f"{kind}: exclusions= is not supported by this version of dagwright", source=source, mend="leave it out")
         if (schedule_type is None) == (cron_schedule is None):
             raise DefinitionError(
                 f"{kind} needs either schedule_type or cron_schedule", source=source, mend='give cron_schedule="0 0 * * *", for example'
@@ -76,12 +75,20 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
                 cron_schedule or _cron_of(cast(ScheduleType, schedule_type), minute_offset or 0, hour_offset or 0, day_offset)
             )
             first, last = _point(start, fmt, zone), None if end is None else _point(end, fmt, zone)
+            crons, starts = _excluded(exclusions, zone)
         except ValueError as error:
             raise DefinitionError(f"{kind}: {error}", source=source) from None
         if last is not None and last < first:
             raise DefinitionError(f"{kind}: it ends ({last}) before it starts ({first})", source=source, mend="swap start and end")
         self._model = model.TimeWindowPartitions(
-            cron=expression, format=fmt, start=first, end=last, timezone=timezone or "UTC", end_offset=end_offset
+            cron=expression,
+            format=fmt,
+            start=first,
+            end=last,
+            timezone=timezone or "UTC",
+            end_offset=end_offset,
+            excluded_crons=crons,
+            excluded_starts=starts,
         )
 
     @property
@@ -142,9 +149,35 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
         tick = cron.at_or_after(self._model.cron, start.astimezone(UTC), self._model.timezone)
         ticks = cron.after(self._model.cron, tick, self._model.timezone)
         while tick < time_window.end:
-            keys.append(model.key_at(self._model, tick))
+            if not model.is_excluded(self._model, tick):
+                keys.append(model.key_at(self._model, tick))
             tick = next(ticks)
         return keys
+
+    def get_partition_key_range_for_time_window(self, time_window: TimeWindow, respect_bounds: bool = True) -> PartitionKeyRange:
+        """The first and last key of the windows that start in an interval.
+
+        Args:
+            respect_bounds: only windows that exist now.
+
+        Raises:
+            ValueError: no window does.
+        """
+        keys = self.get_partition_keys_in_time_window(time_window)
+        if respect_bounds:
+            keys = [key for key in keys if self.has_partition_key(key)]
+        if not keys:
+            raise ValueError(f"no partition of {self} starts from {time_window.start} until {time_window.end}")
+        return PartitionKeyRange(keys[0], keys[-1])
+
+    @property
+    def exclusions(self) -> Sequence[str | datetime] | None:
+        """Windows that do not exist: cron expressions, and starts."""
+        zone = cron.zone(self._model.timezone)
+        return [*self._model.excluded_crons, *(start.astimezone(zone) for start in self._model.excluded_starts)] or None
+
+    def is_window_start_excluded(self, window_start: datetime) -> bool:
+        return model.is_excluded(self._model, _point(window_start, self.fmt, cron.zone(self._model.timezone)))
 
     def get_partition_keys_between_indexes(self, start_idx: int, end_idx: int, current_time: datetime | None = None) -> Sequence[str]:
         return self.get_partition_keys(current_time)[start_idx:end_idx]
@@ -208,7 +241,7 @@ class HourlyPartitionsDefinition(TimeWindowPartitionsDefinition):
         timezone: str | None = None,
         fmt: str | None = None,
         end_offset: int = 0,
-        exclusions: Any = None,
+        exclusions: Sequence[str | datetime] | None = None,
     ) -> None:
         super().__init__(
             start_date, fmt or "%Y-%m-%d-%H:%M", end_date, ScheduleType.HOURLY, timezone, end_offset, minute_offset, exclusions=exclusions
@@ -240,7 +273,7 @@ class DailyPartitionsDefinition(TimeWindowPartitionsDefinition):
         timezone: str | None = None,
         fmt: str | None = None,
         end_offset: int = 0,
-        exclusions: Any = None,
+        exclusions: Sequence[str | datetime] | None = None,
     ) -> None:
         super().__init__(
             start_date,
@@ -275,7 +308,7 @@ class WeeklyPartitionsDefinition(TimeWindowPartitionsDefinition):
         timezone: str | None = None,
         fmt: str | None = None,
         end_offset: int = 0,
-        exclusions: Any = None,
+        exclusions: Sequence[str | datetime] | None = None,
     ) -> None:
         super().__init__(
             start_date,
@@ -311,7 +344,7 @@ class MonthlyPartitionsDefinition(TimeWindowPartitionsDefinition):
         timezone: str | None = None,
         fmt: str | None = None,
         end_offset: int = 0,
-        exclusions: Any = None,
+        exclusions: Sequence[str | datetime] | None = None,
     ) -> None:
         super().__init__(
             start_date,
@@ -337,6 +370,22 @@ def _cron_of(kind: ScheduleType, minute: int, hour: int, day: int | None) -> str
             return f"{minute} {hour} * * {day or 0}"
         case ScheduleType.MONTHLY:
             return f"{minute} {hour} {1 if day is None else day} * *"
+
+
+def _excluded(exclusions: Any, zone: Any) -> tuple[tuple[str, ...], tuple[datetime, ...]]:
+    if exclusions is None:
+        return (), ()
+    if isinstance(exclusions, str | datetime):
+        raise ValueError(f"exclusions is {exclusions!r}; give a list of cron expressions and datetimes")
+    crons, starts = [], []
+    for one in exclusions:
+        if isinstance(one, str):
+            crons.append(cron.check(one))
+        elif isinstance(one, datetime):
+            starts.append(one.replace(tzinfo=zone).astimezone(UTC))  # the clock of the definition's zone, as Dagster reads it
+        else:
+            raise ValueError(f"exclusions has {one!r}, a {type(one).__name__}; give cron expressions and datetimes")
+    return tuple(crons), tuple(starts)
 
 
 def _point(value: datetime | str, fmt: str, zone: Any) -> datetime:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!dagwright_api/v1/partitions.proto\x12\x10\x64\x61gwright_api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\"\n\x0cPartitionKey\x12\x12\n\ncomponents\x18\x01 \x03(\t\" \n\x10StaticPartitions\x12\x0c\n\x04keys\x18\x01 \x03(\t\"\xae\x01\n\x14TimeWindowPartitions\x12\x0c\n\x04\x63ron\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08timezone\x18\x05 \x01(\t\x12\x12\n\nend_offset\x18\x06 \x01(\x11\"!\n\x11\x44ynamicPartitions\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xc7\x01\n\x10SimplePartitions\x12\x34\n\x06static\x18\x01 \x01(\x0b\x32\".dagwright_api.v1.StaticPartitionsH\x00\x12=\n\x0btime_window\x18\x02 \x01(\x0b\x32&.dagwright_api.v1.TimeWindowPartitionsH\x00\x12\x36\n\x07\x64ynamic\x18\x03 \x01(\x0b\x32#.dagwright_api.v1.DynamicPartitionsH\x00\x42\x06\n\x04kind\"[\n\x13PartitionsDimension\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x36\n\npartitions\x18\x02 \x01(\x0b\x32\".dagwright_api.v1.SimplePartitions\"L\n\x0fMultiPartitions\x12\x39\n\ndimensions\x18\x01 \x03(\x0b\x32%.dagwright_api.v1.PartitionsDimension\"\xf5\x01\n\nPartitions\x12\x34\n\x06static\x18\x01 \x01(\x0b\x32\".dagwright_api.v1.StaticPartitionsH\x00\x12=\n\x0btime_window\x18\x02 \x01(\x0b\x32&.dagwright_api.v1.TimeWindowPartitionsH\x00\x12\x36\n\x07\x64ynamic\x18\x03 \x01(\x0b\x32#.dagwright_api.v1.DynamicPartitionsH\x00\x12\x32\n\x05multi\x18\x04 \x01(\x0b\x32!.dagwright_api.v1.MultiPartitionsH\x00\x42\x06\n\x04kindb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!dagwright_api/v1/partitions.proto\x12\x10\x64\x61gwright_api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\"\n\x0cPartitionKey\x12\x12\n\ncomponents\x18\x01 \x03(\t\" \n\x10StaticPartitions\x12\x0c\n\x04keys\x18\x01 \x03(\t\"\xfb\x01\n\x14TimeWindowPartitions\x12\x0c\n\x04\x63ron\x18\x01 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08timezone\x18\x05 \x01(\t\x12\x12\n\nend_offset\x18\x06 \x01(\x11\x12\x16\n\x0e\x65xcluded_crons\x18\x07 \x03(\t\x12\x33\n\x0f\x65xcluded_starts\x18\x08 \x03(\x0b\x32\x1a.google.protobuf.Timestamp\"!\n\x11\x44ynamicPartitions\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xc7\x01\n\x10SimplePartitions\x12\x34\n\x06static\x18\x01 \x01(\x0b\x32\".dagwright_api.v1.StaticPartitionsH\x00\x12=\n\x0btime_window\x18\x02 \x01(\x0b\x32&.dagwright_api.v1.TimeWindowPartitionsH\x00\x12\x36\n\x07\x64ynamic\x18\x03 \x01(\x0b\x32#.dagwright_api.v1.DynamicPartitionsH\x00\x42\x06\n\x04kind\"[\n\x13PartitionsDimension\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x36\n\npartitions\x18\x02 \x01(\x0b\x32\".dagwright_api.v1.SimplePartitions\"L\n\x0fMultiPartitions\x12\x39\n\ndimensions\x18\x01 \x03(\x0b\x32%.dagwright_api.v1.PartitionsDimension\"\xf5\x01\n\nPartitions\x12\x34\n\x06static\x18\x01 \x01(\x0b\x32\".dagwright_api.v1.StaticPartitionsH\x00\x12=\n\x0btime_window\x18\x02 \x01(\x0b\x32&.dagwright_api.v1.TimeWindowPartitionsH\x00\x12\x36\n\x07\x64ynamic\x18\x03 \x01(\x0b\x32#.dagwright_api.v1.DynamicPartitionsH\x00\x12\x32\n\x05multi\x18\x04 \x01(\x0b\x32!.dagwright_api.v1.MultiPartitionsH\x00\x42\x06\n\x04kindb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,15 +37,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATICPARTITIONS']._serialized_start=124
   _globals['_STATICPARTITIONS']._serialized_end=156
   _globals['_TIMEWINDOWPARTITIONS']._serialized_start=159
-  _globals['_TIMEWINDOWPARTITIONS']._serialized_end=333
-  _globals['_DYNAMICPARTITIONS']._serialized_start=335
-  _globals['_DYNAMICPARTITIONS']._serialized_end=368
-  _globals['_SIMPLEPARTITIONS']._serialized_start=371
-  _globals['_SIMPLEPARTITIONS']._serialized_end=570
-  _globals['_PARTITIONSDIMENSION']._serialized_start=572
-  _globals['_PARTITIONSDIMENSION']._serialized_end=663
-  _globals['_MULTIPARTITIONS']._serialized_start=665
-  _globals['_MULTIPARTITIONS']._serialized_end=741
-  _globals['_PARTITIONS']._serialized_start=744
-  _globals['_PARTITIONS']._serialized_end=989
+  _globals['_TIMEWINDOWPARTITIONS']._serialized_end=410
+  _globals['_DYNAMICPARTITIONS']._serialized_start=412
+  _globals['_DYNAMICPARTITIONS']._serialized_end=445
+  _globals['_SIMPLEPARTITIONS']._serialized_start=448
+  _globals['_SIMPLEPARTITIONS']._serialized_end=647
+  _globals['_PARTITIONSDIMENSION']._serialized_start=649
+  _globals['_PARTITIONSDIMENSION']._serialized_end=740
+  _globals['_MULTIPARTITIONS']._serialized_start=742
+  _globals['_MULTIPARTITIONS']._serialized_end=818
+  _globals['_PARTITIONS']._serialized_start=821
+  _globals['_PARTITIONS']._serialized_end=1066
 # @@protoc_insertion_point(module_scope)

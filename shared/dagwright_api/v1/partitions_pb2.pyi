@@ -79,6 +79,8 @@ class TimeWindowPartitions(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     TIMEZONE_FIELD_NUMBER: _builtins.int
     END_OFFSET_FIELD_NUMBER: _builtins.int
+    EXCLUDED_CRONS_FIELD_NUMBER: _builtins.int
+    EXCLUDED_STARTS_FIELD_NUMBER: _builtins.int
     cron: _builtins.str
     """The cron expression."""
     format: _builtins.str
@@ -95,6 +97,14 @@ class TimeWindowPartitions(_message.Message):
     def end(self) -> _timestamp_pb2.Timestamp:
         """No window ends after this; absent when there is no end."""
 
+    @_builtins.property
+    def excluded_crons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Windows that begin at a tick of one of these cron expressions do not exist."""
+
+    @_builtins.property
+    def excluded_starts(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]:
+        """Windows that begin then do not exist."""
+
     def __init__(
         self,
         *,
@@ -104,10 +114,12 @@ class TimeWindowPartitions(_message.Message):
         end: _timestamp_pb2.Timestamp | None = ...,
         timezone: _builtins.str = ...,
         end_offset: _builtins.int = ...,
+        excluded_crons: _abc.Iterable[_builtins.str] | None = ...,
+        excluded_starts: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cron", b"cron", "end", b"end", "end_offset", b"end_offset", "format", b"format", "start", b"start", "timezone", b"timezone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cron", b"cron", "end", b"end", "end_offset", b"end_offset", "excluded_crons", b"excluded_crons", "excluded_starts", b"excluded_starts", "format", b"format", "start", b"start", "timezone", b"timezone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -112,7 +112,11 @@ def _overlapping(
     for start, end in wanted.ranges:
         if start >= len(ups):
             continue
-        ends = ups[end] if end < len(ups) else next(cron.after(upstream.cron, ups[-1], upstream.timezone))
+        ends = (
+            ups[end]
+            if end < len(ups) and not parts.has_gaps(upstream)
+            else next(cron.after(upstream.cron, ups[min(end, len(ups)) - 1], upstream.timezone))
+        )
         # A window reads from the upstream window that holds its start, moved, to the last that begins before its end, moved.
         low = _place(ups[start], downs, downstream, reach) - mapping.end_offset
         high = _place(ends - _INSTANT, downs, downstream, reach) + 1 - mapping.start_offset

@@ -238,4 +238,4 @@ def _step(start: datetime, definition: TimeWindowPartitions, count: int) -> date
     if count == 0:
         return start
     ticks = (cron.after if count > 0 else cron.before)(definition.cron, start, definition.timezone)
-    return next(itertools.islice(ticks, abs(count) - 1, None))
+    return next(itertools.islice((tick for tick in ticks if not parts.is_excluded(definition, tick)), abs(count) - 1, None))

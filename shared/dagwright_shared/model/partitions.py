@@ -11,7 +11,7 @@ import bisect
 import itertools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TypeAlias, assert_never
@@ -50,6 +50,10 @@ class TimeWindowPartitions:
     timezone: str = "UTC"
     end_offset: int = 0
     """How many windows beyond the last complete one exist; negative takes some away."""
+    excluded_crons: tuple[str, ...] = ()
+    """Windows that begin at a tick of one of these do not exist."""
+    excluded_starts: tuple[datetime, ...] = ()
+    """Windows that begin then do not exist; aware."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +213,8 @@ def describe(definition: Partitions) -> str:
 
 def window_starts(definition: TimeWindowPartitions, now: datetime) -> Sequence[datetime]:
     """Starts, in UTC, of all windows that exist at `now`."""
+    if has_gaps(definition):
+        return _without_excluded(definition, now)
     grown = _grow(definition, now)
     # A window exists once it has ended; `grown` ends with the first tick after `limit`.
     limit = min(now, definition.end) if definition.end else now
@@ -220,6 +226,45 @@ def window_starts(definition: TimeWindowPartitions, now: datetime) -> Sequence[d
         return grown[:wanted]
     more = itertools.islice(cron.after(definition.cron, grown[-1], definition.timezone), wanted - len(grown))
     return [*grown, *more]
+
+
+def has_gaps(definition: TimeWindowPartitions) -> bool:
+    """Whether a window may end before the next one begins."""
+    return bool(definition.excluded_crons or definition.excluded_starts)
+
+
+def is_excluded(definition: TimeWindowPartitions, start: datetime) -> bool:
+    """Whether the definition says that no window begins then."""
+    if start in definition.excluded_starts:
+        return True
+    return any(cron.at_or_after(expression, start, definition.timezone) == start for expression in definition.excluded_crons)
+
+
+def _without_excluded(definition: TimeWindowPartitions, now: datetime) -> Sequence[datetime]:
+    whole = replace(definition, excluded_crons=(), excluded_starts=(), end_offset=0)
+    every = window_starts(whole, now)
+    kept, looked_at = _kept(definition)
+    fresh = [start for start in every[looked_at[0] :] if not is_excluded(definition, start)]
+    kept.extend(fresh)
+    looked_at[0] = max(looked_at[0], len(every))
+    found = kept if looked_at[0] == len(every) else kept[: bisect.bisect_right(kept, every[-1])] if every else []
+    offset = 0 if definition.end and now >= definition.end else definition.end_offset
+    if offset <= 0:
+        return found[: max(0, len(found) + offset)]
+    first = next(cron.after(definition.cron, every[-1], definition.timezone)) if every else _ticks(whole)[0]
+    coming = itertools.islice(itertools.chain((first,), cron.after(definition.cron, first, definition.timezone)), _REACH)
+    return [*found, *itertools.islice((tick for tick in coming if not is_excluded(definition, tick)), offset)]
+
+
+_REACH = 10_000
+"""How many windows ahead are looked at for those that are not excluded: exclusions may leave none."""
+
+
+@lru_cache(maxsize=256)
+def _kept(definition: TimeWindowPartitions) -> tuple[list[datetime], list[int]]:
+    """Windows found so far that are not excluded, and of how many that is known: a memo that only grows."""
+    del definition
+    return [], [0]
 
 
 def window_name(definition: TimeWindowPartitions, start: datetime) -> str:

@@ -75,6 +75,8 @@ def _encode_simple(definition: SimplePartitions, message: _M) -> _M:
                 end=encode_time(definition.end) if definition.end else None,
                 timezone=definition.timezone,
                 end_offset=definition.end_offset,
+                excluded_crons=definition.excluded_crons,
+                excluded_starts=[encode_time(start) for start in definition.excluded_starts],
             )
             message.time_window.CopyFrom(window)
         case DynamicPartitions():
@@ -97,6 +99,8 @@ def _decode_simple(message: pb.Partitions | pb.SimplePartitions) -> SimplePartit
                 end=decode_time(window.end) if window.HasField("end") else None,
                 timezone=window.timezone,
                 end_offset=window.end_offset,
+                excluded_crons=tuple(window.excluded_crons),
+                excluded_starts=tuple(decode_time(start) for start in window.excluded_starts),
             )
         case "dynamic":
             return DynamicPartitions(name=message.dynamic.name)

@@ -80,7 +80,7 @@ BAD_TIMES: dict[str, tuple[dict[str, Any], str]] = {
     "start type": ({"start_date": 2024}, "not a point in time"),
     "zone": ({"start_date": "2024-01-01", "timezone": "Mars/Olympus"}, "not a time zone"),
     "end": ({"start_date": "2024-01-01", "end_date": "2023-01-01"}, "ends .* before it starts"),
-    "exclusions": ({"start_date": "2024-01-01", "exclusions": ["0 0 * * 1"]}, "exclusions= is not supported"),
+    "exclusions": ({"start_date": "2024-01-01", "exclusions": ["61 * * * *"]}, "not a cron expression"),
 }
 
 
@@ -145,3 +145,26 @@ def test_mappings_are_data() -> None:
     assert dg.SpecificPartitionsPartitionMapping(["a"]).to_model().partition_keys == ("a",)
     with pytest.raises(DefinitionError, match="partition_mapping is a str"):
         dg.AssetDep("a", partition_mapping="all")  # type: ignore[arg-type]
+
+
+def test_windows_may_be_excluded() -> None:
+    now = datetime(2024, 1, 16, 12, tzinfo=UTC)
+    weekends = ["0 0 * * 6", "0 0 * * 0"]
+    days = dg.DailyPartitionsDefinition("2024-01-01", exclusions=weekends)
+    assert list(days.get_partition_keys(now))[4:6] == ["2024-01-05", "2024-01-08"]
+    assert (days.has_partition_key("2024-01-06", now), days.has_partition_key("2024-01-05", now)) == (False, True)
+    assert days.get_next_partition_key("2024-01-05", now) == "2024-01-08"
+    assert days.get_prev_partition_key("2024-01-08", now) == "2024-01-05"
+    ahead = dg.DailyPartitionsDefinition("2024-01-01", exclusions=weekends, end_offset=4)
+    assert list(ahead.get_partition_keys(now))[-4:] == ["2024-01-16", "2024-01-17", "2024-01-18", "2024-01-19"]
+    fewer = dg.DailyPartitionsDefinition("2024-01-01", exclusions=[datetime(2024, 1, 3), "0 0 * * 1"], end_offset=-1)  # noqa: DTZ001
+    assert list(fewer.get_partition_keys(now))[:2] == ["2024-01-02", "2024-01-04"]
+    assert fewer.get_last_partition_key(now) == "2024-01-13"
+    window = dg.TimeWindow(datetime(2024, 1, 4, tzinfo=UTC), datetime(2024, 1, 9, tzinfo=UTC))
+    assert days.get_partition_key_range_for_time_window(window) == ("2024-01-04", "2024-01-08")
+    none = dg.DailyPartitionsDefinition("2024-01-01", exclusions=["0 0 * * *"], end_offset=1)
+    assert none.get_partition_keys(now) == []
+    with pytest.raises(dg.DefinitionError, match="exclusions is '0 0"):
+        dg.DailyPartitionsDefinition("2024-01-01", exclusions="0 0 * * 6")
+    with pytest.raises(dg.DefinitionError, match="exclusions has 5, a int"):
+        dg.DailyPartitionsDefinition("2024-01-01", exclusions=[5])  # type: ignore[list-item]
