@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import dagwright
+
 pytestmark = pytest.mark.unit
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -48,3 +50,9 @@ def test_the_gallery_shows_real_messages() -> None:
 def test_every_page_is_in_the_navigation() -> None:
     navigation = (DOCS.parent / "mkdocs.yml").read_text()
     assert [page for page in PAGES if str(page.relative_to(DOCS)) not in navigation] == []
+
+
+def test_the_table_of_aliases_is_that_of_the_code() -> None:
+    page = (DOCS / "from_dagster.md").read_text()
+    shown = dict(re.findall(r"^\| `(\w+)` \| `(\w+)` \|$", page, re.MULTILINE))
+    assert shown == dagwright._ALIASES
