@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from dagwright_shared.model.access import Grant, Identity
+from dagwright_shared.model.access import Grant, Identity, Role
 from dagwright_shared.model.metadata import json_safe
 from dagwright_webserver import looks
 from dagwright_webserver.access import Access
@@ -117,6 +117,7 @@ def _environment() -> Environment:
         ticked=ticked,
         data=data_block,
         value_text=value_text,
+        role=Role,
     )
     return env
 

@@ -223,6 +223,13 @@ def test_every_page_of_it_is_shown(browser: httpx.Client) -> None:
         assert "<script>" not in page.text
 
 
+def test_who_may_only_look_is_offered_no_changes(browser: httpx.Client) -> None:
+    enter(browser, "vera")
+    assert 'class="looks-only"' in browser.get("/automation").text
+    enter(browser)
+    assert 'class="looks-only"' not in browser.get("/automation").text
+
+
 def test_headers_of_every_answer(browser: httpx.Client, store: Engine, database_url: str) -> None:
     for path in ("/login", "/api/v1/runs", "/healthz", "/static/app.css"):
         headers = browser.get(path).headers
