@@ -14,7 +14,7 @@ from dagwright_shared.model.errors import nearest
 
 _INSTEAD = {
     "dagster._annotations": "nothing: these decorators only mark the API of Dagster itself",
-    "dagster._check": "assert, or a check of your own that raises ValueError",
+    "dagster._check": "a function of `dagwright.check`, or a check of your own that raises ValueError",
     "dagster._cli": "the `dagwright` command",
     "dagster._core.execution.api:create_execution_plan": "`dagwright.materialize` or `job.execute_in_process`",
     "dagster._core.execution.plan": "the contexts given to ops, hooks and sensors",
@@ -86,6 +86,10 @@ def place(module: str, name: str) -> Place | None:
     """The public place of `from module import name`; None where there is none."""
     if f"{module}:{name}" in _STANDARD:
         return Place(*_STANDARD[f"{module}:{name}"])
+    if f"{module}.{name}" in _PRIVATE:
+        return Place(*_PRIVATE[f"{module}.{name}"].split("."))
+    if module in _PRIVATE:
+        return Place(_PRIVATE[module], name) if hasattr(importlib.import_module(_PRIVATE[module]), name) else None
     package = module.partition(".")[0]
     if package in _INTEGRATIONS:
         return Place(_INTEGRATIONS[package], name) if name in _exported(_INTEGRATIONS[package]) else None
@@ -95,6 +99,15 @@ def place(module: str, name: str) -> Place | None:
     if any(part.startswith("_") for part in module.split(".")) or ours == "dagwright" or not _exists(ours):
         return Place("dagwright", name) if ours == "dagwright" and _exists(f"dagwright.{name}") else None
     return Place(ours, name) if hasattr(importlib.import_module(ours), name) else None
+
+
+_PRIVATE = {"dagster._check": "dagwright.check", "dagster_shared.check": "dagwright.check"}
+"""Private modules of which there is a public one here."""
+
+
+def public_module(module: str) -> str | None:
+    """The module here that stands for a private one."""
+    return _PRIVATE.get(module)
 
 
 def integration(module: str) -> str | None:

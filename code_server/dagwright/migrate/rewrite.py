@@ -68,6 +68,9 @@ class _Imports(cst.CSTTransformer):
 
     def _imported(self, original: cst.ImportAlias, updated: cst.ImportAlias) -> cst.ImportAlias:
         module = _dotted(original.name)
+        public = names.public_module(module)
+        if public is not None and original.asname is not None:
+            return updated.with_changes(name=_parsed(public))
         if not _is_dagster(module):
             ours = names.integration(module)
             if ours is not None and original.asname is not None:
@@ -92,7 +95,7 @@ class _Imports(cst.CSTTransformer):
         if original_node.relative or original_node.module is None:
             return updated_node
         module = _dotted(original_node.module)
-        if not _is_dagster(module) and names.integration(module) is None:
+        if not _is_dagster(module) and not module.startswith("dagster_shared") and names.integration(module) is None:
             self._note_integration(original_node, module)
             return updated_node
         if isinstance(original_node.names, cst.ImportStar):

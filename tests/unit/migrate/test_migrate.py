@@ -45,11 +45,11 @@ def test_what_is_not_dagster_stays_byte_for_byte() -> None:
 
 
 def test_private_names_are_named_with_what_to_use() -> None:
-    text = "import os\nfrom dagster._utils.merger import merge_dicts\nimport dagster._check as check\n"
+    text = "import os\nfrom dagster._utils.merger import merge_dicts\nimport dagster._check\n"
     assert changed(text) == text
     first, second = findings(text)
     assert first.startswith("x.py:2: dagster._utils.merger.merge_dicts is private to Dagster; use `{**first")
-    assert second.startswith("x.py:3: dagster._check is private to Dagster; use assert")
+    assert second.startswith("x.py:3: dagster._check is private to Dagster; use a function of `dagwright.check`")
 
 
 def test_a_statement_with_both_kinds_is_split() -> None:
@@ -79,6 +79,10 @@ def test_integrations_are_shown() -> None:
             "from dagwright.integrations.duckdb import DuckDBPandasIOManager as M\n",
         ),
         ("from dagster_duckdb.io_manager import DuckDbClient\n", "from dagwright.integrations.duckdb import DuckDbClient\n"),
+        ("import dagster._check as check\n", "import dagwright.check as check\n"),
+        ("from dagster import _check as check\n", "from dagwright import check as check\n"),
+        ("from dagster._check import not_none\n", "from dagwright.check import not_none\n"),
+        ("from dagster_shared import check\n", "from dagwright import check\n"),
         ("import dagster_duckdb_polars as dp\n", "import dagwright.integrations.duckdb as dp\n"),
     ],
 )
