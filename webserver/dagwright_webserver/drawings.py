@@ -142,14 +142,6 @@ class StripRange:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A partition of the heat map."""
-
-    key: str
-    status: str
-
-
 def timeline(view: OverviewView) -> Timeline:
     """Runs as bars; a little room is left after now, so that what runs is seen to run."""
     start = view.window_start.timestamp()
@@ -283,8 +275,3 @@ def progress(part: PartProgress | BackfillSummary) -> tuple[Segment, ...]:
             found.append(Segment(round(x, 4), round(width, 4), status, count))
         x += width
     return tuple(found)
-
-
-def cells(view: PartitionsView) -> tuple[Cell, ...]:
-    """The newest partitions, oldest of them first, each with its status."""
-    return tuple(map(Cell, reversed(view.newest), reversed(view.newest_statuses)))

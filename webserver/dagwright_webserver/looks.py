@@ -41,6 +41,7 @@ LOOKS: Mapping[str, Look] = {
     "MATERIALIZED": Look("success", "success", "Materialized"),
     "FAILED": Look("failure", "failure", "Failed"),
     "CHECK_FAILED": Look("warning", "warning", "Check failed"),
+    "PARTIAL": Look("success", "partition", "Partly materialized"),
     "MISSING": Look("neutral", "missing", "Missing"),
     "EXTERNAL": Look("neutral", "external", "External"),
     # Checks.

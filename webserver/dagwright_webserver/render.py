@@ -110,6 +110,7 @@ def _environment() -> Environment:
         short=looks.short,
         plural=looks.plural,
         first_line=looks.first_line,
+        capitalize_first=lambda text: text[:1].upper() + text[1:],
         markdown=lambda text: Markup(looks.markdown(text)),
         path=lambda text: quote(str(text), safe="/"),
         segment=lambda text: quote(str(text), safe=""),

@@ -215,9 +215,9 @@ def window_starts(definition: TimeWindowPartitions, now: datetime) -> Sequence[d
     """Starts, in UTC, of all windows that exist at `now`."""
     if has_gaps(definition):
         return _without_excluded(definition, now)
-    grown = _grow(definition, now)
     # A window exists once it has ended; `grown` ends with the first tick after `limit`.
     limit = min(now, definition.end) if definition.end else now
+    grown = _grow(definition, limit)
     complete = bisect.bisect_right(grown, limit) - 1
     if complete < 0:
         complete = -_ticks_until(definition, grown[0], limit) if definition.end_offset > 0 else 0

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
+from sqlalchemy import select as query_of
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from dagwright_shared.model import dependents, freshness
 from dagwright_shared.model.freshness import Freshness, FreshnessState
 from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
 from dagwright_shared.model.metadata import metadata_to_json
-from dagwright_shared.model.partitions import describe
+from dagwright_shared.model.partitions import describe, dynamic_names
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, CheckSnapshot
 from dagwright_shared.store import tables
 from dagwright_shared.store.partition_states import PartitionMemo
@@ -23,6 +24,7 @@ from dagwright_webserver.reads.asset_states import UNKNOWN, AssetState, AssetSta
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.materializations import MaterializationView, PlotView, list_materializations, read_plots
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
+from dagwright_webserver.reads.selecting import select
 from dagwright_webserver.reads.staleness import StalenessView, read_staleness
 from dagwright_webserver.reads.view import Moment, view
 
@@ -105,6 +107,12 @@ class AssetListView:
     """All groups that exist, for filters."""
     kinds: tuple[str, ...]
     """All kinds that exist, for filters."""
+    owners: tuple[str, ...]
+    """All owners that exist, for filters."""
+    tags: tuple[str, ...]
+    """The tags that exist, as `key=value`, for filters; at most 500."""
+    locations: tuple[str, ...]
+    """All locations that define assets, for filters."""
     total: int
     """How many assets fit the filter."""
 
@@ -199,6 +207,8 @@ class AssetView:
     """Jobs that materialize it."""
     partitions: PartitionsView | None
     """Status of its partitions as ranges; null when unpartitioned."""
+    dynamic_partitions: tuple[str, ...]
+    """Names under `/api/v1/dynamic-partitions` where keys of its partitions are added; empty where none are."""
     latest: MaterializationView | None
     """Newest materialization."""
     history: tuple[MaterializationView, ...]
@@ -219,11 +229,19 @@ class AssetFilter:
 
     group: str | None = None
     kind: str | None = None
+    owner: str | None = None
+    tag: str | None = None
+    """`key`, or `key=value`."""
     location: str | None = None
+    selection: str | None = None
+    """In the selection language, such as `group:year+`."""
     prefix: str | None = None
     status: AssetStatus | None = None
     text: str | None = None
     """A part of the key or the description."""
+
+
+_MOST_TAGS = 500
 
 
 def summarize(location: LocationName, asset: AssetSnapshot, state: AssetState, checks: int) -> AssetSummary:
@@ -258,7 +276,9 @@ def list_assets(
 ) -> AssetListView:
     """The catalog, sorted by key."""
     wanted = wanted or AssetFilter()
-    rows = [(place, asset) for found in defs.assets.values() for place, asset in found if _fits(place, asset, wanted)]
+    chosen = select(defs, wanted.selection) if wanted.selection else None
+    everything = [(place, asset) for found in defs.assets.values() for place, asset in found]
+    rows = [(place, asset) for place, asset in everything if _fits(place, asset, wanted) and (chosen is None or asset.key in chosen)]
     # The status comes from the store: only when it is a filter must all rows be looked up.
     states = read_states(conn) if wanted.status is not None else {}
     if wanted.status is not None:
@@ -272,17 +292,23 @@ def list_assets(
     if not states:
         states = read_states(conn, [asset.key for _, asset in shown])
     more = cursors.encode("assets", str(shown[-1][1].key), shown[-1][0]) if len(rows) > limit else None
-    everything = [asset for found in defs.assets.values() for _, asset in found]
     return AssetListView(
         items=tuple(
             summarize(p, a, states.get((p, str(a.key)), UNKNOWN), sum(1 for place, _ in defs.checks.get(a.key, ()) if place == p))
             for p, a in shown
         ),
         next_cursor=more,
-        groups=tuple(sorted({asset.group for asset in everything})),
-        kinds=tuple(sorted({kind for asset in everything for kind in asset.kinds})),
+        groups=tuple(sorted({asset.group for _, asset in everything})),
+        kinds=tuple(sorted({kind for _, asset in everything for kind in asset.kinds})),
+        owners=tuple(sorted({owner for _, asset in everything for owner in asset.owners})),
+        tags=tuple(sorted({_pair(*tag) for _, asset in everything for tag in asset.tags.items()})[:_MOST_TAGS]),
+        locations=tuple(sorted({place for place, _ in everything})),
         total=total,
     )
+
+
+def _pair(name: str, value: str) -> str:
+    return f"{name}={value}" if value else name
 
 
 def _fits(location: LocationName, asset: AssetSnapshot, wanted: AssetFilter) -> bool:
@@ -290,6 +316,8 @@ def _fits(location: LocationName, asset: AssetSnapshot, wanted: AssetFilter) -> 
     return (
         (wanted.group is None or asset.group == wanted.group)
         and (wanted.kind is None or wanted.kind in asset.kinds)
+        and (wanted.owner is None or wanted.owner in asset.owners)
+        and (wanted.tag is None or any(wanted.tag in (name, f"{name}={value}") for name, value in asset.tags.items()))
         and (wanted.location is None or location == wanted.location)
         and (wanted.prefix is None or key == wanted.prefix or key.startswith(wanted.prefix.rstrip("/") + "/"))
         and (not wanted.text or wanted.text.lower() in f"{key}\n{asset.description or ''}".lower())
@@ -345,6 +373,7 @@ def get_asset(
         downstream=tuple(_link(defs, child, states, None) for child in defs.graph.children(key)),
         jobs=tuple(dict.fromkeys(job.name for _, job in defs.graph.jobs_of(key))),
         partitions=partitions,
+        dynamic_partitions=dynamic_names(asset.partitions),
         latest=latest,
         history=history,
         plots=read_plots(conn, state.asset_id, partitioned=asset.partitions is not None),
@@ -365,7 +394,7 @@ def read_checks(conn: Connection, asset_id: int, defined: Sequence[CheckSnapshot
     """The checks of an asset with their newest results, those that are no longer defined last."""
     c = tables.check_results.c
     run = tables.runs.c.run_id
-    query = select(tables.check_results, run.label("known_run")).ext(distinct_on(c.name)).outerjoin(tables.runs, run == c.run_id)
+    query = query_of(tables.check_results, run.label("known_run")).ext(distinct_on(c.name)).outerjoin(tables.runs, run == c.run_id)
     query = query.where(c.asset_id == asset_id).order_by(c.name, c.evaluated_at.desc())
     results = {row.name: row for row in conn.execute(query)}
     known = {check.key.name: check for check in defined}

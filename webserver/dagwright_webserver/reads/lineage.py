@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from dagwright_shared.model.keys import AssetKey
 from dagwright_webserver.reads.asset_states import UNKNOWN, AssetStatus, States, read_states, status_of
 from dagwright_webserver.reads.definitions import Definitions
+from dagwright_webserver.reads.selecting import select
 from dagwright_webserver.reads.view import Moment, view
 
 
@@ -59,12 +60,24 @@ class LineageView:
 
 
 def read_lineage(
-    conn: Connection, defs: Definitions, *, around: AssetKey | None = None, depth: int = 1, group: str | None = None
+    conn: Connection,
+    defs: Definitions,
+    *,
+    around: AssetKey | None = None,
+    depth: int = 1,
+    group: str | None = None,
+    selection: str | None = None,
 ) -> LineageView:
-    """The whole graph, or the part within `depth` steps of one asset, or one group with its direct neighbours."""
+    """The whole graph, what a selection picks, the part within `depth` steps of one asset, or one group with its direct neighbours.
+
+    Raises:
+        InvalidRequestError: the selection is none.
+    """
     graph = defs.graph
     shown: AbstractSet[AssetKey] = frozenset(graph.keys())
-    if around is not None:
+    if selection is not None:
+        shown = select(defs, selection)
+    elif around is not None:
         shown = graph.upstream([around], depth) | graph.downstream([around], depth)
     elif group is not None:
         members = graph.groups.get(group, ())

@@ -91,7 +91,7 @@ def list_materializations(
 ) -> MaterializationListView:
     """The history of an asset, newest first."""
     e = tables.events.c
-    query = _of_asset(asset_id).where(e.type.in_(types))
+    query = of_asset(asset_id).where(e.type.in_(types))
     if partition is not None:
         query = query.where(e.partition == partition.split("|"))
     if cursor is not None:
@@ -107,7 +107,7 @@ def list_materializations(
     return MaterializationListView(items=tuple(_materialization(row) for row in shown), next_cursor=more)
 
 
-def _of_asset(asset_id: int) -> Select[Any]:
+def of_asset(asset_id: int) -> Select[Any]:
     """Its events that no wipe has hidden, each with its run where there is one."""
     known = tables.runs.c.run_id
     query = select(tables.events, known.label("known_run")).outerjoin(tables.runs, known == tables.events.c.run_id)
@@ -142,7 +142,7 @@ def read_plots(conn: Connection, asset_id: int, *, partitioned: bool) -> tuple[P
     else:
         e = tables.events.c
         query = (
-            _of_asset(asset_id)
+            of_asset(asset_id)
             .with_only_columns(e.partition, tables.runs.c.run_id, e.time, e.data["metadata"].label("metadata"), maintain_column_froms=True)
             .where(e.type == "ASSET_MATERIALIZED")
             .order_by(e.time.desc(), e.seq.desc())

@@ -68,28 +68,19 @@ MAX_KEYS = 100
 def partitions_view(conn: Connection, memo: PartitionMemo, asset_id: int, definition: Partitions, at: Moment) -> PartitionsView:
     """Status of all partitions of an asset; no partition costs an object of its own."""
     total = size(definition, at)
-    everything = subsets.of_range(0, total)
-    states = memo.read(conn, asset_id, definition, at)
-    active = _active(conn, asset_id, definition, at) & everything
-    failed, good = (states.failed & everything) - active, (states.materialized & everything) - active
-    by_status = {
-        PartitionStatus.MATERIALIZED: good,
-        PartitionStatus.FAILED: failed,
-        PartitionStatus.MATERIALIZING: active,
-        PartitionStatus.MISSING: everything - subsets.union((good, failed, active)),
-    }
+    by_status = subsets_by_status(conn, memo, asset_id, definition, at)
     rows = sorted((start, end, status) for status, subset in by_status.items() for start, end in subset.ranges)
     shown = rows[-MAX_RANGES:]
-    names = _names(definition, [place for start, end, _ in shown for place in (start, end - 1)], at)
+    named = names(definition, [place for start, end, _ in shown for place in (start, end - 1)], at)
     newest = range(total - 1, max(-1, total - 1 - MAX_KEYS), -1)
-    newest_names = _names(definition, newest, at)
+    newest_names = names(definition, newest, at)
     return PartitionsView(
         description=partitions.describe(definition),
         dimensions=tuple(name for name, _ in definition.dimensions) if isinstance(definition, MultiPartitions) else (),
         total=total,
         counts={str(status): len(subset) for status, subset in by_status.items()},
         ranges=tuple(
-            PartitionRange(first=names[start], last=names[end - 1], count=end - start, status=status) for start, end, status in shown
+            PartitionRange(first=named[start], last=named[end - 1], count=end - start, status=status) for start, end, status in shown
         ),
         cut=len(rows) > MAX_RANGES,
         newest=tuple(newest_names[place] for place in newest),
@@ -97,15 +88,31 @@ def partitions_view(conn: Connection, memo: PartitionMemo, asset_id: int, defini
     )
 
 
+def subsets_by_status(
+    conn: Connection, memo: PartitionMemo, asset_id: int, definition: Partitions, at: Moment
+) -> Mapping[PartitionStatus, Subset]:
+    """The partitions of each status; every partition that exists is in one of them."""
+    everything = subsets.of_range(0, size(definition, at))
+    states = memo.read(conn, asset_id, definition, at)
+    active = _active(conn, asset_id, definition, at) & everything
+    failed, good = (states.failed & everything) - active, (states.materialized & everything) - active
+    return {
+        PartitionStatus.MATERIALIZED: good,
+        PartitionStatus.FAILED: failed,
+        PartitionStatus.MATERIALIZING: active,
+        PartitionStatus.MISSING: everything - subsets.union((good, failed, active)),
+    }
+
+
 def newest_keys(definition: Partitions, at: Moment) -> tuple[str, ...]:
     """The last keys of a definition, newest first, as people see them."""
     total = size(definition, at)
     last = range(total - 1, max(-1, total - 1 - MAX_KEYS), -1)
-    names = _names(definition, last, at)
-    return tuple(names[place] for place in last)
+    named = names(definition, last, at)
+    return tuple(named[place] for place in last)
 
 
-def _names(definition: Partitions, places: Iterable[int], at: Moment) -> Mapping[int, str]:
+def names(definition: Partitions, places: Iterable[int], at: Moment) -> Mapping[int, str]:
     wanted = subsets.of_ordinals(places)
     keys = subsets.to_keys(definition, wanted, at.now, at.dynamic)
     return {place: format_partition(key) or "" for place, key in zip(wanted, keys, strict=True)}

@@ -12,22 +12,29 @@ from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.runs import NewRun
 from dagwright_shared.store import tables
-from dagwright_webserver.deps import Launcher, Services, answer, utc_now
+from dagwright_webserver.deps import Launcher, Services, Web, answer, utc_now
 from dagwright_webserver.reads import assets as asset_reads
-from dagwright_webserver.reads import evaluations, materializations
+from dagwright_webserver.reads import check_history, evaluations, materializations
 from dagwright_webserver.reads import lineage as lineage_reads
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.assets import AssetFilter, AssetListView, AssetView
+from dagwright_webserver.reads.check_history import CheckEvaluationListView
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.evaluations import ConditionEvaluationListView
 from dagwright_webserver.reads.lineage import LineageView
 from dagwright_webserver.reads.materializations import MaterializationListView
+from dagwright_webserver.reads.partition_heat import PartitionHeatView, read_heat
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
 from dagwright_webserver.routes.runs import Client, IdempotencyKey, enqueue_once, prepare, trigger_of
 from dagwright_webserver.schemas import API, Cursor, LaunchBody, Launched, Limit, Name, RunOptions, Text, returns
 
 router = APIRouter(prefix=API, tags=["assets"])
 
+Selection = Annotated[
+    str | None,
+    Query(min_length=1, max_length=4000, description="In the selection language, such as `group:year+ and not kind:duckdb`."),
+]
+HeatEnd = Annotated[str | None, Query(max_length=4000, description="Key of the first, or the last, partition to show.")]
 KeyPath = Annotated[str, Path(description="Key of the asset, its slashes included.", examples=["raw/flights"])]
 
 
@@ -36,7 +43,10 @@ def list_assets(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     web: Services,
     group: Name = None,
     kind: Name = None,
+    owner: Name = None,
+    tag: Annotated[str | None, Query(max_length=1000, description="`key`, or `key=value`.")] = None,
     location: Name = None,
+    selection: Selection = None,
     prefix: Annotated[str | None, Query(max_length=1000, description="First components of the key.")] = None,
     status: AssetStatus | None = None,
     text: Text = None,
@@ -44,7 +54,9 @@ def list_assets(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     cursor: Cursor = None,
 ) -> Response:
     """The catalog, by key."""
-    wanted = AssetFilter(group=group, kind=kind, location=location, prefix=prefix, status=status, text=text)
+    wanted = AssetFilter(
+        group=group, kind=kind, owner=owner, tag=tag, location=location, selection=selection, prefix=prefix, status=status, text=text
+    )
     return answer(web.read_defs(lambda conn, defs: asset_reads.list_assets(conn, defs, wanted, limit=limit, cursor=cursor)))
 
 
@@ -54,15 +66,16 @@ def get_lineage(
     around: Annotated[str | None, Query(max_length=1000, description="Only what is near this asset.")] = None,
     depth: Annotated[int, Query(ge=0, le=100, description="How many steps around it.")] = 1,
     group: Name = None,
+    selection: Selection = None,
 ) -> Response:
-    """Assets and dependencies between them."""
+    """Assets and dependencies between them: all, or a part that is chosen in one way."""
 
     def read(conn: Connection, defs: Definitions) -> LineageView:
         key = None
         if around is not None:
             key = parse_key(around, defs)
             defs.asset(key)
-        return lineage_reads.read_lineage(conn, defs, around=key, depth=depth, group=group)
+        return lineage_reads.read_lineage(conn, defs, around=key, depth=depth, group=group, selection=selection)
 
     return answer(web.read_defs(read))
 
@@ -80,6 +93,28 @@ def list_materializations(
     def read(conn: Connection, defs: Definitions) -> MaterializationListView:
         asset_id = find_id(conn, defs, key, location)
         return materializations.list_materializations(conn, asset_id, partition=partition, limit=limit, cursor=cursor)
+
+    return answer(web.read_defs(read))
+
+
+# Before the evaluations of conditions, whose path would take this one for that of an asset.
+@router.get(
+    "/assets/{key:path}/checks/{name}/evaluations",
+    summary="List the results of a check",
+    responses=returns(CheckEvaluationListView, 404, 422, 503),
+)
+def list_check_evaluations(
+    key: KeyPath,
+    name: Annotated[str, Path(description="Name of a check of the asset.")],
+    web: Services,
+    location: Name = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """What came of it, newest first; of a check that is no longer defined too."""
+
+    def read(conn: Connection, defs: Definitions) -> CheckEvaluationListView:
+        return check_history.list_evaluations(conn, find_id(conn, defs, key, location), name, limit=limit, cursor=cursor)
 
     return answer(web.read_defs(read))
 
@@ -116,6 +151,31 @@ def get_partitions(key: KeyPath, web: Services, location: Name = None) -> Respon
         return partitions_view(conn, web.partitions, asset_id, asset.partitions, at)
 
     return answer(web.read_defs(read))
+
+
+@router.get(
+    "/assets/{key:path}/partitions/heat",
+    summary="Get the partitions of an asset as a heat map",
+    responses=returns(PartitionHeatView | None, 404, 422, 503),
+)
+def get_heat(key: KeyPath, web: Services, first: HeatEnd = None, last: HeatEnd = None, location: Name = None) -> Response:
+    """At most some hundred cells, however many partitions; a part of them is looked into by its first and last key.
+
+    Of two dimensions, a rectangle between two corners. Null when the asset is unpartitioned.
+    """
+    return answer(web.read_defs(lambda conn, defs: heat_of(conn, defs, web, parse_key(key, defs), location, (first, last))))
+
+
+def heat_of(
+    conn: Connection, defs: Definitions, web: Web, key: AssetKey, location: str | None, ends: tuple[str | None, str | None]
+) -> PartitionHeatView | None:
+    """The heat map of an asset."""
+    place, asset = defs.asset(key, location)
+    if asset.partitions is None:
+        return None
+    at = Moment(now=utc_now(), dynamic=dynamic_keys(conn, [asset.partitions]))
+    asset_id = find_id(conn, defs, str(key), place)
+    return read_heat(conn, web.partitions, asset_id, asset.partitions, at, first=ends[0], last=ends[1])
 
 
 @router.post(

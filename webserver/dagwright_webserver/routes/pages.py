@@ -17,37 +17,29 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from dagwright_shared.model import run_config
 from dagwright_shared.model.errors import DagwrightError, UnauthenticatedError
 from dagwright_shared.model.keys import AssetKey, RunId
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.ticks import TickStatus
-from dagwright_shared.store.partition_states import PartitionMemo
-from dagwright_webserver import drawings, errors, lineage, reference, render
+from dagwright_webserver import drawings, errors, launch_forms, lineage, reference, render
 from dagwright_webserver.access import login_url
 from dagwright_webserver.deps import Public, Services, Web, utc_now
-from dagwright_webserver.reads import asset_states, materializations
-from dagwright_webserver.reads import assets as asset_reads
+from dagwright_webserver.reads import asset_states
 from dagwright_webserver.reads import automation as automation_reads
 from dagwright_webserver.reads import backfills as backfill_reads
 from dagwright_webserver.reads import deployment as deployment_reads
 from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import jobs as job_reads
-from dagwright_webserver.reads import lineage as lineage_reads
 from dagwright_webserver.reads import overview as overview_reads
 from dagwright_webserver.reads import runs as run_reads
 from dagwright_webserver.reads import waiting as waiting_reads
 from dagwright_webserver.reads.asset_states import AssetStatus
-from dagwright_webserver.reads.assets import AssetFilter, AssetView
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.reads.evaluations import list_evaluations
 from dagwright_webserver.reads.events import EventFilter, EventView, LogFile, LogView
 from dagwright_webserver.reads.jobs import JobView
-from dagwright_webserver.reads.materializations import PlotView
 from dagwright_webserver.reads.runs import RunFilter, RunSummary, RunView
 from dagwright_webserver.reads.waiting import WaitingView
-from dagwright_webserver.routes import access_pages, backfill_pages
-from dagwright_webserver.routes.assets import parse_key
+from dagwright_webserver.routes import access_pages, asset_pages, backfill_pages
 from dagwright_webserver.routes.deployment import read_deployment
 from dagwright_webserver.routes.runs import parse_level, parse_types
 from dagwright_webserver.schemas import parse_tags
@@ -76,6 +68,7 @@ def install(app: FastAPI) -> None:
     """Add the pages, the files that they load, and errors as pages for people. Call after `errors.install`."""
     app.mount("/static", _Static(directory=render.STATIC), name="static")
     app.include_router(html)
+    app.include_router(asset_pages.html)
     app.include_router(backfill_pages.html)
     app.include_router(access_pages.html)
     for kind in (DagwrightError, RequestValidationError, HTTPException, SQLAlchemyError):
@@ -285,7 +278,7 @@ def job(request: Request, web: Services, name: str, location: Word = None) -> Re
 
     view, statuses, step_errors = web.read_defs(read)
     body: dict[str, Any] = {"job": view.name, **({"location": view.location} if view.other_locations else {})}
-    launch = _launch(
+    launch = launch_forms.launch(
         f"Launch {view.name}", body, view.config_schema, view.default_config, list(view.newest_partitions), view.partition_count
     )
     return render.page(
@@ -295,8 +288,8 @@ def job(request: Request, web: Services, name: str, location: Word = None) -> Re
         step_errors=step_errors,
         graph=lineage.job_graph(view, statuses),
         launch=launch,
-        backfill=_backfill(f"Backfill {view.name}", body, launch),
-        curl_body=_curl_body(body, launch),
+        backfill=launch_forms.backfill(f"Backfill {view.name}", body, launch),
+        curl_body=launch_forms.curl_body(body, launch),
     )
 
 
@@ -311,151 +304,6 @@ def _asset_statuses(conn: Connection, defs: Definitions, keys: tuple[str, ...]) 
             place, asset = defs.asset(key)
             found[str(key)] = asset_states.status_of(asset, states.get((place, str(key)), asset_states.UNKNOWN))
     return found
-
-
-def _launch(
-    title: str, body: Mapping[str, Any], schema: Mapping[str, Any], defaults: Mapping[str, Any], newest: list[str], count: int
-) -> dict[str, Any]:
-    """What the launch dialog needs; `data` goes to its script."""
-    return {
-        "title": title,
-        "partitions": newest,
-        "partition_count": count,
-        "data": {"target": dict(body), "schema": dict(schema), "defaults": dict(defaults)},
-    }
-
-
-def _backfill(title: str, body: Mapping[str, Any], launch: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the backfill dialog needs; None for what has no partitions."""
-    if not launch["partition_count"]:
-        return None
-    return {"title": title, "target": dict(body), "partitions": launch["partitions"], "of_assets": "assets" in body}
-
-
-def _curl_body(body: Mapping[str, Any], launch: Mapping[str, Any]) -> str:
-    partition = {"partition": launch["partitions"][0]} if launch["partitions"] else {}
-    return json.dumps({**body, **partition})
-
-
-# -------------------------------------------------------------------------------------------------------- assets
-
-
-@html.get("/assets")
-def assets(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
-    request: Request,
-    web: Services,
-    text: Word = None,
-    group: Word = None,
-    kind: Word = None,
-    status: Word = None,
-    location: Word = None,
-    prefix: Word = None,
-    cursor: Word = None,
-) -> Response:
-    state = AssetStatus(status) if status in list(AssetStatus) else None
-    wanted = AssetFilter(
-        text=text or None, group=group or None, kind=kind or None, status=state, location=location or None, prefix=prefix or None
-    )
-    view = web.read_defs(lambda conn, defs: asset_reads.list_assets(conn, defs, wanted, cursor=cursor or None))
-    return render.page(request, "assets.html", view=view, filtered=wanted != AssetFilter())
-
-
-@html.get("/lineage")
-def lineage_page(
-    request: Request, web: Services, group: Word = None, asset: Word = None, depth: Annotated[int, Query(ge=1, le=100)] = 2
-) -> Response:
-    def read(conn: Connection, defs: Definitions) -> lineage_reads.LineageView:
-        around = parse_key(asset, defs) if asset else None
-        if around is not None and around not in defs.graph:
-            defs.asset(around)
-        return lineage_reads.read_lineage(conn, defs, around=around, depth=depth, group=group or None)
-
-    view = web.read_defs(read)
-    too_many = len(view.nodes) > lineage.MAX_DRAWN
-    graph = {} if too_many else lineage.asset_graph(view, focus=asset)
-    return render.page(request, "lineage.html", view=view, graph=graph, too_many=too_many, depth=depth, upstream=lineage.upstream_of(view))
-
-
-@html.get("/assets/{key:path}")
-def asset(
-    request: Request, web: Services, key: str, tab: Word = None, partition: Word = None, location: Word = None, cursor: Word = None
-) -> Response:
-    shown = web.read_defs(
-        lambda conn, defs: _asset_page(
-            conn, defs, web.partitions, key, tab or "overview", partition or None, location or None, cursor or None
-        )
-    )
-    return render.page(request, "asset.html", **shown)
-
-
-def _asset_page(
-    conn: Connection,
-    defs: Definitions,
-    memo: PartitionMemo,
-    text: str,
-    tab: str,
-    partition: str | None,
-    location: str | None,
-    cursor: str | None,
-) -> dict[str, Any]:
-    view = asset_reads.get_asset(conn, defs, memo, parse_key(text, defs), now=utc_now(), location=location)
-    place, definition = defs.asset(AssetKey.from_user_string(view.key), view.location)
-    tabs = _tabs(view)
-    chosen = tab if tab in [each[0] for each in tabs] else "overview"
-    asset_id = asset_states.read_states(conn, [definition.key]).get((place, view.key), asset_states.UNKNOWN).asset_id
-    history, more = view.history, None
-    if chosen == "history" or partition:
-        listed = materializations.list_materializations(conn, asset_id, partition=partition, cursor=cursor)
-        history, more = listed.items, listed.next_cursor
-    evaluated = list_evaluations(conn, definition.key, limit=20, cursor=cursor) if chosen == "automation" else None
-    cells: tuple[drawings.Cell, ...] = ()
-    if chosen == "partitions" and view.partitions:
-        cells = drawings.cells(view.partitions)
-    checks = tuple(check.key for at, check in defs.checks.get(definition.key, ()) if at == place)
-    body: dict[str, Any] = {"assets": [view.key, *([] if view.can_subset else view.step_siblings)]}
-    newest = list(view.partitions.newest) if view.partitions else []
-    together = [AssetKey.from_user_string(each) for each in body["assets"]]
-    schema = run_config.schema_for(defs.locations[place], together, checks)
-    launch = _launch(f"Materialize {view.key}", body, schema, {}, newest, view.partitions.total if view.partitions else 0)
-    parts = view.key.split("/")
-    return {
-        "view": view,
-        "tab": chosen,
-        "tabs": tabs,
-        "partition": partition,
-        "history": history,
-        "history_cursor": more,
-        "evaluations": evaluated,
-        "automated": view.automated,
-        "cells": cells,
-        "strip": drawings.strip(view.partitions) if view.partitions else (),
-        "graph": lineage.neighbours(view.key, view.summary.status, view.upstream, view.downstream),
-        "launch": launch,
-        "backfill": _backfill(f"Backfill {view.key}", body, launch),
-        "curl_body": _curl_body(body, launch),
-        "prefixes": [(part, "/".join(parts[: n + 1])) for n, part in enumerate(parts[:-1])],
-        "plot_data": plot_data,
-    }
-
-
-def _tabs(view: AssetView) -> list[tuple[str, str, int | None]]:
-    tabs: list[tuple[str, str, int | None]] = [("overview", "Overview", None)]
-    if view.partitions:
-        tabs.append(("partitions", "Partitions", view.partitions.total))
-    if view.automated:
-        tabs.append(("automation", "Automation", None))
-    return [*tabs, ("plots", "Plots", len(view.plots)), ("checks", "Checks", len(view.checks)), ("history", "History", None)]
-
-
-def plot_data(plot: PlotView) -> dict[str, Any]:
-    """A plot as the chart script takes it."""
-    return {
-        "label": plot.label,
-        "over": plot.over,
-        "values": [point.value for point in plot.points],
-        "times": [point.time.timestamp() for point in plot.points],
-        "partitions": [point.partition for point in plot.points],
-    }
 
 
 # ---------------------------------------------------------------------------------------- automation, deployment

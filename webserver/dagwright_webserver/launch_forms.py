@@ -1,0 +1,31 @@
+"""What the dialogs that launch runs and backfills need, beside their templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def launch(
+    title: str, body: Mapping[str, Any], schema: Mapping[str, Any], defaults: Mapping[str, Any], newest: list[str], count: int
+) -> dict[str, Any]:
+    """What the launch dialog needs; `data` goes to its script."""
+    return {
+        "title": title,
+        "partitions": newest,
+        "partition_count": count,
+        "data": {"target": dict(body), "schema": dict(schema), "defaults": dict(defaults)},
+    }
+
+
+def backfill(title: str, body: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the backfill dialog needs; None for what has no partitions."""
+    if not form["partition_count"]:
+        return None
+    return {"title": title, "target": dict(body), "partitions": form["partitions"], "of_assets": "assets" in body}
+
+
+def curl_body(body: Mapping[str, Any], form: Mapping[str, Any]) -> str:
+    partition = {"partition": form["partitions"][0]} if form["partitions"] else {}
+    return json.dumps({**body, **partition})
