@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from dagwright_webserver import looks
 from dagwright_webserver.reads.asset_states import AssetStatus
@@ -25,6 +25,35 @@ def asset_graph(view: LineageView, *, focus: str | None = None) -> dict[str, Any
         for node in view.nodes
     ]
     return {"nodes": nodes, "edges": [[edge.upstream, edge.downstream] for edge in view.edges]}
+
+
+def group_graph(view: LineageView) -> dict[str, Any]:
+    """The groups as nodes, each with its worst status: what is left to be read of thousands of assets. Empty where there is but one."""
+    members: dict[str, list[AssetStatus]] = {}
+    group_of = {}
+    for node in view.nodes:
+        members.setdefault(node.group, []).append(node.status)
+        group_of[node.key] = node.group
+    if not 1 < len(members) <= MAX_DRAWN:
+        return {}
+    nodes = []
+    for group, statuses in sorted(members.items()):
+        worst = min(statuses, key=_WORST.index)
+        failed = sum(status in (AssetStatus.FAILED, AssetStatus.CHECK_FAILED) for status in statuses)
+        about = looks.plural(len(statuses), "asset") + (f" · {failed:,} failed" if failed else "")
+        nodes.append(_node(group, group, about, worst, f"/lineage?{urlencode({'group': group})}"))
+    edges = {(group_of[edge.upstream], group_of[edge.downstream]) for edge in view.edges}
+    return {"nodes": nodes, "edges": sorted([a, b] for a, b in edges if a != b)}
+
+
+_WORST = (
+    AssetStatus.FAILED,
+    AssetStatus.CHECK_FAILED,
+    AssetStatus.MATERIALIZING,
+    AssetStatus.MISSING,
+    AssetStatus.MATERIALIZED,
+    AssetStatus.EXTERNAL,
+)
 
 
 def job_graph(view: JobView, statuses: Mapping[str, AssetStatus]) -> dict[str, Any]:

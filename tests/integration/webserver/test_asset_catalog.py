@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +16,7 @@ from tests.integration.webserver.conftest import Running, problems, publish
 
 from dagwright_shared.model.keys import AssetKey, LocationName
 from dagwright_shared.model.partitions import MultiPartitions, Partitions, StaticPartitions, TimeWindowPartitions
-from dagwright_shared.model.snapshot import AssetSnapshot, LocationSnapshot
+from dagwright_shared.model.snapshot import AssetDepSnapshot, AssetSnapshot, LocationSnapshot
 
 pytestmark = pytest.mark.integration
 START = datetime(2013, 1, 1, tzinfo=UTC)
@@ -128,3 +130,21 @@ def test_results_of_a_check(api: httpx.Client, server: Running) -> None:
 def one_asset(partitions: Partitions) -> LocationSnapshot:
     many = AssetSnapshot(key=AssetKey("many"), op_name="many", partitions=partitions)
     return LocationSnapshot(location=LocationName("flights"), dagwright_version="0", python_version="3", assets=(many,))
+
+
+def test_ten_thousand_assets_are_shown_by_group(store: Engine, server: Running) -> None:
+    def one(number: int) -> AssetSnapshot:
+        deps = (AssetDepSnapshot(key=AssetKey(f"a{number - 500}")),) if number >= 500 else ()
+        return AssetSnapshot(key=AssetKey(f"a{number}"), op_name=f"a{number}", group=f"g{number // 500:02}", deps=deps)
+
+    assets = tuple(one(number) for number in range(10_000))
+    publish(store, LocationSnapshot(location=LocationName("flights"), dagwright_version="0", python_version="3", assets=assets))
+    page = httpx.get(f"{server.url}/lineage", headers={"Accept": "text/html"}, trust_env=False, timeout=60).text
+    found = re.search(r'id="lineage-graph">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    graph = json.loads(found.group(1))
+    groups = {node["id"]: node for node in graph["nodes"]}
+    assert groups["g07"]["sub"] == "500 assets"
+    assert groups["g07"]["url"] == "/lineage?group=g07"
+    assert ["g07", "g08"] in graph["edges"]
+    assert len(page) < 1_000_000

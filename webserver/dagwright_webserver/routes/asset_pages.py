@@ -91,7 +91,7 @@ def lineage_page(
         request,
         "lineage.html",
         view=view,
-        graph={} if too_many else lineage.asset_graph(view, focus=asset),
+        graph=lineage.group_graph(view) if too_many else lineage.asset_graph(view, focus=asset),
         problem=problem,
         too_many=too_many,
         depth=depth,
