@@ -134,14 +134,23 @@ class GraphDefinition:
 
         return job_of(self, name=name, source=self.source or sources.of_caller(), **options)
 
-    def execute_in_process(self, input_values: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    def execute_in_process(
+        self,
+        run_config: Any = None,
+        instance: Any = None,
+        resources: Mapping[str, Any] | None = None,
+        *,
+        input_values: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
         """Run the graph as a job here and now, as a test does.
 
         Args:
             input_values: for the graph's inputs.
-            options: as for `JobDefinition.execute_in_process`.
+            run_config, instance, resources, options: as for `JobDefinition.execute_in_process`.
         """
-        return self.to_job(input_values=input_values).execute_in_process(**options)
+        job = self.to_job(input_values=input_values)
+        return job.execute_in_process(run_config, instance, resources=resources, **options)
 
     def fed_by_config(self, values: Collection[str]) -> list[str]:
         """Its inputs that get no value here, and that run config may give one: `{"inputs": {"rows": 3}}`."""

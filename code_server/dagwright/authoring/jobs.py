@@ -136,17 +136,17 @@ class JobDefinition:
         """The same job with other loggers."""
         return replace(self, logger_defs=dict(logger_defs))
 
-    def execute_in_process(self, **options: Any) -> Any:
+    def execute_in_process(self, run_config: Any = None, instance: Any = None, partition_key: str | None = None, **options: Any) -> Any:
         """Run the job here and now, as a test does; gives an ExecuteInProcessResult.
 
         Args:
             run_config: a dict or a RunConfig.
-            partition_key, tags, resources, instance: of the run.
+            instance, partition_key, tags, resources: of the run.
             raise_on_error: raise the exception of the first step that failed; True by default.
             asset_selection: keys of the assets to make, of a job of assets; by default all of them.
             definitions: where a job of assets finds them; by default those that it was taken from by `get_job_def`.
         """
-        return invocation.in_process(self, options)
+        return invocation.in_process(self, {"run_config": run_config, "instance": instance, "partition_key": partition_key, **options})
 
     def __repr__(self) -> str:
         return f"<job {self.name}>"

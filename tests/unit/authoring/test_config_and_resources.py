@@ -386,3 +386,19 @@ def test_resources_with_equal_fields_are_equal_and_set_up_apart():
     assert hash(Client(url="a")) == hash(Client(url="a"))
     with dg.build_resources({"one": Client(url="a"), "two": Client(url="a")}):
         assert opened_now == ["a", "a"]
+
+
+def test_run_config_may_be_given_by_position():
+    @dg.op
+    def paints(config: Painted):
+        return config.colour
+
+    @dg.graph
+    def whole():
+        paints()
+
+    config = {"ops": {"paints": {"config": {"colour": "BLUE"}}}}
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert whole.execute_in_process(config, instance).output_for_node("paints") is Colour.BLUE
+        assert whole.to_job().execute_in_process(config, instance).output_for_node("paints") is Colour.BLUE
+        assert len(instance.get_runs()) == 2
