@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # selections stand on snapshots, which have conditions
 class OperandKind(StrEnum):
     """A fact of an asset (or check) partition that is looked up."""
 
+    __hash__ = str.__hash__  # Enum's own is Python code; a tick looks kinds up a hundred thousand times
+
     MISSING = "missing"
     RUN_IN_PROGRESS = "run_in_progress"
     BACKFILL_IN_PROGRESS = "backfill_in_progress"
@@ -42,6 +44,8 @@ class OperandKind(StrEnum):
 
 class OperatorKind(StrEnum):
     """How conditions make another one; the comment says of which operands."""
+
+    __hash__ = str.__hash__  # as above
 
     NOT = "not"  # one
     AND = "and"  # any number

@@ -17,7 +17,8 @@ from dagwright_shared.decide.automation.scope import Scope
 from dagwright_shared.model.automation import Condition, Operand
 from dagwright_shared.model.subsets import EMPTY, Subset
 
-_AHEAD = 2_000
+_AHEAD = 100
+"""The facts of so many that may be asked for next are read at first, and then of twice as many each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +61,12 @@ class Tick:
         if condition is None:
             return None
         moment, node = self.moment, self.nodes.of(condition)
-        scope = Scope(moment=moment, root=entity, requested=self.requested, cursors=self.cursors, nodes=self.nodes, ask=ask)
+        before = self.cursors.get(entity.key)
+        scope = Scope(
+            moment=moment, root=entity, requested=self.requested, cursors=self.cursors, cursor=before, nodes=self.nodes, ask=ask
+        )
         result = ask(scope, node, entity.key, moment.full(entity.key))
         requested = result.true - self.held.get(entity.key, EMPTY)
-        before = self.cursors.get(entity.key)
         states = {state_key(part.node, part.key, entity.key): state for part, state in result.remembered()}
         asked = scope.keep(entity.key, requested)
         cursor = Cursor(
@@ -109,6 +112,7 @@ def evaluate(tick: Tick, keys: Iterable[EntityKey], concerns: Callable[[EntityKe
     tick.moment.need(_with_near(graph, wanted))
     order = {rank[key]: key for key in wanted}
     places = sorted(order)
+    ahead = _AHEAD
     while places:
         place = heapq.heappop(places)
         entity = graph[order[place]]
@@ -119,7 +123,8 @@ def evaluate(tick: Tick, keys: Iterable[EntityKey], concerns: Callable[[EntityKe
             for other in concerns(key):
                 if other not in wanted and rank.get(other, -1) > place:
                     if not tick.moment.knows(other):
-                        tick.moment.need(_with_near(graph, _following(other, concerns)))
+                        tick.moment.need(_with_near(graph, _following([other, *map(order.__getitem__, places)], concerns, tick.moment, ahead)))
+                        ahead *= 2
                     wanted.add(other)
                     order[rank[other]] = other
                     heapq.heappush(places, rank[other])
@@ -149,16 +154,22 @@ def _with_near(graph: EntityGraph, keys: Iterable[EntityKey]) -> list[EntityKey]
     return [*dict.fromkeys(near for key in keys if key in graph for near in (key, *graph[key].parents, *graph[key].checks))]
 
 
-def _following(first: EntityKey, concerns: Callable[[EntityKey], Collection[EntityKey]]) -> list[EntityKey]:
-    """What may be asked for next if this is asked for, and so on: facts of a chain are read at once, not link by link."""
-    found = {first: None}
-    waiting = deque(found)
-    while waiting and len(found) < _AHEAD:
+def _following(
+    first: Iterable[EntityKey], concerns: Callable[[EntityKey], Collection[EntityKey]], moment: Moment, limit: int
+) -> list[EntityKey]:
+    """What may be asked for next if these are asked for, and so on, as far as it is not known: facts of a chain are read at once, not
+    link by link."""
+    seen = set(first)
+    waiting = deque(seen)
+    found = [key for key in seen if not moment.knows(key)]
+    while waiting and len(found) < limit:
         for other in concerns(waiting.popleft()):
-            if other not in found:
-                found[other] = None
+            if other not in seen:
+                seen.add(other)
                 waiting.append(other)
-    return [*found]
+                if not moment.knows(other):
+                    found.append(other)
+    return found
 
 
 def ask(scope: Scope, node: Node, key: EntityKey, candidates: Subset) -> Result:
@@ -177,6 +188,6 @@ def _passes(result: Result) -> bool:
     if result.true and result.node.condition.kind in PASSING:
         return True
     for child in result.children:  # noqa: SIM110 - a generator for each of a hundred thousand parts is what takes the time
-        if _passes(child):
+        if child.node.fleeting and _passes(child):
             return True
     return False

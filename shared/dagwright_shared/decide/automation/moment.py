@@ -30,7 +30,7 @@ class Moment:
 
     def need(self, keys: Collection[EntityKey]) -> None:
         """Read the facts of these in one go, where they are not known yet."""
-        missing = [key for key in keys if key not in self._facts]
+        missing = [key for key in dict.fromkeys(keys) if key not in self._facts]
         if missing:
             found = self._source.read(missing)
             self._facts.update((key, found.get(key, NOTHING)) for key in missing)

@@ -46,6 +46,8 @@ class Node:
     """Equal for equal parts, wherever they are: what they remember is found by it."""
     stateful: bool
     """Whether it, or a part of it, remembers something, and so must be asked even when nothing depends on the answer."""
+    fleeting: bool
+    """Whether it, or a part of it, is of a kind that is true for one tick."""
     above: frozenset[Condition] = frozenset()
     """Of ANY_DOWNSTREAM_CONDITIONS: what it is a part of."""
     allow: frozenset[AssetKey] | None = None
@@ -57,11 +59,17 @@ class Nodes:
     """Nodes by condition: ten thousand assets with one condition have one node."""
 
     _known: dict[Condition, Node] = field(default_factory=dict)
+    _same: dict[int, tuple[Condition, Node]] = field(default_factory=dict)
+    """By identity, with the condition so that nothing else can take its place: to hash one goes through all its parts."""
 
     def of(self, condition: Condition) -> Node:
+        same = self._same.get(id(condition))
+        if same is not None:
+            return same[1]
         found = self._known.get(condition)
         if found is None:
             found = self._known[condition] = _ready(condition, frozenset())
+        self._same[id(condition)] = (condition, found)
         return found
 
 
@@ -99,6 +107,7 @@ def _ready(condition: Condition, above: frozenset[Condition]) -> Node:
             id=_hash(name),
             # What is downstream may remember something.
             stateful=condition.kind in REMEMBERING or downstream,
+            fleeting=condition.kind in PASSING or downstream,
             above=above | {condition} if downstream else frozenset(),
         )
     children = tuple(_ready(operand, above | {condition}) for operand in condition.operands)
@@ -108,6 +117,7 @@ def _ready(condition: Condition, above: frozenset[Condition]) -> Node:
         name=name,
         id=_hash(name, *(child.id for child in children)),
         stateful=condition.kind in REMEMBERING or any(child.stateful for child in children),
+        fleeting=condition.kind in PASSING or any(child.fleeting for child in children),
         allow=None if condition.allow is None else _keys(condition.allow),
         ignore=frozenset() if condition.ignore is None else _keys(condition.ignore),
     )

@@ -27,15 +27,13 @@ class Scope:
     requested: Mapping[EntityKey, Subset]
     """What this tick has asked for so far."""
     cursors: Mapping[EntityKey, Cursor]
+    cursor: Cursor | None
+    """The root's."""
     nodes: Nodes
     ask: Callable[[Scope, Node, EntityKey, Subset], Result]
     """Evaluate a part, of some candidates of an entity."""
     expanded: frozenset[Condition] = frozenset()
     """Conditions of what is downstream that are being evaluated: they are not expanded again."""
-
-    @cached_property
-    def cursor(self) -> Cursor | None:
-        return self.cursors.get(self.root.key)
 
     @cached_property
     def is_first(self) -> bool:

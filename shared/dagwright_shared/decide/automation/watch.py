@@ -20,6 +20,8 @@ from dagwright_shared.model.partitions import DynamicPartitions, MultiPartitions
 class Aspect(StrEnum):
     """A kind of thing that happens to an asset or a check."""
 
+    __hash__ = str.__hash__  # Enum's own is Python code, and the index of ten thousand assets is full of these
+
     DATA = "data"
     """It was made, observed or checked, or that failed."""
     RUN = "run"
