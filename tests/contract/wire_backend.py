@@ -101,6 +101,10 @@ class Backend:
                 sensor = wire.decode_evaluate_sensor_request(request)
                 return wire.encode_evaluate_sensor_response(Evaluation(skip_reason=sensor.name, cursor=f"{sensor.cursor}+"))
 
+            case Ask.VERIFY_DELIVERY:
+                name, delivery = wire.decode_verify_delivery_request(request)
+                return wire.encode_verify_delivery_response(None if delivery.external_id == "signed" else name)
+
     def launch(self, spec: LaunchSpec) -> None:
         self._fail()
         self.launched.append(spec)

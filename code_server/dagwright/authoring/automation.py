@@ -15,9 +15,13 @@ from dagwright_shared.model import automation as model
 from dagwright_shared.model import cron
 from dagwright_shared.model import selection as selections
 from dagwright_shared.model.automation import OperandKind, Operator, OperatorKind
-from dagwright_shared.model.errors import DefinitionError
+from dagwright_shared.model.errors import DefinitionError, SourceRef
 
 _DEPS = (OperatorKind.ANY_DEPS, OperatorKind.ALL_DEPS)
+_OF_JOBS: Mapping[object, str] = {
+    OperatorKind.ANY_JOB_ROOTS: "any_job_root_assets_match",
+    OperatorKind.ALL_JOB_ROOTS: "all_job_root_assets_match",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,8 +379,25 @@ class AutomationCondition:
             )
         return AutomationCondition(model.rebuilt(self.node, changed))
 
-    def to_model(self, graph: selections.Selectable) -> model.Condition:
-        """The condition as data, selections resolved to keys."""
+    def to_model(
+        self, graph: selections.Selectable, of: str = "an automation condition", source: SourceRef | None = None
+    ) -> model.Condition:
+        """The condition as data, selections resolved to keys.
+
+        Args:
+            of: whose it is, for the error.
+            source: where that is defined.
+
+        Raises:
+            DefinitionError: it is made for jobs, and only assets and checks have conditions.
+        """
+        for part in model.walk(self.node):
+            if part.kind in _OF_JOBS:
+                raise DefinitionError(
+                    f"{of}: {_OF_JOBS[part.kind]} looks at the first assets of a job, and only assets and checks have conditions here",
+                    source=source,
+                    mend="give the condition to those assets themselves; what is downstream follows them with AutomationCondition.eager()",
+                )
 
         def fixed(part: model.Condition) -> model.Condition | None:
             if not isinstance(part, Operator) or (part.allow is None and part.ignore is None):

@@ -292,6 +292,7 @@ def define_asset_job(
     executor_def: ExecutorDefinition | None = None,
     hooks: Any = None,
     op_retry_policy: RetryPolicy | None = None,
+    automation_condition: Any = None,
 ) -> UnresolvedAssetJobDefinition:
     """A job that materializes the selected assets.
 
@@ -302,6 +303,7 @@ def define_asset_job(
         config: default run config.
         partitions_def: by default that of the selected assets, when they share one.
         description, tags, run_tags, metadata, executor_def, op_retry_policy: as for `@job`.
+        automation_condition: refused: assets and checks have conditions, jobs have schedules and sensors.
 
     Raises:
         DefinitionError: an option does not fit; and, once the definitions are resolved, the selection matches nothing.
@@ -314,6 +316,12 @@ def define_asset_job(
     called = naming.check_name(name, "job", source)
     what = f"job {called!r}"
     check_options(what, source, executor_def, op_retry_policy, partitions_def)
+    if automation_condition is not None:
+        raise DefinitionError(
+            f"{what} has an automation condition; only assets and checks can have one here",
+            source=source,
+            mend="give the condition to the job's assets, or start the job by a schedule or a sensor",
+        )
     by_partition = config if isinstance(config, PartitionedConfig) else None
     if by_partition is not None:
         partitions_def = by_partition.partitions_for(partitions_def, what, source)

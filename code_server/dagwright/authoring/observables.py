@@ -79,7 +79,7 @@ def _observed(
 
 
 def every(minutes: float) -> AutomationCondition:
-    """The condition of what is observed each so many minutes: at the minutes of the clock, or from an hour on at the hours.
+    """The condition of what is observed each so many minutes.
 
     Raises:
         DefinitionError: it is not a positive number.
@@ -88,9 +88,9 @@ def every(minutes: float) -> AutomationCondition:
         raise DefinitionError(
             f"auto_observe_interval_minutes is {minutes!r}", source=sources.of_caller(), mend="give a number of minutes > 0"
         )
-    whole, hours = max(1, round(minutes)), round(minutes / 60)
-    cron = f"*/{whole} * * * *" if whole < 60 else f"0 */{hours} * * *" if hours < 24 else "0 0 * * *"
-    return (AutomationCondition.cron_tick_passed(cron) & ~AutomationCondition.in_progress()).with_label(f"each {minutes:g} minutes")
+    seconds = max(1, round(minutes * 60))
+    due = AutomationCondition.cron_tick_passed(f"@every {seconds}s")
+    return (due & ~AutomationCondition.in_progress()).with_label(f"each {minutes:g} minutes")
 
 
 def as_observation(made: AssetsDefinition) -> AssetsDefinition:

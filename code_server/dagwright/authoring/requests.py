@@ -31,7 +31,7 @@ class RunRequest:
         asset_selection: only these assets of the target.
         stale_assets_only: of them, only those that are missing, or older than their upstreams or their code.
         partition_key: the partition that the run covers.
-        asset_check_keys: only these checks.
+        asset_check_keys: of the checks only these; none with `[]`. By default all those of the assets.
 
     Example:
         >>> RunRequest(run_key="2024-01-01", partition_key="2024-01-01").partition_key
@@ -117,6 +117,7 @@ class RunRequest:
             job_name=job_name,
             asset_keys=tuple(assets),
             check_keys=tuple(checks),
+            only_checks=self.asset_check_keys is not None,
             partition=partition,
             partition_end=partition_end,
             config=self.run_config,

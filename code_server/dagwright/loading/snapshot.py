@@ -9,6 +9,7 @@ from typing import Any
 
 from dagwright.authoring import resource_schema
 from dagwright.authoring.assets import AssetsDefinition
+from dagwright.authoring.automation import AutomationCondition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.definitions import Definitions
 from dagwright.authoring.requirements import CheckOwner
@@ -18,6 +19,7 @@ from dagwright.authoring.sensors import DefaultSensorStatus, SensorDefinition
 from dagwright.authoring.signatures import EMPTY, type_name
 from dagwright.authoring.specs import AssetCheckSpec, AssetSpec
 from dagwright.loading import job_snapshot, type_edges
+from dagwright_shared.model.automation import Condition
 from dagwright_shared.model.keys import AssetKey, LocationName
 from dagwright_shared.model.metadata import described_metadata
 from dagwright_shared.model.snapshot import (
@@ -85,10 +87,15 @@ def _asset(key: AssetKey, definition: AssetsDefinition, spec: AssetSpec, resolve
         pool=op.pool if op is not None else None,
         type_name=type_name(out.dagster_type) if out is not None and out.dagster_type is not None else None,
         source=spec.source,
-        automation=spec.automation_condition.to_model(resolved.graph) if spec.automation_condition is not None else None,
+        automation=_automation(spec, f"asset {key}", resolved),
         freshness=spec.freshness_policy.to_model() if spec.freshness_policy is not None else None,
         backfill=definition.backfill_policy.to_model() if definition.backfill_policy is not None else None,
     )
+
+
+def _automation(spec: AssetSpec | AssetCheckSpec, of: str, resolved: ResolvedDefinitions) -> Condition | None:
+    condition: AutomationCondition | None = spec.automation_condition
+    return None if condition is None else condition.to_model(resolved.graph, of, spec.source)
 
 
 def _deps(definition: AssetsDefinition, spec: AssetSpec) -> tuple[AssetDepSnapshot, ...]:
@@ -131,7 +138,7 @@ def _check(definition: AssetsDefinition | AssetChecksDefinition, spec: AssetChec
         additional_deps=tuple(sorted(others - {spec.asset_key})),
         config_schema=definition.op.config_schema if definition.op is not None else None,
         source=spec.source or definition.source,
-        automation=spec.automation_condition.to_model(resolved.graph) if spec.automation_condition is not None else None,
+        automation=_automation(spec, f"check {spec.key.to_user_string()}", resolved),
     )
 
 

@@ -68,7 +68,7 @@ def pick(
     all_checks: Mapping[AssetCheckKey, Any] = resolved.checks_by_key
     in_reach = list(all_checks) if job is None else list(job.check_keys)
     checks: dict[AssetCheckKey, None] = dict.fromkeys(key for key in in_reach if key.asset_key in assets and not only_checks)
-    if job is not None and not asset_keys and not check_keys:
+    if job is not None and not asset_keys and not check_keys and not only_checks:
         checks.update(dict.fromkeys(in_reach))
     for check in check_keys:
         if check not in all_checks or check not in in_reach:

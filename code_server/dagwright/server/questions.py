@@ -60,6 +60,7 @@ def _plan(definitions: Definitions, question: PlanQuestion, instance: Instance |
         job_name=question.job_name,
         asset_keys=question.asset_keys,
         check_keys=question.check_keys,
+        only_checks=question.only_checks,
         step_keys=tuple(StepKey(key) for key in question.step_keys),
         partition=question.partition,
         partition_end=question.partition_end,

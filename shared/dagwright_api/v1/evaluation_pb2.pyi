@@ -36,8 +36,11 @@ class PlanQuestion(_message.Message):
     PARTITION_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
     PARTITION_END_FIELD_NUMBER: _builtins.int
+    ONLY_CHECKS_FIELD_NUMBER: _builtins.int
     job_name: _builtins.str
     """The job; absent when assets and checks are picked freely."""
+    only_checks: _builtins.bool
+    """Of the checks, evaluate those in `check_keys` and no others; else those of the assets too."""
     @_builtins.property
     def asset_keys(self) -> _containers.RepeatedCompositeFieldContainer[_values_pb2.AssetKey]:
         """The assets to materialize."""
@@ -72,10 +75,11 @@ class PlanQuestion(_message.Message):
         partition: _abc.Iterable[_builtins.str] | None = ...,
         config: _values_pb2.Struct | None = ...,
         partition_end: _partitions_pb2.PartitionKey | None = ...,
+        only_checks: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "config", b"config", "job_name", b"job_name", "partition_end", b"partition_end"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "job_name", b"job_name", "partition", b"partition", "partition_end", b"partition_end", "step_keys", b"step_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "job_name", b"job_name", "only_checks", b"only_checks", "partition", b"partition", "partition_end", b"partition_end", "step_keys", b"step_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__job_name: _TypeAlias = _typing.Literal["job_name"]  # noqa: Y015
     _WhichOneofArgType__job_name: _TypeAlias = _typing.Literal["_job_name", b"_job_name"]  # noqa: Y015
@@ -572,10 +576,13 @@ class RunRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     PARTITION_END_FIELD_NUMBER: _builtins.int
+    ONLY_CHECKS_FIELD_NUMBER: _builtins.int
     run_key: _builtins.str
     """Unique in the deployment: a second run with the same key is not made."""
     job_name: _builtins.str
     """The job; absent for the target of the schedule or sensor."""
+    only_checks: _builtins.bool
+    """Of the checks, evaluate those in `check_keys` and no others; else those of the assets too."""
     @_builtins.property
     def asset_keys(self) -> _containers.RepeatedCompositeFieldContainer[_values_pb2.AssetKey]:
         """The assets to materialize."""
@@ -611,10 +618,11 @@ class RunRequest(_message.Message):
         config: _values_pb2.Struct | None = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         partition_end: _partitions_pb2.PartitionKey | None = ...,
+        only_checks: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_run_key", b"_run_key", "config", b"config", "job_name", b"job_name", "partition_end", b"partition_end", "run_key", b"run_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_run_key", b"_run_key", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "job_name", b"job_name", "partition", b"partition", "partition_end", b"partition_end", "run_key", b"run_key", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_run_key", b"_run_key", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "job_name", b"job_name", "only_checks", b"only_checks", "partition", b"partition", "partition_end", b"partition_end", "run_key", b"run_key", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__job_name: _TypeAlias = _typing.Literal["job_name"]  # noqa: Y015
     _WhichOneofArgType__job_name: _TypeAlias = _typing.Literal["_job_name", b"_job_name"]  # noqa: Y015
@@ -793,6 +801,7 @@ class LaunchSpec(_message.Message):
     FIRST_SEQ_FIELD_NUMBER: _builtins.int
     LOG_LIMIT_BYTES_FIELD_NUMBER: _builtins.int
     PARTITION_END_FIELD_NUMBER: _builtins.int
+    ONLY_CHECKS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Id of the run: a UUID in its 36-character form."""
     epoch: _builtins.int
@@ -811,6 +820,8 @@ class LaunchSpec(_message.Message):
     """The number that the worker gives its first event."""
     log_limit_bytes: _builtins.int
     """Cap on captured output, in bytes for each step and stream."""
+    only_checks: _builtins.bool
+    """Of the checks, evaluate those in `check_keys` and no others; else those of the assets too."""
     @_builtins.property
     def asset_keys(self) -> _containers.RepeatedCompositeFieldContainer[_values_pb2.AssetKey]:
         """The assets to materialize."""
@@ -863,10 +874,11 @@ class LaunchSpec(_message.Message):
         first_seq: _builtins.int = ...,
         log_limit_bytes: _builtins.int = ...,
         partition_end: _partitions_pb2.PartitionKey | None = ...,
+        only_checks: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "config", b"config", "job_name", b"job_name", "parent_run_id", b"parent_run_id", "partition_end", b"partition_end", "root_run_id", b"root_run_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "digest", b"digest", "epoch", b"epoch", "first_seq", b"first_seq", "inherited", b"inherited", "job_name", b"job_name", "log_limit_bytes", b"log_limit_bytes", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "retry_number", b"retry_number", "root_run_id", b"root_run_id", "run_id", b"run_id", "step_keys", b"step_keys", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config", b"config", "digest", b"digest", "epoch", b"epoch", "first_seq", b"first_seq", "inherited", b"inherited", "job_name", b"job_name", "log_limit_bytes", b"log_limit_bytes", "only_checks", b"only_checks", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "retry_number", b"retry_number", "root_run_id", b"root_run_id", "run_id", b"run_id", "step_keys", b"step_keys", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__job_name: _TypeAlias = _typing.Literal["job_name"]  # noqa: Y015
     _WhichOneofArgType__job_name: _TypeAlias = _typing.Literal["_job_name", b"_job_name"]  # noqa: Y015

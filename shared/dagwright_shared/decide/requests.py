@@ -111,7 +111,10 @@ def _new_run(
         digest=definitions.digest,
         job_name=target.job_name,
         asset_keys=target.asset_keys or (job.asset_keys if job else ()),
-        check_keys=target.check_keys or (job.check_keys if job and not target.asset_keys else ()),
+        check_keys=request.check_keys
+        if request.only_checks
+        else target.check_keys or (job.check_keys if job and not target.asset_keys else ()),
+        only_checks=request.only_checks,
         partition=request.partition,
         partition_end=request.partition_end,
         config=request.config,

@@ -140,6 +140,7 @@ def again(
         job_name=run.job_name,
         asset_keys=run.asset_keys,
         check_keys=run.check_keys,
+        only_checks=run.only_checks,
         step_keys=step_keys,
         partition=run.partition,
         partition_end=run.partition_end,

@@ -237,6 +237,7 @@ def _queued(new: NewRun, at: datetime) -> Run:
         job_name=new.job_name,
         asset_keys=new.asset_keys,
         check_keys=new.check_keys,
+        only_checks=new.only_checks,
         step_keys=new.step_keys,
         partition=new.partition,
         partition_end=new.partition_end,

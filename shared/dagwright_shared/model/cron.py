@@ -1,11 +1,16 @@
 """Cron expressions in a time zone: parse, forwards, backwards, in words.
 
+`@every 45m` (or `s`, `h`) is one too, for intervals that fields cannot say: its times are the multiples of the interval since 1970 in UTC.
+
 The arithmetic is `cronsim`'s, which follows Debian's cron over daylight saving: a time in the gap fires right after
 it, a repeated time fires once, and an hourly pattern keeps firing each real hour.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -23,6 +28,8 @@ _ALIASES = {
     "@annually": "0 0 1 1 *",
 }
 _ANCHOR = datetime(2000, 1, 1, tzinfo=UTC)
+_EVERY = re.compile(r"@every ([1-9]\d{0,8})([smh])")
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 @lru_cache(maxsize=256)
@@ -36,12 +43,14 @@ def zone(name: str) -> ZoneInfo:
 
 @lru_cache(maxsize=4096)
 def check(expression: str) -> str:
-    """Return the five- or six-field form of a cron expression.
+    """Return the five- or six-field form of a cron expression; an interval as it is.
 
     Raises:
         ValueError: it is not one; the message repeats it and says what is wrong.
     """
     plain = _ALIASES.get(expression.strip().lower(), expression.strip())
+    if interval(plain) is not None:
+        return plain
     try:
         next(CronSim(plain, _ANCHOR))
     except (CronSimError, StopIteration) as error:
@@ -52,14 +61,29 @@ def check(expression: str) -> str:
     return plain
 
 
+@lru_cache(maxsize=4096)
+def interval(expression: str) -> int | None:
+    """The seconds of `@every ...`; None of all others."""
+    found = _EVERY.fullmatch(expression.strip().lower())
+    return None if found is None else int(found[1]) * _UNITS[found[2]]
+
+
 def after(expression: str, moment: datetime, timezone: str = "UTC") -> Iterator[datetime]:
     """The times strictly after `moment`, in UTC, without end."""
+    seconds = interval(expression)
+    if seconds is not None:
+        yield from _multiples(seconds, math.floor(moment.timestamp() / seconds) + 1, 1)
+        return
     for tick in CronSim(check(expression), moment.astimezone(zone(timezone))):
         yield tick.astimezone(UTC)
 
 
 def before(expression: str, moment: datetime, timezone: str = "UTC") -> Iterator[datetime]:
     """The times strictly before `moment`, newest first, in UTC."""
+    seconds = interval(expression)
+    if seconds is not None:
+        yield from _multiples(seconds, math.ceil(moment.timestamp() / seconds) - 1, -1)
+        return
     for tick in CronSim(check(expression), moment.astimezone(zone(timezone)), reverse=True):
         yield tick.astimezone(UTC)
 
@@ -72,4 +96,11 @@ def at_or_after(expression: str, moment: datetime, timezone: str = "UTC") -> dat
 
 def in_words(expression: str) -> str:
     """The expression as an English sentence, such as `At 06:00 every day`."""
+    if interval(expression) is not None:
+        return expression.strip().removeprefix("@").capitalize()
     return CronSim(check(expression), _ANCHOR).explain()
+
+
+def _multiples(seconds: int, first: int, step: int) -> Iterator[datetime]:
+    for place in itertools.count(first, step):
+        yield datetime.fromtimestamp(place * seconds, UTC)

@@ -142,6 +142,8 @@ class NewRun:
     not_before: datetime | None = None
     """Stay queued until then."""
     backfill: BackfillPart | None = None
+    only_checks: bool = False
+    """Of the checks, those in `check_keys` and no others; else those of its assets too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +219,8 @@ class Run:
     """When it was asked to stop."""
     partition_end: PartitionKey | None = None
     backfill: BackfillPart | None = None
+    only_checks: bool = False
+    """Of the checks, those in `check_keys` and no others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +246,8 @@ class LaunchSpec:
     log_limit_bytes: int
     """Cap on captured output for each step and stream."""
     partition_end: PartitionKey | None = None
+    only_checks: bool = False
+    """Of the checks, those in `check_keys` and no others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,6 +89,8 @@ class RunRequestData:
     """The last partition of a range that begins with `partition`; None: one partition."""
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    only_checks: bool = False
+    """Of the checks, those in `check_keys` and no others; else those of its assets too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +158,8 @@ class PlanQuestion:
     job_name: str | None = None
     asset_keys: tuple[AssetKey, ...] = ()
     check_keys: tuple[AssetCheckKey, ...] = ()
+    only_checks: bool = False
+    """Of the checks, those in `check_keys` and no others."""
     step_keys: tuple[str, ...] = ()
     partition: PartitionKey = UNPARTITIONED
     partition_end: PartitionKey | None = None

@@ -271,6 +271,7 @@ def launch_spec(run: Run, log_limit_bytes: int) -> LaunchSpec:
         job_name=run.job_name,
         asset_keys=run.asset_keys,
         check_keys=run.check_keys,
+        only_checks=run.only_checks,
         step_keys=run.step_keys,
         partition=run.partition,
         partition_end=run.partition_end,
@@ -303,6 +304,7 @@ def from_row(row: Any) -> Run:
         job_name=row.job_name,
         asset_keys=asset_keys(row.asset_keys),
         check_keys=tuple(AssetCheckKey.from_user_string(key) for key in row.check_keys),
+        only_checks=row.only_checks,
         step_keys=tuple(StepKey(key) for key in row.step_keys),
         partition=tuple(row.partition),
         partition_end=None if row.partition_end is None else tuple(row.partition_end),
@@ -352,6 +354,7 @@ def _new_row(run: NewRun) -> dict[str, Any]:
         "job_name": run.job_name,
         "asset_keys": [key.to_user_string() for key in run.asset_keys],
         "check_keys": [key.to_user_string() for key in run.check_keys],
+        "only_checks": run.only_checks,
         "step_keys": run.step_keys,
         "partition": run.partition,
         "partition_end": run.partition_end,
@@ -396,8 +399,8 @@ def _quoted(statuses: Collection[RunStatus]) -> str:
 
 
 _NEW_COLUMNS = (
-    "run_id", "location", "digest", "job_name", "asset_keys", "check_keys", "step_keys", "partition", "partition_end", "config",
-    "tags", "trigger_kind", "trigger_name", "tick_id", "priority", "run_key", "parent_run_id", "root_run_id", "inherited",
+    "run_id", "location", "digest", "job_name", "asset_keys", "check_keys", "only_checks", "step_keys", "partition", "partition_end",
+    "config", "tags", "trigger_kind", "trigger_name", "tick_id", "priority", "run_key", "parent_run_id", "root_run_id", "inherited",
     "retry_number", "not_before", "backfill_id", "backfill_first", "backfill_last",
 )  # fmt: skip
 _ENQUEUE = text(f"""

@@ -164,6 +164,7 @@ runs = Table(
     Column("job_name", Text),
     Column("asset_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("check_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("only_checks", Boolean, nullable=False, server_default=text("false"), comment="of the checks, those named and no others"),
     Column("step_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     _partition(),
     Column("partition_end", ARRAY(Text), comment="the last one of a range of partitions; NULL: not a range"),

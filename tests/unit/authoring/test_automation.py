@@ -17,6 +17,20 @@ from dagwright_shared.wire.snapshot import decode_snapshot, encode_snapshot
 AC = dg.AutomationCondition
 
 
+class TestConditionsOfJobs:
+    @pytest.mark.parametrize("kind", ["any_job_root_assets_match", "all_job_root_assets_match"])
+    def test_an_asset_cannot_have_one(self, kind: str) -> None:
+        @dg.asset(automation_condition=getattr(AC, kind)(AC.missing()) | AC.missing())
+        def orders(): ...
+
+        with pytest.raises(dg.DefinitionError, match=rf"asset orders: {kind} looks at .*defined at .*test_automation.py.*To mend: give"):
+            build(dg.Definitions(assets=[orders]), LocationName("here"))
+
+    def test_nor_a_job(self) -> None:
+        with pytest.raises(dg.DefinitionError, match=r"job 'nightly' has an automation condition.*test_automation.py.*by a schedule"):
+            dg.define_asset_job("nightly", automation_condition=AC.missing())
+
+
 class TestComposing:
     def test_policies_are_made_of_named_parts(self):
         assert [part.name for part in AC.eager().children] == ["in_latest_time_window", "since", "not", "not", "not"]

@@ -72,6 +72,15 @@ def test_observed_by_the_clock() -> None:
     trial.advance(timedelta(minutes=6))
     assert trial.evaluate_automation().get_num_requested(outside.key) == 1
     assert trial.evaluate_automation().total_requested == 0
+    for minutes in (0.5, 45, 90, 3000):
+        observed = dg.observable_source_asset(name="outside", auto_observe_interval_minutes=minutes)(lambda: dg.DataVersion("1"))
+        start = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) + timedelta(minutes=99 * minutes)
+        trial = dg.TestInstance(dg.Definitions(assets=[observed]), now=start)
+        asked = []
+        for _ in range(12):
+            trial.advance(timedelta(minutes=minutes / 4))
+            asked.append(trial.evaluate_automation().total_requested)
+        assert asked == [0, 0, 0, 1] * 3, minutes
     with pytest.raises(DefinitionError, match="number of minutes > 0"):
         dg.observable_source_asset(auto_observe_interval_minutes=0)(lambda: None)
 

@@ -55,6 +55,13 @@ def test_a_job_of_assets_names_them() -> None:
     assert (run.asset_keys, run.check_keys, run.partition) == ((A,), (CHECK,), ("eu",))
 
 
+def test_of_the_checks_certain_ones_or_none() -> None:
+    (run,) = runs(RunRequestData(partition=("eu",), only_checks=True), targets=(ASSETS,))
+    assert (run.asset_keys, run.check_keys, run.only_checks) == ((A,), (), True)
+    (run,) = runs(RunRequestData(asset_keys=(A,), check_keys=(CHECK,), partition=("eu",), only_checks=True), targets=(ASSETS,))
+    assert (run.asset_keys, run.check_keys, run.only_checks) == ((A,), (CHECK,), True)
+
+
 def test_a_range_of_partitions() -> None:
     (run,) = runs(RunRequestData(partition=("eu",), partition_end=("us",)), targets=(ASSETS,))
     assert (run.partition, run.partition_end) == (("eu",), ("us",))

@@ -152,6 +152,15 @@ class TestAssets:
         plan = plan_run(DEFS, check_keys=[AssetCheckKey(AssetKey("delays"), "not_empty")], partition=("2024-01-05",))
         assert [s.key for s in plan.steps] == ["delays_not_empty"]
 
+    def test_certain_checks_or_none(self):
+        def planned(**request):
+            return [s.key for s in plan_run(DEFS, partition=("2024-01-05",), config=ROWS, only_checks=True, **request).steps]
+
+        assert planned(job_name="nightly") == ["raw__flights", "delays"]
+        assert planned(job_name="nightly", asset_keys=keys("raw/flights")) == ["raw__flights"]
+        both = planned(asset_keys=keys("raw/flights", "delays"), check_keys=[AssetCheckKey(AssetKey("delays"), "not_empty")])
+        assert both == ["raw__flights", "delays", "delays_not_empty"]
+
 
 class TestProblems:
     def test_unknown_names_come_with_the_nearest(self):

@@ -187,6 +187,7 @@ def _prepare(order: Order, cancellation: Cancellation) -> tuple[RunScope, Step]:
                 job_name=spec.job_name,
                 asset_keys=spec.asset_keys,
                 check_keys=spec.check_keys,
+                only_checks=spec.only_checks,
                 step_keys=spec.step_keys,
                 partition=spec.partition,
                 partition_end=spec.partition_end,

@@ -62,9 +62,7 @@ class Tick:
             return None
         moment, node = self.moment, self.nodes.of(condition)
         before = self.cursors.get(entity.key)
-        scope = Scope(
-            moment=moment, root=entity, requested=self.requested, cursors=self.cursors, cursor=before, nodes=self.nodes, ask=ask
-        )
+        scope = Scope(moment=moment, root=entity, requested=self.requested, cursors=self.cursors, cursor=before, nodes=self.nodes, ask=ask)
         result = ask(scope, node, entity.key, moment.full(entity.key))
         requested = result.true - self.held.get(entity.key, EMPTY)
         states = {state_key(part.node, part.key, entity.key): state for part, state in result.remembered()}
@@ -123,7 +121,8 @@ def evaluate(tick: Tick, keys: Iterable[EntityKey], concerns: Callable[[EntityKe
             for other in concerns(key):
                 if other not in wanted and rank.get(other, -1) > place:
                     if not tick.moment.knows(other):
-                        tick.moment.need(_with_near(graph, _following([other, *map(order.__getitem__, places)], concerns, tick.moment, ahead)))
+                        waiting = (order[at] for at in places)
+                        tick.moment.need(_with_near(graph, _following((other, *waiting), concerns, tick.moment, ahead)))
                         ahead *= 2
                     wanted.add(other)
                     order[rank[other]] = other

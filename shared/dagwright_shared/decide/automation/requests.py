@@ -62,10 +62,11 @@ def _run(graph: EntityGraph, keys: Collection[EntityKey], partition: PartitionKe
     assets = tuple(sorted(key for key in keys if isinstance(key, AssetKey)))
     checks = {key for key in keys if isinstance(key, AssetCheckKey)}
     theirs = {check for asset in assets for check in graph[asset].checks if check in graph}
-    if any(graph[check].condition is not None for check in theirs):
+    own = any(graph[check].condition is not None for check in theirs)
+    if own:
         # A check with a condition of its own is evaluated when that says so; the others go with their asset.
         checks |= {check for check in theirs if graph[check].condition is None}
-    return RunRequestData(asset_keys=assets, check_keys=tuple(sorted(checks)), partition=partition, tags=dict(tags))
+    return RunRequestData(asset_keys=assets, check_keys=tuple(sorted(checks)), only_checks=own, partition=partition, tags=dict(tags))
 
 
 def _backfill(graph: EntityGraph, wanted: Mapping[EntityKey, Subset]) -> dict[AssetKey, Subset]:
