@@ -16,7 +16,7 @@ from dagwright.authoring.config import EnvVar
 from dagwright.authoring.instance import Instance
 from dagwright.authoring.sensors import DefaultSensorStatus, SensorDefinition, SensorEvaluationContext
 from dagwright_shared.model.errors import DefinitionError
-from dagwright_shared.model.snapshot import SensorKind, WebhookSnapshot
+from dagwright_shared.model.snapshot import Overlap, SensorKind, WebhookSnapshot
 from dagwright_shared.model.ticks import Delivery
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
@@ -168,6 +168,7 @@ def webhook_sensor(
     required_resource_keys: set[str] | None = None,
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    overlap: str | Overlap = Overlap.ALLOW,
 ) -> Callable[[Callable[..., Any]], WebhookSensorDefinition]:
     """Turn a function into a sensor that is called with each request to `POST /api/v1/hooks/<name>`.
 
@@ -184,7 +185,7 @@ def webhook_sensor(
         max_body_bytes: larger requests are refused; 1 MiB by default, 4 MiB at most.
         max_per_minute: more requests than that are refused, by each webserver.
         job, jobs, job_name, target, asset_selection: what it may launch.
-        name, description, default_status, required_resource_keys, tags, metadata: as for other sensors; it runs by default.
+        name, description, default_status, required_resource_keys, tags, metadata, overlap: as for other sensors; it runs by default.
 
     Raises:
         DefinitionError: an argument is not valid.
@@ -217,6 +218,7 @@ def webhook_sensor(
         "required_resource_keys": required_resource_keys,
         "tags": tags,
         "metadata": metadata,
+        "overlap": overlap,
     }
     return lambda fn: WebhookSensorDefinition(webhook_fn=fn, **options)
 

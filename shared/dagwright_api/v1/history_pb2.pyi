@@ -670,6 +670,7 @@ class RunRecord(_message.Message):
     RESUMES_FIELD_NUMBER: _builtins.int
     CANCELING_AT_FIELD_NUMBER: _builtins.int
     BACKFILL_FIELD_NUMBER: _builtins.int
+    ONLY_CHECKS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Its id."""
     location: _builtins.str
@@ -710,6 +711,8 @@ class RunRecord(_message.Message):
     """Whether it takes only the places that others leave."""
     resumes: _builtins.int
     """How often it went on with a new worker."""
+    only_checks: _builtins.bool
+    """Of the checks, it evaluates those in `check_keys` and no others; else those of its assets too."""
     @_builtins.property
     def asset_keys(self) -> _containers.RepeatedCompositeFieldContainer[_values_pb2.AssetKey]:
         """Its assets."""
@@ -813,10 +816,11 @@ class RunRecord(_message.Message):
         resumes: _builtins.int = ...,
         canceling_at: _timestamp_pb2.Timestamp | None = ...,
         backfill: Global___BackfillPart | None = ...,
+        only_checks: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "_run_key", b"_run_key", "_server_id", b"_server_id", "_status_reason", b"_status_reason", "_tick_id", b"_tick_id", "_trigger_name", b"_trigger_name", "backfill", b"backfill", "canceling_at", b"canceling_at", "claimed_at", b"claimed_at", "config", b"config", "created_at", b"created_at", "ended_at", b"ended_at", "error", b"error", "job_name", b"job_name", "not_before", b"not_before", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "root_run_id", b"root_run_id", "run_key", b"run_key", "server_id", b"server_id", "started_at", b"started_at", "status_reason", b"status_reason", "tick_id", b"tick_id", "trigger_name", b"trigger_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "_run_key", b"_run_key", "_server_id", b"_server_id", "_status_reason", b"_status_reason", "_tick_id", b"_tick_id", "_trigger_name", b"_trigger_name", "asset_keys", b"asset_keys", "backfill", b"backfill", "background", b"background", "canceling_at", b"canceling_at", "check_keys", b"check_keys", "claimed_at", b"claimed_at", "config", b"config", "created_at", b"created_at", "digest", b"digest", "ended_at", b"ended_at", "epoch", b"epoch", "error", b"error", "inherited", b"inherited", "job_name", b"job_name", "last_seq", b"last_seq", "launch_attempts", b"launch_attempts", "location", b"location", "not_before", b"not_before", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "priority", b"priority", "resumes", b"resumes", "retry_number", b"retry_number", "root_run_id", b"root_run_id", "run_id", b"run_id", "run_key", b"run_key", "server_id", b"server_id", "started_at", b"started_at", "status", b"status", "status_reason", b"status_reason", "step_keys", b"step_keys", "tags", b"tags", "tick_id", b"tick_id", "trigger_kind", b"trigger_kind", "trigger_name", b"trigger_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_job_name", b"_job_name", "_parent_run_id", b"_parent_run_id", "_root_run_id", b"_root_run_id", "_run_key", b"_run_key", "_server_id", b"_server_id", "_status_reason", b"_status_reason", "_tick_id", b"_tick_id", "_trigger_name", b"_trigger_name", "asset_keys", b"asset_keys", "backfill", b"backfill", "background", b"background", "canceling_at", b"canceling_at", "check_keys", b"check_keys", "claimed_at", b"claimed_at", "config", b"config", "created_at", b"created_at", "digest", b"digest", "ended_at", b"ended_at", "epoch", b"epoch", "error", b"error", "inherited", b"inherited", "job_name", b"job_name", "last_seq", b"last_seq", "launch_attempts", b"launch_attempts", "location", b"location", "not_before", b"not_before", "only_checks", b"only_checks", "parent_run_id", b"parent_run_id", "partition", b"partition", "partition_end", b"partition_end", "priority", b"priority", "resumes", b"resumes", "retry_number", b"retry_number", "root_run_id", b"root_run_id", "run_id", b"run_id", "run_key", b"run_key", "server_id", b"server_id", "started_at", b"started_at", "status", b"status", "status_reason", b"status_reason", "step_keys", b"step_keys", "tags", b"tags", "tick_id", b"tick_id", "trigger_kind", b"trigger_kind", "trigger_name", b"trigger_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__job_name: _TypeAlias = _typing.Literal["job_name"]  # noqa: Y015
     _WhichOneofArgType__job_name: _TypeAlias = _typing.Literal["_job_name", b"_job_name"]  # noqa: Y015

@@ -11,7 +11,10 @@ import pytest
 
 import dagwright as dg
 from dagwright.execution import evaluate
+from dagwright.loading.snapshot import build
 from dagwright_shared.model.errors import UserCodeError
+from dagwright_shared.model.keys import LocationName
+from dagwright_shared.model.snapshot import Overlap
 from dagwright_shared.model.ticks import Delivery, Evaluation, SensorQuestion
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -94,6 +97,11 @@ def test_nothing_of_the_secret_is_in_the_snapshot() -> None:
     assert sensor.watched(None)["webhook"].signed
 
 
+def test_it_may_wait_for_the_run_of_an_earlier_request() -> None:
+    made = build(dg.Definitions(jobs=[deploy], sensors=[hook(overlap="queue")]), LocationName("here"))
+    assert [sensor.overlap for sensor in made.sensors] == [Overlap.QUEUE]
+
+
 def test_it_is_asked_only_when_a_request_comes() -> None:
     assert "when a request comes" in (ask(hook(), None).skip_reason or "")
 
@@ -103,6 +111,7 @@ def test_it_is_asked_only_when_a_request_comes() -> None:
     [
         ({"secret": 7}, "secret is a int"),
         ({"secret": ""}, "secret is empty"),
+        ({"overlap": "never"}, "overlap"),
         ({"max_body_bytes": 0}, "max_body_bytes is 0"),
         ({"max_body_bytes": 5 << 20}, "4 MiB at most"),
         ({"max_per_minute": -1}, "max_per_minute is -1"),
