@@ -125,14 +125,6 @@ def test_switch_of_a_schedule(site: Site, watched: Watched) -> None:
     expect(page.get_by_role("switch", name="weekly_report")).to_have_attribute("aria-checked", "true")
 
 
-def test_earlier_events_come_on_demand(site: Site, watched: Watched) -> None:
-    page = watched.open(f"{site.url}/runs/{site.ids['long']}")
-    rows = page.locator("#event-rows .event")
-    expect(rows).to_have_count(400)
-    page.get_by_role("link", name="Show earlier").click()
-    expect(rows).to_have_count(800)
-
-
 def test_graph_finds_a_node(site: Site, watched: Watched) -> None:
     page = watched.open(f"{site.url}/lineage")
     expect(page.locator(".graph .node")).to_have_count(11)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
@@ -49,6 +50,18 @@ class EventListView:
     """The events."""
     next_cursor: str | None
     """Give this as `cursor` for the next page; null when there are no more events yet."""
+
+
+@view
+class EventNumbersView:
+    """Which events of a run a filter finds, without the events."""
+
+    ranges: tuple[tuple[int, int], ...]
+    """First and last number of each stretch without a gap, ascending."""
+    count: int
+    """How many events those are."""
+    last_seq: int
+    """Number of the run's newest event; ask again with it as `after_seq` for what has come since."""
 
 
 @view
@@ -107,6 +120,7 @@ class EventFilter:
     types: tuple[str, ...] = ()
     step_key: str | None = None
     text: str | None = None
+    since: datetime | None = None
 
 
 _events = tables.events.c
@@ -143,6 +157,22 @@ def newest_events(
     return tuple(_event(row) for row in reversed(conn.execute(query).all()))
 
 
+def number_events(
+    conn: Connection, run_id: str, wanted: EventFilter | None = None, *, after_seq: int = 0, last_seq: int
+) -> EventNumbersView:
+    """The numbers of the events that fit a filter, as stretches: what a list needs to know its length before it has its rows.
+
+    Args:
+        last_seq: number of the newest event, read before; what is committed meanwhile is left for the next time.
+    """
+    found = _select(run_id, wanted or EventFilter(), after_seq).where(_events.seq <= last_seq).order_by(None)
+    numbers = found.with_only_columns(_events.seq, (_events.seq - func.row_number().over(order_by=_events.seq)).label("stretch")).subquery()
+    first, last = func.min(numbers.c.seq), func.max(numbers.c.seq)
+    rows = conn.execute(select(first, last).group_by(numbers.c.stretch).order_by(first)).all()
+    ranges = tuple((row[0], row[1]) for row in rows)
+    return EventNumbersView(ranges=ranges, count=sum(last - first + 1 for first, last in ranges), last_seq=last_seq)
+
+
 def _select(run_id: str, wanted: EventFilter, after_seq: int) -> Select[Any]:
     created = select(tables.runs.c.created_at).where(tables.runs.c.run_id == run_id).scalar_subquery()
     query = (
@@ -158,6 +188,8 @@ def _select(run_id: str, wanted: EventFilter, after_seq: int) -> Select[Any]:
         query = query.where(_events.type.in_(wanted.types))
     if wanted.step_key is not None:
         query = query.where(_events.step_key == wanted.step_key)
+    if wanted.since is not None:
+        query = query.where(_events.time >= wanted.since)
     if wanted.text:
         escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         query = query.where(_events.message.ilike(f"%{escaped}%"))

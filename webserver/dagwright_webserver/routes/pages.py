@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,38 +16,28 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from dagwright_shared.model.errors import DagwrightError, UnauthenticatedError
-from dagwright_shared.model.keys import AssetKey, RunId
-from dagwright_shared.model.runs import RunStatus
+from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_webserver import drawings, errors, launch_forms, lineage, reference, render
 from dagwright_webserver.access import login_url
 from dagwright_webserver.deps import Public, Services, Web, utc_now
 from dagwright_webserver.reads import asset_states
 from dagwright_webserver.reads import automation as automation_reads
-from dagwright_webserver.reads import backfills as backfill_reads
 from dagwright_webserver.reads import deployment as deployment_reads
-from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import jobs as job_reads
 from dagwright_webserver.reads import overview as overview_reads
 from dagwright_webserver.reads import runs as run_reads
-from dagwright_webserver.reads import waiting as waiting_reads
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.reads.events import EventFilter, EventView, LogFile, LogView
 from dagwright_webserver.reads.jobs import JobView
-from dagwright_webserver.reads.runs import RunFilter, RunSummary, RunView
-from dagwright_webserver.reads.waiting import WaitingView
-from dagwright_webserver.routes import access_pages, asset_pages, backfill_pages
+from dagwright_webserver.routes import access_pages, asset_pages, backfill_pages, run_pages
 from dagwright_webserver.routes.deployment import read_deployment
-from dagwright_webserver.routes.runs import parse_level, parse_types
-from dagwright_webserver.schemas import parse_tags
 
 html = APIRouter(include_in_schema=False)
 
 Word = Annotated[str | None, Query(max_length=1000)]
 _TIMELINE_HOURS = (0.25, 1, 6, 12, 24)
 """Windows of the timeline; without a choice, the shortest one that holds the runs of the last day."""
-_EVENTS = 400
 
 
 class _Static(StaticFiles):
@@ -68,6 +56,7 @@ def install(app: FastAPI) -> None:
     """Add the pages, the files that they load, and errors as pages for people. Call after `errors.install`."""
     app.mount("/static", _Static(directory=render.STATIC), name="static")
     app.include_router(html)
+    app.include_router(run_pages.html)
     app.include_router(asset_pages.html)
     app.include_router(backfill_pages.html)
     app.include_router(access_pages.html)
@@ -97,7 +86,7 @@ def favicon(_web: Public) -> Response:
     return RedirectResponse(render.static("logo.svg"), 308)
 
 
-# ------------------------------------------------------------------------------------------------ overview, runs
+# ------------------------------------------------------------------------------------------------ overview
 
 
 @html.get("/")
@@ -120,145 +109,6 @@ def overview(request: Request, web: Services, hours: Annotated[float | None, Que
     return render.page(request, "overview.html", **web.read_defs(read))
 
 
-@html.get("/runs")
-def runs(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
-    request: Request,
-    web: Services,
-    status: Word = None,
-    job: Word = None,
-    asset: Word = None,
-    tag: Word = None,
-    trigger: Word = None,
-    text: Word = None,
-    cursor: Word = None,
-) -> Response:
-    statuses = _statuses(status)
-    rest = RunFilter(
-        job=job or None,
-        asset=asset or None,
-        trigger=trigger or None,
-        text=text or None,
-        tags=parse_tags([tag]) if tag else {},
-    )
-    wanted = RunFilter(statuses=statuses, job=rest.job, asset=rest.asset, trigger=rest.trigger, text=rest.text, tags=rest.tags)
-
-    def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
-        view = run_reads.list_runs(conn, wanted, limit=50, cursor=cursor or None)
-        return {
-            "view": view,
-            "step_errors": run_reads.step_errors(conn, _failed(view.items)),
-            "waits": waiting_reads.sentences(conn, defs, _queued(view.items), web.settings.limits),
-            "backfills": backfill_reads.list_backfills(conn, limit=5).items if not cursor else (),
-            "progress": drawings.progress,
-            "counts": run_reads.count_by_status(conn, rest),
-            "jobs": list(defs.jobs),
-            "assets": [str(key) for key in list(defs.assets)[:2000]],
-        }
-
-    filtered = bool(statuses or rest != RunFilter())
-    return render.page(request, "runs.html", statuses=[str(each) for each in statuses], filtered=filtered, **web.read_defs(read))
-
-
-def _queued(items: Sequence[RunSummary]) -> list[RunId]:
-    return [RunId(run.run_id) for run in items if run.status is RunStatus.QUEUED]
-
-
-def _failed(items: Sequence[RunSummary]) -> list[str]:
-    return [run.run_id for run in items if run.status is RunStatus.FAILURE]
-
-
-def _statuses(given: str | None) -> tuple[RunStatus, ...]:
-    known = {str(status): status for status in RunStatus}
-    return tuple(known[part] for part in (given or "").upper().split(",") if part in known)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPage:
-    """What the page of a run shows beside the run."""
-
-    view: RunView
-    gantt: drawings.Gantt
-    events: tuple[EventView, ...]
-    logs: tuple[LogFile, ...]
-    log: LogView | None
-    waiting: WaitingView | None
-    """Why it waits, where it does."""
-
-
-@html.get("/runs/{run_id}")
-def run(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
-    request: Request,
-    web: Services,
-    run_id: str,
-    level: Word = None,
-    type: Word = None,
-    step: Word = None,
-    text: Word = None,
-    log: Word = None,
-    before: Annotated[int | None, Query(ge=1, lt=2**62)] = None,
-    after: Annotated[int | None, Query(ge=0, lt=2**62)] = None,
-) -> Response:
-    wanted = EventFilter(
-        min_level=parse_level(level or None), types=parse_types([type]) if type else (), step_key=step or None, text=text or None
-    )
-    if after is not None:  # what has happened since, for a page that is open
-        more = web.read(lambda conn: event_reads.list_events(conn, run_id, wanted, after_seq=after, limit=200)).items
-        return render.page(request, "partials/run_events.html", events=more)
-    shown = web.read_defs(lambda conn, defs: _run_page(conn, defs, web, run_id, wanted, before, log))
-    first = shown.events[0].seq if shown.events else 1
-    return render.page(
-        request,
-        "run.html",
-        view=shown.view,
-        gantt=shown.gantt,
-        events=shown.events,
-        logs=shown.logs,
-        log=shown.log,
-        log_url=_log_url(run_id, shown.log),
-        waiting=shown.waiting,
-        wanted=wanted,
-        filtered=wanted != EventFilter(),
-        event_types=event_reads.KNOWN_TYPES,
-        first_seq=first,
-        last_seq=shown.events[-1].seq if shown.events else (before or 1) - 1,
-        earlier=first > 1 and len(shown.events) == _EVENTS,
-    )
-
-
-def _run_page(
-    conn: Connection, defs: Definitions, web: Web, run_id: str, wanted: EventFilter, before: int | None, log: str | None
-) -> RunPage:
-    view = run_reads.get_run(conn, run_id)
-    attempts = event_reads.list_events(conn, run_id, EventFilter(types=("STEP_STARTED", "STEP_RETRYING")), limit=2000).items
-    logs = tuple(event_reads.list_logs(conn, run_id))
-    now = deployment_reads.database_now(conn)
-    waiting = None if view.is_final else waiting_reads.read_waiting(conn, defs, run_id, web.settings.limits)
-    return RunPage(
-        view=view,
-        # Without a retry there is nothing that the steps themselves do not say.
-        gantt=drawings.gantt(view, attempts if any(each.type == "STEP_RETRYING" for each in attempts) else (), now),
-        events=event_reads.newest_events(conn, run_id, wanted, limit=_EVENTS, before_seq=before),
-        logs=logs,
-        log=_picked_log(conn, run_id, logs, log, {step.step_key for step in view.steps if step.status == "FAILURE"}),
-        waiting=waiting if waiting is not None and waiting.waiting else None,
-    )
-
-
-def _picked_log(conn: Connection, run_id: str, logs: tuple[LogFile, ...], wanted: str | None, failed: set[str]) -> LogView | None:
-    """The stream that the address names, or else that of a step that failed, or the first one that has anything."""
-    if not logs:
-        return None
-    by_name = {f"{each.step_key}:{each.attempt}:{each.stream}": each for each in logs}
-    picked = by_name.get(wanted or "") or min(logs, key=lambda each: (each.step_key not in failed, not each.size, each.stream != "stdout"))
-    return event_reads.read_log(conn, run_id, picked.step_key, picked.attempt, picked.stream)
-
-
-def _log_url(run_id: str, log: LogView | None) -> str:
-    if log is None:
-        return ""
-    return f"/api/v1/runs/{run_id}/logs/raw?" + urlencode({"step": log.step_key, "stream": log.stream, "attempt": log.attempt or 1})
-
-
 # ---------------------------------------------------------------------------------------------------------- jobs
 
 
@@ -274,7 +124,7 @@ def jobs(request: Request, web: Services, text: Word = None, location: Word = No
 def job(request: Request, web: Services, name: str, location: Word = None) -> Response:
     def read(conn: Connection, defs: Definitions) -> tuple[JobView, Mapping[str, AssetStatus], Mapping[str, str]]:
         view = job_reads.get_job(conn, defs, name, now=utc_now(), location=location or None)
-        return view, _asset_statuses(conn, defs, view.assets), run_reads.step_errors(conn, _failed(view.recent_runs))
+        return view, _asset_statuses(conn, defs, view.assets), run_reads.step_errors(conn, run_pages.failed(view.recent_runs))
 
     view, statuses, step_errors = web.read_defs(read)
     body: dict[str, Any] = {"job": view.name, **({"location": view.location} if view.other_locations else {})}

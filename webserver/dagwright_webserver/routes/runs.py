@@ -154,26 +154,75 @@ def get_waiting(run_id: RunIdPath, web: Services) -> Response:
     return answer(web.read_defs(lambda conn, defs: waiting_reads.read_waiting(conn, defs, run_id, web.settings.limits)))
 
 
+LevelQuery = Annotated[str | None, Query(description="The least level: DEBUG, INFO, WARNING, ERROR or CRITICAL.")]
+TypesQuery = Annotated[list[str] | None, Query(description="Types such as STEP_FAILED; may be given again.")]
+MessageQuery = Annotated[str | None, Query(max_length=200, description="A part of the message.")]
+AfterQuery = Annotated[int, Query(ge=0, lt=2**62, description="Only events with a higher number.")]
+SinceQuery = Annotated[datetime | None, Query(description="Only events from this moment on, ISO 8601; UTC unless it says otherwise.")]
+EventStepQuery = Annotated[str | None, Query(max_length=1000, description="Only events of this step.")]
+
+
 @router.get("/{run_id}/events", summary="List the events of a run", responses=returns(event_reads.EventListView, 404, 422, 503))
 def list_events(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     run_id: RunIdPath,
     web: Services,
-    after_seq: Annotated[int, Query(ge=0, lt=2**62, description="Only events with a higher number.")] = 0,
-    level: Annotated[str | None, Query(description="The least level: DEBUG, INFO, WARNING, ERROR or CRITICAL.")] = None,
-    type: Annotated[list[str] | None, Query(description="Types such as STEP_FAILED; may be given again.")] = None,
-    step: Annotated[str | None, Query(max_length=1000, description="Only events of this step.")] = None,
-    text: Annotated[str | None, Query(max_length=200, description="A part of the message.")] = None,
+    after_seq: AfterQuery = 0,
+    level: LevelQuery = None,
+    type: TypesQuery = None,
+    step: EventStepQuery = None,
+    text: MessageQuery = None,
+    since: SinceQuery = None,
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> Response:
     """Events in the order of their numbers."""
-    wanted = event_reads.EventFilter(min_level=parse_level(level), types=parse_types(type), step_key=step, text=text)
+    wanted = event_filter(level, type, step, text, since)
 
     def read(conn: Connection) -> event_reads.EventListView:
         require_run(conn, run_id)
         return event_reads.list_events(conn, run_id, wanted, after_seq=after_seq, limit=limit, cursor=cursor)
 
     return answer(web.read(read))
+
+
+@router.get(
+    "/{run_id}/events/numbers", summary="Number the events of a run", responses=returns(event_reads.EventNumbersView, 404, 422, 503)
+)
+def number_events(
+    run_id: RunIdPath,
+    web: Services,
+    after_seq: AfterQuery = 0,
+    level: LevelQuery = None,
+    type: TypesQuery = None,
+    step: EventStepQuery = None,
+    text: MessageQuery = None,
+    since: SinceQuery = None,
+) -> Response:
+    """Which events a filter finds, as ranges of their numbers: a list then fetches only the pages that are looked at, by `after_seq`."""
+    wanted = event_filter(level, type, step, text, since)
+
+    def read(conn: Connection) -> event_reads.EventNumbersView:
+        _, last_seq = require_run(conn, run_id)
+        return event_reads.number_events(conn, run_id, wanted, after_seq=after_seq, last_seq=last_seq)
+
+    return answer(web.read(read))
+
+
+def event_filter(
+    level: str | None, types: list[str] | None, step: str | None, text: str | None, since: datetime | None = None
+) -> event_reads.EventFilter:
+    """A filter as an address gives it.
+
+    Raises:
+        InvalidRequestError: there is no such level, or no such type.
+    """
+    return event_reads.EventFilter(
+        min_level=parse_level(level or None),
+        types=parse_types([each for each in types or () if each]),
+        step_key=step or None,
+        text=text or None,
+        since=aware(since),
+    )
 
 
 def parse_level(text: str | None) -> LogLevel:

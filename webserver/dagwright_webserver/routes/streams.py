@@ -22,6 +22,7 @@ from dagwright_webserver import errors, metrics
 from dagwright_webserver.deps import Services, Web, to_json
 from dagwright_webserver.live import TOPICS, Subscription
 from dagwright_webserver.reads import events as event_reads
+from dagwright_webserver.reads import progress
 from dagwright_webserver.reads import runs as run_reads
 from dagwright_webserver.routes.runs import RunIdPath, require_run
 from dagwright_webserver.schemas import API, problems
@@ -33,6 +34,7 @@ _KEEP_ALIVE_SECONDS = 15.0
 _POLL_SECONDS = 2.0
 _AGAIN_SECONDS = 300.0
 _PAGE = 500
+_BRIEF_GAP_SECONDS = 0.05
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _STREAM_DOC: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": "Server-Sent Events."}}
 
@@ -47,18 +49,21 @@ async def stream_run(
     run_id: RunIdPath,
     web: Services,
     after_seq: Annotated[int, Query(ge=0, lt=2**62, description="Only events with a higher number.")] = 0,
+    brief: Annotated[bool, Query(description="Tell how far the run is, in place of its events.")] = False,  # noqa: FBT002 - of the query
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", description="Number of the last event that was received.")] = None,
 ) -> Response:
     """Each event of the run as `event: event` with its number as id, and `event: run` whenever its status or steps change.
 
     Reconnecting with `Last-Event-ID` goes on after that event: nothing is lost or told twice. `event: end` is the last one.
+    With `brief`, `event: progress` tells status, newest event and steps by status, at most 20 times a second.
     """
     if last_event_id:
         after_seq = max(after_seq, _seq(last_event_id))
     status, last_seq = await run_in_threadpool(lambda: web.read(lambda conn: require_run(conn, run_id)))
     if last_event_id and status.is_final and after_seq >= last_seq:
         return Response(status_code=204)
-    return StreamingResponse(_follow(web, run_id, after_seq), headers=_HEADERS, media_type="text/event-stream")
+    told = _follow_briefly(web, run_id) if brief else _follow(web, run_id, after_seq)
+    return StreamingResponse(told, headers=_HEADERS, media_type="text/event-stream")
 
 
 async def _follow(web: Web, run_id: str, after_seq: int) -> AsyncIterator[bytes]:
@@ -87,6 +92,37 @@ async def _follow(web: Web, run_id: str, after_seq: int) -> AsyncIterator[bytes]
                 quiet_since = time.monotonic()
                 yield b": still here\n\n"
             await subscription.wait(_POLL_SECONDS)
+
+
+async def _follow_briefly(web: Web, run_id: str) -> AsyncIterator[bytes]:
+    """How far a run is. What it costs does not depend on how many events it writes."""
+    with metrics.STREAMS.track_inprogress(), web.live.subscribe(frozenset({f"runs:{run_id}"})) as subscription:
+        yield b"retry: 1000\n\n"
+        told: progress.RunProgress | None = None
+        quiet_since = time.monotonic()
+        while not subscription.closed:
+            found = await run_in_threadpool(_progress, web, run_id)
+            if found is not None and found != told:
+                yield _message("progress", to_json(found), found.last_seq)
+                told, quiet_since = found, time.monotonic()
+                if found.status.is_final:
+                    yield _message("end", json.dumps({"run_id": run_id, "status": found.status}).encode())
+                    return
+                await asyncio.sleep(_BRIEF_GAP_SECONDS)
+            elif time.monotonic() - quiet_since > _KEEP_ALIVE_SECONDS:
+                quiet_since = time.monotonic()
+                yield b": still here\n\n"
+            await subscription.wait(_POLL_SECONDS)
+
+
+def _progress(web: Web, run_id: str) -> progress.RunProgress | None:
+    """None while the database is away."""
+    try:
+        return web.read(lambda conn: progress.read_progress(conn, run_id))
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        if not errors.is_away(error):
+            raise
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,16 +26,24 @@ function connect() {
   if (run) {
     const card = document.querySelector("[data-last-seq]");
     if (card?.dataset.final === "yes") return tell("live", "Complete");
-    url = `/api/v1/runs/${run}/stream?after_seq=${card?.dataset.lastSeq || 0}`;
+    url = `/api/v1/runs/${run}/stream?brief=true`;
   }
   source = new EventSource(url);
   let lost = false;
   source.onopen = () => { tell("live", "Live"); if (lost) announce(); lost = false; };
   source.onerror = () => { lost = true; tell("lost", "Reconnecting"); if (source?.readyState === EventSource.CLOSED) { source = null; setTimeout(connect, 3000); } };
   source.addEventListener("change", (event) => hint(JSON.parse(event.data).topic));
-  source.addEventListener("run", () => hint("runs"));
-  source.addEventListener("event", (event) => document.dispatchEvent(new CustomEvent("run-event", { detail: JSON.parse(event.data) })));
+  source.addEventListener("progress", (event) => progress(JSON.parse(event.data)));
   source.addEventListener("end", () => { close(); hint("runs"); tell("live", "Complete"); document.dispatchEvent(new CustomEvent("run-end")); });
+}
+
+// A run that only talks changes nothing but its events.
+let steps = "";
+function progress(run) {
+  const now = JSON.stringify([run.status, run.step_counts, run.attempts]);
+  if (now !== steps) hint("runs");
+  steps = now;
+  document.dispatchEvent(new CustomEvent("run-event", { detail: { seq: run.last_seq } }));
 }
 
 function close() {

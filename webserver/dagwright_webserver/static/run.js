@@ -1,72 +1,86 @@
-// The page of a run: events appended as they happen, earlier ones on demand, captured output followed.
+// The page of a run: its events as they happen (run-log.js keeps their list), captured output followed.
+import { toast } from "./app.js";
+import { RunLog } from "./run-log.js";
+
 const card = document.getElementById("events-card");
-const list = document.getElementById("events");
-const rows = document.getElementById("event-rows");
 const run = card.dataset.run;
-const MOST = 2000; // rows kept in the page; older ones are a click away, so a run of any size stays quick
+const form = card.querySelector("[data-event-filter]");
+const NAMES = ["level", "type", "step", "text"];
 
-let last = Number(card.dataset.lastSeq);
-let fetching = false;
-let again = false;
+const filters = () => new URLSearchParams(NAMES.map((name) => [name, form.elements[name].value]).filter(([name, value]) => value && !(name === "level" && value === "DEBUG")));
+const marking = () => form.elements.others.checked && filters().size > 0;
 
-const nearEnd = () => list.scrollHeight - list.scrollTop - list.clientHeight < 60;
-if (rows.childElementCount) list.scrollTop = card.dataset.final === "yes" ? 0 : list.scrollHeight;
+const log = new RunLog(card, {
+  filters,
+  marking,
+  onCount(count, hits, following) {
+    const number = (value) => value.toLocaleString("en");
+    card.querySelector("#log-count-words").textContent = hits === null ? (filters().size ? `${number(count)} fit` : `${number(count)} events`) : `${number(hits)} of ${number(count)} fit`;
+    card.querySelector("#follow").setAttribute("aria-pressed", String(following));
+    for (const button of card.querySelectorAll("[data-seek=match]")) button.hidden = hits === null;
+  },
+});
+const at = Number(new URLSearchParams(location.search).get("at")) || null;
+log.start({ at }).then(() => at && card.scrollIntoView()).catch((error) => toast(`The events did not come: ${error.message}`, { bad: true }));
 
-const filters = () => new URLSearchParams([...new FormData(document.querySelector("[data-event-filter]"))].filter(([, value]) => value));
-
-async function page(extra) {
+// Filters change the list in place and the address with it.
+let settled = 0;
+function refilter() {
   const params = filters();
-  params.set("_part", "run_events");
-  for (const [key, value] of Object.entries(extra)) params.set(key, value);
-  const answer = await fetch(`/runs/${run}?${params}`, { headers: { "HX-Request": "true" } });
-  if (!answer.ok) throw new Error(`events: ${answer.status}`);
-  const holder = document.createElement("template");
-  holder.innerHTML = await answer.text();
-  return [...holder.content.querySelectorAll(".event")];
+  if (form.elements.others.checked) params.set("others", "on");
+  history.replaceState(null, "", `/runs/${run}${params.size ? `?${params}` : ""}`);
+  log.start().catch((error) => toast(error.message, { bad: true }));
+}
+form.addEventListener("submit", (event) => { event.preventDefault(); refilter(); });
+form.addEventListener("change", (event) => event.target.name !== "text" && refilter());
+form.elements.text.addEventListener("input", () => { clearTimeout(settled); settled = setTimeout(refilter, 250); });
+
+// ------------------------------------------------------------------ going to a place
+const ERRORS = new URLSearchParams({ level: "ERROR" });
+card.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-seek], #follow");
+  if (!button) return;
+  if (button.id === "follow") return log.follow(button.getAttribute("aria-pressed") !== "true");
+  const found = await log.seek(button.dataset.seek === "error" ? ERRORS : null, button.dataset.to === "next");
+  if (found === null) toast(button.dataset.seek === "error" ? `There is no error ${button.dataset.to === "next" ? "further down" : "further up"}` : "There is no other match that way");
+});
+
+// A number, a time of day or a moment, or a step.
+const goTo = document.getElementById("go-to");
+goTo.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const text = goTo.elements.place.value.trim().replace(/^#/, "");
+  if (!text) return;
+  const seq = await placeOf(text);
+  if (seq === null) toast(`No event at ${text}: give a number, a time such as 14:05:09, or a step`, { bad: true });
+  else await log.jump(seq);
+});
+
+async function placeOf(text) {
+  if (/^\d+$/.test(text)) return Number(text);
+  const time = /^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$/.test(text) ? onDay(text) : /^\d{4}-\d\d-\d\d/.test(text) ? text : null;
+  const params = time ? { since: time } : { step: text };
+  const answer = await fetch(`/api/v1/runs/${run}/events?${new URLSearchParams({ ...params, limit: 1 })}`);
+  return answer.ok ? (await answer.json()).items[0]?.seq ?? null : null;
 }
 
-// A hint that there are events after `last`; hints that come meanwhile are answered by one more fetch.
-async function grow() {
-  if (fetching) { again = true; return; }
-  fetching = true;
-  try {
-    do {
-      again = false;
-      const fresh = (await page({ after: last })).filter((row) => Number(row.dataset.seq) > last);
-      if (!fresh.length) break;
-      const follow = nearEnd();
-      rows.append(...fresh);
-      last = Number(fresh.at(-1).dataset.seq);
-      card.dataset.lastSeq = String(Math.max(last, Number(card.dataset.lastSeq)));
-      while (rows.childElementCount > MOST) rows.firstElementChild.remove();
-      list.querySelector(".empty")?.remove();
-      if (follow) list.scrollTop = list.scrollHeight;
-      if (fresh.length >= 200) again = true;
-    } while (again);
-  } catch { /* the next hint or the slow poll tries again */ } finally { fetching = false; }
+// A time of day is on the day of the start, or on the next where the run began later than that.
+function onDay(text) {
+  const start = new Date(card.dataset.started || Date.now());
+  const padded = text.padStart(text.indexOf(":") === 1 ? text.length + 1 : 0, "0");
+  const found = new Date(`${start.toISOString().slice(0, 10)}T${padded}Z`);
+  if (found < start && start - found > 12 * 3600e3) found.setUTCDate(found.getUTCDate() + 1);
+  return found.toISOString();
 }
 
 document.addEventListener("run-event", (event) => {
   document.getElementById("event-count").textContent = event.detail.seq.toLocaleString("en");
   card.dataset.lastSeq = String(event.detail.seq);
-  grow();
+  log.grow();
   followOutput();
 });
-document.addEventListener("run-end", () => { card.dataset.final = "yes"; listed = 0; grow(); followOutput(); });
-if (card.dataset.final !== "yes") setInterval(() => card.dataset.final !== "yes" && grow(), 30000);
-
-document.addEventListener("click", async (event) => {
-  const link = event.target.closest("[data-before]");
-  if (!link) return;
-  event.preventDefault();
-  const older = await page({ before: link.dataset.before });
-  const height = list.scrollHeight;
-  rows.prepend(...older);
-  list.scrollTop += list.scrollHeight - height;
-  const first = Number(rows.firstElementChild?.dataset.seq || 1);
-  if (first <= 1 || older.length < 400) document.getElementById("earlier").remove();
-  else link.dataset.before = String(first);
-});
+document.addEventListener("run-end", () => { card.dataset.final = "yes"; listed = 0; log.grow(true); followOutput(); });
+if (card.dataset.final !== "yes") setInterval(() => card.dataset.final !== "yes" && log.grow(), 30000);
 
 // ------------------------------------------------------------------ output
 const output = document.getElementById("output");
@@ -148,8 +162,4 @@ pick.addEventListener("change", () => {
   const link = document.getElementById("log-download");
   if (link && which) link.href = `/api/v1/runs/${run}/logs/raw?${new URLSearchParams(which)}`;
   followOutput();
-});
-for (const form of document.querySelectorAll("[data-event-filter]")) form.addEventListener("change", () => {
-  const params = filters();
-  location.assign(`/runs/${run}${params.size ? `?${params}` : ""}#events-card`);
 });
