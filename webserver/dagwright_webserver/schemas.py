@@ -158,10 +158,21 @@ class BackfillMade(BaseModel):
 class ReexecuteBody(Body):
     """How to run a run again."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"strategy": "FROM_FAILURE"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"strategy": "FROM_FAILURE"}, {"steps": ["clean"], "downstream": True}]})
 
     strategy: RetryStrategy = RetryStrategy.FROM_FAILURE
     """FROM_FAILURE keeps what succeeded; ALL_STEPS starts over."""
+    steps: list[Annotated[str, Field(max_length=1000)]] | None = Field(default=None, min_length=1, max_length=10_000)
+    """Only these steps, in place of a strategy; outputs of the others are those of the run."""
+    downstream: bool = False
+    """With `steps`: and all steps that wait for them."""
+
+
+class CancelBody(Body):
+    """How to cancel a run."""
+
+    force: bool = False
+    """Mark the run as canceled now, without waiting for its worker; that one can write nothing from then on."""
 
 
 class CursorBody(Body):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -155,6 +155,30 @@ def again(
         retry_number=retry_number,
         not_before=not_before,
     )
+
+
+def some_steps(made: NewRun, run: Run, steps: Sequence[StepRecord], chosen: Collection[StepKey]) -> NewRun:
+    """A run that repeats another, cut down to some of its steps: what the others made stands in for them."""
+    there = {step.step_key: run.run_id for step in steps if step.status is StepStatus.SUCCESS}
+    inherited = {key: holder for key, holder in {**there, **run.inherited}.items() if key not in chosen}
+    return replace(made, step_keys=tuple(step.step_key for step in steps if step.step_key in chosen), inherited=inherited)
+
+
+def downstream(steps: Sequence[StepRecord], chosen: Collection[StepKey]) -> frozenset[StepKey]:
+    """Some steps of a run, and all that wait for them. The steps are in the order of the plan."""
+    found = set(chosen)
+    for step in steps:
+        if any(dep in found for dep in step.depends_on):
+            found.add(step.step_key)
+    return frozenset(found)
+
+
+def missing_inputs(run: Run, steps: Sequence[StepRecord], only: Collection[StepKey]) -> Mapping[StepKey, tuple[StepKey, ...]]:
+    """Steps of a choice whose inputs no run has: what they wait for neither succeeded nor is chosen."""
+    there = {step.step_key for step in steps if step.status is StepStatus.SUCCESS} | set(run.inherited) | set(only)
+    planned = {step.step_key for step in steps}
+    lacking = {step.step_key: tuple(dep for dep in step.depends_on if dep in planned and dep not in there) for step in steps}
+    return {key: deps for key, deps in lacking.items() if deps and key in only}
 
 
 def _to_do(run: Run, steps: Sequence[StepRecord]) -> tuple[StepKey, ...]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from dagwright_shared.model.errors import ConflictError, NotFoundError
 from dagwright_shared.model.retention import EventClass, Week
 from dagwright_shared.model.runs import FINAL
 from dagwright_shared.model.ticks import TickStatus
@@ -98,6 +99,22 @@ def delete_runs(conn: Connection, older_than: timedelta, *, limit: int) -> int:
     """Delete runs that ended so long ago with their steps and output, but those that made what an asset partition holds now."""
     parameters = {"seconds": older_than.total_seconds(), "limit": limit, "final": [*map(str, FINAL)]}
     return conn.execute(_RUNS, parameters).rowcount
+
+
+def delete_run(conn: Connection, run_id: str) -> None:
+    """Delete an ended run with its steps, output and events, but for the events that say what asset partitions hold now.
+
+    Raises:
+        NotFoundError: there is no such run.
+        ConflictError: it has not ended.
+    """
+    status = conn.execute(text("SELECT status FROM runs WHERE run_id = :run_id FOR UPDATE"), {"run_id": run_id}).scalar()
+    if status is None:
+        raise NotFoundError("run", run_id)
+    if status not in FINAL:
+        raise ConflictError(f"Run {run_id} is {status}; cancel it first, then it can be deleted")
+    conn.execute(text(f"DELETE FROM events e WHERE e.run_id = :run_id AND NOT ({_NEWEST})"), {"run_id": run_id})
+    conn.execute(text("DELETE FROM runs WHERE run_id = :run_id"), {"run_id": run_id})
 
 
 def marks(conn: Connection) -> Mapping[str, str]:

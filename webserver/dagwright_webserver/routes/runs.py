@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -15,12 +15,12 @@ from sqlalchemy import Connection
 from dagwright_shared.decide import retries
 from dagwright_shared.model.errors import ConflictError, InvalidRequestError, NotFoundError, Problem, nearest
 from dagwright_shared.model.events import LogLevel, LogStream
-from dagwright_shared.model.keys import RunId, new_run_id
-from dagwright_shared.model.runs import NewRun, RetryStrategy, Run, RunStatus, Trigger, TriggerKind
-from dagwright_shared.store import listen
+from dagwright_shared.model.keys import RunId, StepKey, new_run_id
+from dagwright_shared.model.runs import NewRun, RetryStrategy, Run, RunStatus, StepRecord, Trigger, TriggerKind
+from dagwright_shared.store import listen, retention
 from dagwright_shared.store import runs as store_runs
 from dagwright_webserver import launching
-from dagwright_webserver.deps import JSON, Launcher, Services, Web, answer, utc_now
+from dagwright_webserver.deps import JSON, Editor, Launcher, Services, Web, answer, utc_now
 from dagwright_webserver.once import once, page_url
 from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import runs as run_reads
@@ -30,6 +30,7 @@ from dagwright_webserver.reads.runs import RunFilter, RunListView, RunView
 from dagwright_webserver.schemas import (
     API,
     CancelAnswer,
+    CancelBody,
     Cursor,
     LaunchBody,
     Launched,
@@ -339,12 +340,19 @@ def download_log(
 
 
 @router.post("/{run_id}/cancel", status_code=202, summary="Cancel a run", responses=returns(CancelAnswer, 404, 409, 503, status=202))
-def cancel(run_id: RunIdPath, web: Launcher) -> Response:
-    """Ask a run to stop. One that waits is canceled at once; one that runs is stopped by its code server, with a grace time."""
+def cancel(run_id: RunIdPath, web: Launcher, body: CancelBody | None = None) -> Response:
+    """Ask a run to stop. One that waits is canceled at once; one that runs is stopped by its code server, with a grace time.
+
+    With `force` it is marked as canceled now, whatever has become of its worker.
+    """
 
     def change(conn: Connection) -> Run:
         require_at(conn, web, run_id)
         found = store_runs.request_cancel(conn, run_id)
+        if body is not None and body.force and not found.status.is_final:
+            reason = "marked as canceled on request, without waiting for its worker"
+            if store_runs.cancel_lost(conn, found.run_id, found.epoch, reason=reason):
+                found = dataclasses.replace(found, status=RunStatus.CANCELED)
         web.access.tell(after={"status": found.status})
         listen.notify(conn, f"runs:{run_id}")
         return found
@@ -360,13 +368,13 @@ def reexecute(
     run_id: RunIdPath, request: Request, web: Launcher, body: ReexecuteBody | None = None, key: IdempotencyKey = None, client: Client = None
 ) -> Response:
     """A new run that does the work of an ended one again, with the definitions of now."""
-    strategy = body.strategy if body else RetryStrategy.FROM_FAILURE
+    asked = body or ReexecuteBody()
 
     def make(conn: Connection, defs: Definitions) -> NewRun:
         require_at(conn, web, run_id)
-        return again(conn, defs, run_id, strategy, trigger_of(client))
+        return again(conn, defs, run_id, asked, trigger_of(client))
 
-    return enqueue_once(web, request, key, strategy, make)
+    return enqueue_once(web, request, key, asked.model_dump_json(), make)
 
 
 def require_at(conn: Connection, web: Web, run_id: str) -> None:
@@ -382,7 +390,7 @@ def require_at(conn: Connection, web: Web, run_id: str) -> None:
     web.access.require(run.location)
 
 
-def again(conn: Connection, defs: Definitions, run_id: str, strategy: RetryStrategy, trigger: Trigger) -> NewRun:
+def again(conn: Connection, defs: Definitions, run_id: str, asked: ReexecuteBody, trigger: Trigger) -> NewRun:
     """The run that repeats another.
 
     Raises:
@@ -394,10 +402,12 @@ def again(conn: Connection, defs: Definitions, run_id: str, strategy: RetryStrat
         raise NotFoundError("run", run_id)
     if not run.status.is_final:
         raise ConflictError(f"Run {run_id} is {run.status}; it can be run again once it is over")
-    if run.status is RunStatus.SUCCESS and strategy is RetryStrategy.FROM_FAILURE:
+    if run.status is RunStatus.SUCCESS and asked.strategy is RetryStrategy.FROM_FAILURE and not asked.steps:
         raise ConflictError(f"Run {run_id} succeeded, so there is no failure to start from; use the strategy ALL_STEPS")
     steps = store_runs.steps(conn, RunId(run_id))
-    made = retries.again(run, steps, strategy, run_id=new_run_id(), trigger=trigger)
+    made = retries.again(run, steps, asked.strategy, run_id=new_run_id(), trigger=trigger)
+    if asked.steps:
+        made = retries.some_steps(made, run, steps, _chosen(run, steps, asked.steps, downstream=asked.downstream))
     snapshot = defs.locations.get(made.location)
     if snapshot is None:
         raise ConflictError(f"Location {made.location!r} has no definitions now, so run {run_id} cannot be run again")
@@ -408,3 +418,41 @@ def again(conn: Connection, defs: Definitions, run_id: str, strategy: RetryStrat
     if gone:
         raise ConflictError(f"{', '.join(gone)} no longer defined in {made.location}, so run {run_id} cannot be run again")
     return dataclasses.replace(made, digest=defs.digests[made.location])
+
+
+def _chosen(run: Run, steps: Sequence[StepRecord], asked: Sequence[str], *, downstream: bool) -> frozenset[StepKey]:
+    """The steps that are asked for.
+
+    Raises:
+        InvalidRequestError: the run has no such step.
+        ConflictError: a step would lack its inputs.
+    """
+    planned = [step.step_key for step in steps]
+    wrong = []
+    for number, key in enumerate(asked):
+        if key not in planned:
+            close = nearest(key, planned)
+            message = f"the run has no step {key!r}" + (f"; did you mean {close!r}?" if close else "")
+            wrong.append(Problem(path=f"steps[{number}]", message=message, value=key, suggestion=close))
+    if wrong:
+        raise InvalidRequestError("The run cannot be run again", problems=wrong)
+    chosen = frozenset(map(StepKey, asked))
+    chosen = retries.downstream(steps, chosen) if downstream else chosen
+    if lacking := retries.missing_inputs(run, steps, chosen):
+        key, deps = next(iter(lacking.items()))
+        raise ConflictError(f"Step {key} needs what {', '.join(deps)} did not make; add {'it' if len(deps) == 1 else 'them'} to `steps`")
+    return chosen
+
+
+@router.delete("/{run_id}", status_code=204, summary="Delete a run", responses={204: {"description": "Gone."}, **problems(404, 409, 503)})
+def delete(run_id: RunIdPath, web: Editor) -> Response:
+    """Delete an ended run with its steps, events and output. What asset partitions hold now stays on record."""
+
+    def change(conn: Connection) -> None:
+        require_at(conn, web, run_id)
+        retention.delete_run(conn, run_id)
+        web.access.tell(target=run_id)
+        listen.notify(conn, f"runs:{run_id}")
+
+    web.write(change)
+    return Response(status_code=204)

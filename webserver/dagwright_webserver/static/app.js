@@ -90,6 +90,7 @@ async function act(button) {
     const answer = await post(button.dataset.post, button.dataset.body ? JSON.parse(button.dataset.body) : undefined, button.dataset.method);
     if ("goto" in button.dataset && answer.run_id) location.assign(`/runs/${answer.run_id}`);
     else if ("goto" in button.dataset && answer.backfill_id) location.assign(`/backfills/${answer.backfill_id}`);
+    else if (button.dataset.then) return location.assign(button.dataset.then);
     else toast(button.dataset.done || "Done");
     if ("reload" in button.dataset) location.reload();
     refreshAll();

@@ -1,5 +1,5 @@
 // The page of a run: its events as they happen (run-log.js keeps their list), captured output followed.
-import { toast } from "./app.js";
+import { post, toast } from "./app.js";
 import { RunLog } from "./run-log.js";
 
 const card = document.getElementById("events-card");
@@ -22,6 +22,20 @@ const log = new RunLog(card, {
 });
 const at = Number(new URLSearchParams(location.search).get("at")) || null;
 log.start({ at }).then(() => at && card.scrollIntoView()).catch((error) => toast(`The events did not come: ${error.message}`, { bad: true }));
+
+// Chosen steps of an ended run, again.
+document.addEventListener("submit", async (event) => {
+  const chosen = event.target.closest("[data-rerun]");
+  if (!chosen) return;
+  event.preventDefault();
+  const steps = new FormData(chosen).getAll("step");
+  if (!steps.length) return toast("Choose a step", { bad: true });
+  try {
+    location.assign(`/runs/${(await post(chosen.dataset.rerun, { steps, downstream: chosen.elements.downstream.checked })).run_id}`);
+  } catch (error) {
+    toast(error.message, { bad: true });
+  }
+});
 
 // Filters change the list in place and the address with it.
 let settled = 0;
