@@ -156,3 +156,21 @@ def test_materialize_a_partition(site: Site, watched: Watched) -> None:
     made = page.request.get(f"{site.url}/api/v1/runs/{launched(page)}").json()
     assert (made["assets"], made["partition"]) == (["staging/orders_clean"], key)
     assert made["config"] == {"ops": {"staging__orders_clean": {"config": {"drop_test_orders": False}}}}
+
+
+def test_run_some_steps_again(site: Site, watched: Watched) -> None:
+    page = watched.open(f"{site.url}/runs/{site.ids['success']}")
+    page.get_by_text("Some steps").click()
+    page.locator("#run_head").get_by_label("marts__basket_size").check()
+    page.get_by_role("button", name="Re-execute these").click()
+    page.wait_for_url(lambda url: site.ids["success"] not in url)
+    again = page.request.get(f"{site.url}/api/v1/runs/{launched(page)}").json()
+    assert again["step_keys"] == ["marts__basket_size"]
+
+
+def test_delete_a_run(site: Site, watched: Watched) -> None:
+    page = watched.open(f"{site.url}/runs/{site.ids['canceled']}")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete").click()
+    page.wait_for_url("**/runs")
+    assert page.request.get(f"{site.url}/api/v1/runs/{site.ids['canceled']}").status == 404

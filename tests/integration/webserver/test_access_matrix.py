@@ -106,6 +106,7 @@ CHANGES: list[tuple[str, str, Any, Role]] = [
     ("POST", "/runs", {"job": "ping", "location": "{place}"}, Role.LAUNCHER),
     ("POST", "/runs/{run}/cancel", None, Role.LAUNCHER),
     ("POST", "/runs/{run}/re-execute", {"strategy": "ALL_STEPS"}, Role.LAUNCHER),
+    ("DELETE", "/runs/{run}", None, Role.EDITOR),
     ("POST", "/backfills", {"job": "day", "location": "{place}", "partitions": ["2013-01-01"]}, Role.LAUNCHER),
     ("POST", "/assets/carriers/materialize", {"location": "{place}", "config": CARRIERS}, Role.LAUNCHER),
     ("POST", "/schedules/nightly/start?location={place}", None, Role.EDITOR),
