@@ -75,10 +75,7 @@ def _will_be_requested(scope: Scope, _: Operand, key: EntityKey, _candidates: Su
 
 
 def _newly_requested(scope: Scope, _: Operand, key: EntityKey, _candidates: Subset) -> Answer:
-    subset = scope.requested_before(key)
-    if not subset or scope.cursor is None:
-        return subset
-    return subset, ((scope.cursor.at.timestamp(), subset),)
+    return scope.requested_before(key)
 
 
 def _new(scope: Scope, key: EntityKey) -> list[Update]:

@@ -31,7 +31,8 @@ def _and(scope: Scope, node: Node, key: EntityKey, candidates: Subset) -> Result
         result = scope.ask(scope, child, key, true)
         found.append(result)
         true = true & result.true
-    return Result(node, key, node.name, candidates, true, tuple(found))
+    times = tuple((at, subset & true) for at, subset in _merged(found) or ())
+    return Result(node, key, node.name, candidates, true, tuple(found), times or None)
 
 
 def _or(scope: Scope, node: Node, key: EntityKey, candidates: Subset) -> Result:
@@ -39,7 +40,9 @@ def _or(scope: Scope, node: Node, key: EntityKey, candidates: Subset) -> Result:
     true = EMPTY
     for result in found:
         true = true | result.true
-    return Result(node, key, node.name, candidates, true, found)
+    # One whose time is not known may be the last of all.
+    times = _merged(found) if all(result.times for result in found if result.true) else None
+    return Result(node, key, node.name, candidates, true, found, times)
 
 
 def _not(scope: Scope, node: Node, key: EntityKey, candidates: Subset) -> Result:
