@@ -238,4 +238,8 @@ def _step(start: datetime, definition: TimeWindowPartitions, count: int) -> date
     if count == 0:
         return start
     ticks = (cron.after if count > 0 else cron.before)(definition.cron, start, definition.timezone)
-    return next(itertools.islice((tick for tick in ticks if not parts.is_excluded(definition, tick)), abs(count) - 1, None))
+    # Exclusions may leave none: then it is the plain tick.
+    coming, plain = itertools.tee(itertools.islice(ticks, abs(count) + parts.REACH))
+    left = (tick for tick in coming if not parts.is_excluded(definition, tick))
+    found = next(itertools.islice(left, abs(count) - 1, None), None)
+    return found if found is not None else next(itertools.islice(plain, abs(count) - 1, None))

@@ -252,11 +252,11 @@ def _without_excluded(definition: TimeWindowPartitions, now: datetime) -> Sequen
     if offset <= 0:
         return found[: max(0, len(found) + offset)]
     first = next(cron.after(definition.cron, every[-1], definition.timezone)) if every else _ticks(whole)[0]
-    coming = itertools.islice(itertools.chain((first,), cron.after(definition.cron, first, definition.timezone)), _REACH)
+    coming = itertools.islice(itertools.chain((first,), cron.after(definition.cron, first, definition.timezone)), REACH)
     return [*found, *itertools.islice((tick for tick in coming if not is_excluded(definition, tick)), offset)]
 
 
-_REACH = 10_000
+REACH = 10_000
 """How many windows ahead are looked at for those that are not excluded: exclusions may leave none."""
 
 

@@ -164,6 +164,10 @@ def test_windows_may_be_excluded() -> None:
     assert days.get_partition_key_range_for_time_window(window) == ("2024-01-04", "2024-01-08")
     none = dg.DailyPartitionsDefinition("2024-01-01", exclusions=["0 0 * * *"], end_offset=1)
     assert none.get_partition_keys(now) == []
+    reader = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-05")
+    before = dg.TimeWindowPartitionMapping(start_offset=-1)
+    upstream = before.get_upstream_mapped_partitions_result_for_partitions(reader.subset_with_partition_keys(["2024-01-03"]), reader, none)
+    assert list(upstream.partitions_subset.get_partition_keys()) == []
     with pytest.raises(dg.DefinitionError, match="exclusions is '0 0"):
         dg.DailyPartitionsDefinition("2024-01-01", exclusions="0 0 * * 6")
     with pytest.raises(dg.DefinitionError, match="exclusions has 5, a int"):
