@@ -94,7 +94,7 @@ def test_materialize_a_partition(stack: Stack, watched: Watched, pictures: Path 
     badge(page, "Success")
     expect(page.locator("#event-rows")).to_contain_text("Materialized arrivals")
     page = watched.open(f"{stack.url}/assets/arrivals?tab=partitions&partition=2024-03-09")
-    expect(page.locator(".heat a[aria-pressed]")).to_have_attribute("aria-label", "2024-03-09: Materialized")
+    expect(page.locator(".heat a[aria-current]")).to_have_attribute("aria-label", "2024-03-09 · Materialized")
     shoot(page, pictures, "asset-partitions")
 
 
