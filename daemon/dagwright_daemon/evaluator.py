@@ -211,6 +211,7 @@ class Evaluator:
     def _failed(self, work: Work, error: Exception, tries: int = 0) -> float | None:
         """End a tick that went wrong; a number: what went wrong was not its fault, so try again in so many seconds."""
         if isinstance(error, _FinishedElsewhereError):
+            self._look_again(work)
             return None
         if Outage.is_one(error):
             return 1.0
@@ -371,6 +372,18 @@ class Evaluator:
         with self._lock:
             self._answers.update({work.asker.tick_id: evaluation for work, evaluation in results if work.question is not None})
 
+    def _look_again(self, work: Work) -> None:
+        """End a tick, where nobody else has, that saw what another tick of its sensor has answered meanwhile.
+
+        The delivery of a webhook is nobody else's: its tick stays open and is taken up like one of a daemon that died.
+        """
+        if isinstance(work.question, SensorQuestion) and work.question.delivery is None:
+            with self._engine.begin() as conn:
+                skipped = instigators.finish_tick(conn, work.asker.tick_id, TickStatus.SKIPPED, skip_reason=_MOVED)
+            if skipped:
+                with self._lock:
+                    self._answers[work.asker.tick_id] = Evaluation(more=True)
+
     def _fail(self, work: Work, error: Exception) -> float | None:
         info: ErrorInfo = error.info if isinstance(error, UserCodeError) else error_info(error)
         facts = {"action": "tick", work.asker.kind.value: work.asker.name, "location": work.instigator.location, "error": str(info)[:500]}
@@ -416,8 +429,11 @@ def _ending(work: Work, evaluation: Evaluation, *, asked: bool) -> Ending:
     )
 
 
+_MOVED = "The cursor was moved while the sensor was asked; it is asked again with the new one."
+
+
 class _FinishedElsewhereError(Exception):
-    """Another daemon was quicker: take back what this transaction wrote."""
+    """Another daemon was quicker, or the cursor has moved meanwhile: take back what this transaction wrote."""
 
 
 class DynamicKeys(Mapping[str, Sequence[str]]):

@@ -198,8 +198,6 @@ BROKEN: dict[str, tuple[str, int | None, str]] = {
         "@dg.asset(required_resource_keys={'warehouse'})\ndef a(): ...\n\n\ndefs = dg.Definitions(assets=[a])\n", 4, "warehouse"),
     "missing_upstream": ("@dg.asset\ndef a(no_such): ...\n\n\ndefs = dg.Definitions(assets=[a])\n", 4, "no_such"),
     "wrong_type": ("defs = dg.Definitions(assets=['a'])\n", None, "'a'"),
-    "check_of_nothing": (
-        "@dg.asset_check(asset='nothing')\ndef c(): ...\n\n\ndefs = dg.Definitions(asset_checks=[c])\n", None, "nothing"),
     "bad_cron": (
         "@dg.op\ndef o(): ...\n\n\n@dg.job\ndef j():\n    o()\n\n\n"
         "defs = dg.Definitions(schedules=[dg.ScheduleDefinition(job=j, cron_schedule='61 * * * *')])\n", None, "61 * * * *"),

@@ -122,7 +122,7 @@ class Ending:
     error: ErrorInfo | None = None
     """What user code raised."""
     asked_cursor: str | None = None
-    """The cursor that the sensor was asked with; when somebody has set another meanwhile, that one stays."""
+    """The cursor that the sensor was asked with; when somebody has set another meanwhile, the tick cannot end with a new one."""
     cursor: str | None = None
     """Its new cursor; None keeps the old one."""
     logs: Collection[str] = ()
@@ -130,9 +130,10 @@ class Ending:
 
 
 def finish_ticks(conn: Connection, endings: Sequence[Ending]) -> set[int]:
-    """End ticks, in the transaction that enqueues their runs; the ones that were open.
+    """End ticks, in the transaction that enqueues their runs; those that were open, and whose cursor is the one that they were asked with.
 
-    One that is missing in the answer was ended before: the caller must roll back.
+    One that is missing in the answer was ended before, or another tick has moved the cursor meanwhile, so that both may have seen
+    the same: the caller must roll back.
     """
     if not endings:
         return set()
@@ -150,8 +151,9 @@ def finish_ticks(conn: Connection, endings: Sequence[Ending]) -> set[int]:
     ]
     rows = json_rows.dumps(plain)
     finished = set(conn.execute(_FINISH_MANY, {"rows": rows}).scalars())
-    if any(one.cursor is not None for one in endings):
-        conn.execute(_MOVE_CURSORS, {"rows": rows})
+    moving = {one.tick_id for one in endings if one.cursor is not None}
+    if moving:
+        finished -= moving - set(conn.execute(_MOVE_CURSORS, {"rows": rows}).scalars())
     listen.notify(conn, TICKS)
     return finished
 
@@ -282,11 +284,12 @@ WHERE ticks.tick_id = r.tick_id AND ticks.status = 'STARTED' RETURNING ticks.tic
 """)
 _MOVE_CURSORS = text(f"""
 WITH moved AS MATERIALIZED (
-    SELECT i.instigator_id, r.cursor FROM json_to_recordset(CAST(:rows AS json)) AS r({_ENDED}) JOIN ticks ON ticks.tick_id = r.tick_id
+    SELECT i.instigator_id, r.tick_id, r.cursor FROM json_to_recordset(CAST(:rows AS json)) AS r({_ENDED})
+    JOIN ticks ON ticks.tick_id = r.tick_id
     JOIN instigators i ON i.instigator_id = ticks.instigator_id
     WHERE r.cursor IS NOT NULL AND i.cursor IS NOT DISTINCT FROM r.asked_cursor ORDER BY i.instigator_id FOR UPDATE OF i
 )
-UPDATE instigators SET cursor = moved.cursor FROM moved WHERE instigators.instigator_id = moved.instigator_id
+UPDATE instigators SET cursor = moved.cursor FROM moved WHERE instigators.instigator_id = moved.instigator_id RETURNING moved.tick_id
 """)
 _RESTART = text("""
 UPDATE ticks SET attempt = attempt + 1, started_at = clock_timestamp() WHERE tick_id = :tick_id AND status = 'STARTED' RETURNING attempt
