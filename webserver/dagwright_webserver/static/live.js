@@ -10,7 +10,9 @@ const waiting = new Set();
 export function startLive(topics) {
   following = topics;
   if (!topics) return tell("");
-  connect();
+  // From then on htmx knows the parts of the page: a hint that comes earlier would be lost.
+  if (document.readyState === "complete") connect();
+  else document.addEventListener("DOMContentLoaded", connect, { once: true });
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) close();
     else { connect(); announce(); }
