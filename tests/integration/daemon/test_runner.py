@@ -199,9 +199,10 @@ def test_the_heartbeat_tells_of_each_loop(start: Start, store_engine: Engine) ->
 def test_a_stop_does_not_wait_for_a_stuck_tick(start: Start) -> None:
     counter = Counter()
     runner = start(counter)
-    quiet(counter)
+    before = quiet(counter)
     counter.gate.clear()
     runner.wake("counter")
+    until(lambda: counter.ticks > before)
     began = time.monotonic()
     assert not runner.stop()
     assert time.monotonic() - began < 5.5
