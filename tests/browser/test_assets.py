@@ -62,6 +62,7 @@ def test_several_are_chosen_and_materialized(site: Site, watched: Watched) -> No
     dialog.get_by_label("Partitions", exact=True).select_option("all")
     dialog.get_by_role("button", name="Launch").click()
     page.wait_for_url("**/backfills/*")
+    expect(page.locator("#pulse")).to_have_text("Live")
 
 
 def test_a_mistyped_selection(site: Site, watched: Watched) -> None:

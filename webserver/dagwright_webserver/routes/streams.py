@@ -100,7 +100,8 @@ async def _follow_briefly(web: Web, run_id: str) -> AsyncIterator[bytes]:
         yield b"retry: 1000\n\n"
         told: progress.RunProgress | None = None
         quiet_since = time.monotonic()
-        while not subscription.closed:
+        ends = _ends(web)
+        while not subscription.closed and time.monotonic() < ends:
             found = await run_in_threadpool(_progress, web, run_id)
             if found is not None and found != told:
                 yield _message("progress", to_json(found), found.last_seq)
