@@ -43,6 +43,8 @@ from dagwright_webserver.routes import (
     jobs,
     limits,
     pages,
+    presets,
+    previews,
     reports,
     runs,
     session,
@@ -95,7 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.web = web
     errors.install(app)
-    for noun in (session, users, tokens, streams, runs, backfills, reports, wipes, assets, dynamic_partitions, jobs):
+    for noun in (session, users, tokens, streams, previews, runs, backfills, reports, wipes, assets, dynamic_partitions, jobs, presets):
         app.include_router(noun.router)
     for noun in (deployment, limits, simulation, hooks):
         app.include_router(noun.router)

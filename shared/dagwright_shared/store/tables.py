@@ -648,3 +648,16 @@ audit_log = Table(
     Index("ix_audit_log_target", "target", desc("audit_id")),
     Index("ix_audit_log_time", "time"),
 )
+
+presets = Table(
+    "presets",
+    metadata,
+    Column("location", Text, primary_key=True),
+    Column("job_name", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    _json("config", default="{}"),
+    _json("tags", default="{}"),
+    Column("updated_by", Text, comment="name of a user; NULL: nobody had logged in"),
+    _moment("updated_at", null=False, now=True),
+    comment="config of a job that somebody has saved under a name",
+)
