@@ -11,7 +11,6 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 import sqlalchemy.exc
 from fastapi import Depends, Response
-from pydantic import TypeAdapter
 from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
@@ -28,6 +27,7 @@ from dagwright_webserver.identities import Identities
 from dagwright_webserver.live import Live
 from dagwright_webserver.rate_limits import RateLimits
 from dagwright_webserver.reads.definitions import Definitions, DefinitionsCache
+from dagwright_webserver.reads.view import adapter
 
 T = TypeVar("T")
 JSON = "application/json"
@@ -214,16 +214,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-_adapters: dict[type, TypeAdapter[Any]] = {}
-
-
 def to_json(view: Any) -> bytes:
     """A view as JSON. Compiled once for each class of views; 3 to 10 times as fast as `json.dumps` on a dictionary of it."""
-    kind = type(view)
-    adapter = _adapters.get(kind)
-    if adapter is None:
-        adapter = _adapters[kind] = TypeAdapter(kind)
-    return adapter.dump_json(view)
+    return adapter(type(view)).dump_json(view)
 
 
 def answer(view: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from dagwright_webserver import access
+from dagwright_webserver.reads.view import adapter
 from dagwright_webserver.schemas import DOCUMENTED
 
 
@@ -49,7 +50,7 @@ def _tell_of_access(app: FastAPI, document: dict[str, Any]) -> None:
 
 def answers() -> dict[str, Any]:
     """The JSON Schemas of all documented answers and their parts, by name."""
-    wanted: Any = [(name, "serialization", TypeAdapter(kind)) for name, kind in DOCUMENTED.items()]
+    wanted: Any = [(name, "serialization", adapter(kind)) for name, kind in DOCUMENTED.items()]
     _, found = TypeAdapter.json_schemas(wanted, ref_template="#/components/schemas/{model}")
     schemas: dict[str, Any] = found["$defs"]
     return schemas

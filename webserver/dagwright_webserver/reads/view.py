@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias, TypeVar, dataclass_transform
 
-from pydantic import ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import ConfigDict, PlainSerializer, TypeAdapter, WithJsonSchema
 
 T = TypeVar("T")
 
@@ -17,6 +18,25 @@ def view(cls: type[T]) -> type[T]:
     made: Any = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
     made.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True, ser_json_inf_nan="null")
     return made  # type: ignore[no-any-return]
+
+
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+_compiling = threading.Lock()
+
+
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """What serialises a class of views, compiled when it is first needed.
+
+    One thread at a time: Pydantic parses the source for the texts under the fields, and CPython 3.11 fails now and then with
+    `SystemError: AST constructor recursion depth mismatch` when two threads parse at once.
+    """
+    found = _adapters.get(kind)
+    if found is None:
+        with _compiling:
+            found = _adapters.get(kind)
+            if found is None:
+                found = _adapters[kind] = TypeAdapter(kind)
+    return found
 
 
 def iso(moment: datetime) -> str:

@@ -23,7 +23,7 @@ from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.events import EventFilter, EventView, LogFile, LogView
 from dagwright_webserver.reads.runs import RunFilter, RunSummary, RunView
 from dagwright_webserver.reads.waiting import WaitingView
-from dagwright_webserver.routes.runs import event_filter
+from dagwright_webserver.routes.runs import event_filter, require_run
 from dagwright_webserver.schemas import parse_tags
 
 html = APIRouter(include_in_schema=False)
@@ -115,8 +115,12 @@ def run(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
 ) -> Response:
     wanted = event_filter(level, [type] if type else None, step, text)
     if after is not None:  # rows for a page that is open
-        more = web.read(lambda conn: event_reads.list_events(conn, run_id, wanted, after_seq=after, limit=limit)).items
-        return render.page(request, "partials/run_events.html", events=more)
+
+        def rows(conn: Connection) -> tuple[EventView, ...]:
+            require_run(conn, run_id)
+            return event_reads.list_events(conn, run_id, wanted, after_seq=after, limit=limit).items
+
+        return render.page(request, "partials/run_events.html", events=web.read(rows))
     if at is not None and before is None:
         before = at + _EVENTS // 2
     shown = web.read_defs(lambda conn, defs: _run_page(conn, defs, web, run_id, wanted, before, log))
