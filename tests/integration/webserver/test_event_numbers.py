@@ -53,6 +53,7 @@ def test_bad_input(api: httpx.Client, run_id: str) -> None:
     assert "level" in problems(api.get(f"/runs/{run_id}/events/numbers", params={"level": "LOUD"}))
     problems(api.get(f"/runs/{run_id}/events/numbers", params={"since": "soon"}))
     problems(api.get("/runs/none/events/numbers"), 404)
+    problems(api.get("../../runs/none?_part=run_events&after=0"), 404)
 
 
 def test_the_brief_stream_tells_how_far_a_run_is(api: httpx.Client, store: Engine, run_id: str) -> None:
