@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from dagwright_webserver.reads import view
-from dagwright_webserver.reads.runs import RunListView, RunView
+from dagwright_webserver.reads.run_list import RunListView
+from dagwright_webserver.reads.runs import RunView
 
 
 def test_many_threads_ask_for_a_view_that_nobody_has_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.partition_status import newest_keys
-from dagwright_webserver.reads.runs import RunFilter, RunSummary, list_runs, summaries, summary
+from dagwright_webserver.reads.run_list import RunFilter, RunSummary, list_runs, summaries, summary
 from dagwright_webserver.reads.view import view
 
 

@@ -14,7 +14,7 @@ from dagwright_webserver.reads.asset_states import UNKNOWN, AssetStatus, read_st
 from dagwright_webserver.reads.automation import UpcomingTick, upcoming
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.deployment import QueueView, database_now, find_problems, read_daemons, read_locations, read_queue
-from dagwright_webserver.reads.runs import RunFilter, RunSummary, list_runs, summaries, summary
+from dagwright_webserver.reads.run_list import RunFilter, RunSummary, list_runs, summaries, summary
 from dagwright_webserver.reads.view import Moment, view
 
 

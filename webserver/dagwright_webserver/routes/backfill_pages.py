@@ -11,8 +11,8 @@ from dagwright_shared.model.runs import RunStatus
 from dagwright_webserver import drawings, render
 from dagwright_webserver.deps import Services
 from dagwright_webserver.reads import backfills as reads
-from dagwright_webserver.reads import runs as run_reads
-from dagwright_webserver.reads.runs import RunFilter
+from dagwright_webserver.reads import run_list
+from dagwright_webserver.reads.run_list import RunFilter
 
 html = APIRouter(include_in_schema=False)
 
@@ -27,8 +27,8 @@ def backfills(request: Request, web: Services, cursor: Annotated[str | None, Que
 def backfill(request: Request, web: Services, backfill_id: str, cursor: Annotated[str | None, Query(max_length=1000)] = None) -> Response:
     def read(conn: Connection) -> dict[str, Any]:
         view = reads.get_backfill(conn, backfill_id)
-        runs = run_reads.list_runs(conn, RunFilter(backfill_id=backfill_id), limit=50, cursor=cursor or None)
+        runs = run_list.list_runs(conn, RunFilter(backfill_id=backfill_id), limit=50, cursor=cursor or None)
         failed = [run.run_id for run in runs.items if run.status is RunStatus.FAILURE]
-        return {"view": view, "listed": runs, "step_errors": run_reads.step_errors(conn, failed)}
+        return {"view": view, "listed": runs, "step_errors": run_list.step_errors(conn, failed)}
 
     return render.page(request, "backfill.html", progress=drawings.progress, **web.read(read))

@@ -21,12 +21,11 @@ from dagwright_shared.model.ticks import TickStatus
 from dagwright_webserver import drawings, errors, launch_forms, lineage, reference, render
 from dagwright_webserver.access import login_url
 from dagwright_webserver.deps import Public, Services, Web, utc_now
-from dagwright_webserver.reads import asset_states
+from dagwright_webserver.reads import asset_states, run_list
 from dagwright_webserver.reads import automation as automation_reads
 from dagwright_webserver.reads import deployment as deployment_reads
 from dagwright_webserver.reads import jobs as job_reads
 from dagwright_webserver.reads import overview as overview_reads
-from dagwright_webserver.reads import runs as run_reads
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.jobs import JobView
@@ -98,7 +97,7 @@ def overview(request: Request, web: Services, hours: Annotated[float | None, Que
         view = overview_reads.read_overview(conn, defs, settings=limit, hours=chosen)
         return {
             "view": view,
-            "step_errors": run_reads.step_errors(conn, [run.run_id for run in view.failures]),
+            "step_errors": run_list.step_errors(conn, [run.run_id for run in view.failures]),
             "next_ticks": automation_reads.upcoming(conn, defs, now=view.now, each=1),
             "hours": chosen,
             "choices": (*_TIMELINE_HOURS, 72),
@@ -124,7 +123,7 @@ def jobs(request: Request, web: Services, text: Word = None, location: Word = No
 def job(request: Request, web: Services, name: str, location: Word = None) -> Response:
     def read(conn: Connection, defs: Definitions) -> tuple[JobView, Mapping[str, AssetStatus], Mapping[str, str]]:
         view = job_reads.get_job(conn, defs, name, now=utc_now(), location=location or None)
-        return view, _asset_statuses(conn, defs, view.assets), run_reads.step_errors(conn, run_pages.failed(view.recent_runs))
+        return view, _asset_statuses(conn, defs, view.assets), run_list.step_errors(conn, run_pages.failed(view.recent_runs))
 
     view, statuses, step_errors = web.read_defs(read)
     body: dict[str, Any] = {"job": view.name, **({"location": view.location} if view.other_locations else {})}

@@ -17,11 +17,13 @@ from dagwright_webserver.deps import Services, Web
 from dagwright_webserver.reads import backfills as backfill_reads
 from dagwright_webserver.reads import deployment as deployment_reads
 from dagwright_webserver.reads import events as event_reads
+from dagwright_webserver.reads import run_list
 from dagwright_webserver.reads import runs as run_reads
 from dagwright_webserver.reads import waiting as waiting_reads
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.events import EventFilter, EventView, LogFile, LogView
-from dagwright_webserver.reads.runs import RunFilter, RunSummary, RunView
+from dagwright_webserver.reads.run_list import RunFilter, RunSummary
+from dagwright_webserver.reads.runs import RunView
 from dagwright_webserver.reads.waiting import WaitingView
 from dagwright_webserver.routes.runs import event_filter, require_run
 from dagwright_webserver.schemas import parse_tags
@@ -55,14 +57,14 @@ def runs(  # noqa: PLR0913, PLR0917 - one argument for each filter of the addres
     wanted = RunFilter(statuses=statuses, job=rest.job, asset=rest.asset, trigger=rest.trigger, text=rest.text, tags=rest.tags)
 
     def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
-        view = run_reads.list_runs(conn, wanted, limit=50, cursor=cursor or None)
+        view = run_list.list_runs(conn, wanted, limit=50, cursor=cursor or None)
         return {
             "view": view,
-            "step_errors": run_reads.step_errors(conn, failed(view.items)),
+            "step_errors": run_list.step_errors(conn, failed(view.items)),
             "waits": waiting_reads.sentences(conn, defs, _queued(view.items), web.settings.limits),
             "backfills": backfill_reads.list_backfills(conn, limit=5).items if not cursor else (),
             "progress": drawings.progress,
-            "counts": run_reads.count_by_status(conn, rest),
+            "counts": run_list.count_by_status(conn, rest),
             "jobs": list(defs.jobs),
             "assets": [str(key) for key in list(defs.assets)[:2000]],
         }

@@ -23,10 +23,12 @@ from dagwright_webserver import launching
 from dagwright_webserver.deps import JSON, Editor, Launcher, Services, Web, answer, utc_now
 from dagwright_webserver.once import once, page_url
 from dagwright_webserver.reads import events as event_reads
+from dagwright_webserver.reads import run_list
 from dagwright_webserver.reads import runs as run_reads
 from dagwright_webserver.reads import waiting as waiting_reads
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
-from dagwright_webserver.reads.runs import RunFilter, RunListView, RunView
+from dagwright_webserver.reads.run_list import RunFilter, RunListView
+from dagwright_webserver.reads.runs import RunView
 from dagwright_webserver.schemas import (
     API,
     CancelAnswer,
@@ -140,7 +142,7 @@ def list_runs(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
         created_before=aware(created_before),
         text=text,
     )
-    return answer(web.read(lambda conn: run_reads.list_runs(conn, wanted, limit=limit, cursor=cursor)))
+    return answer(web.read(lambda conn: run_list.list_runs(conn, wanted, limit=limit, cursor=cursor)))
 
 
 @router.get("/{run_id}", summary="Get a run", responses=returns(RunView, 404, 503))

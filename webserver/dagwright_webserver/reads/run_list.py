@@ -1,0 +1,260 @@
+"""Lists of runs: a row for each, and what they are filtered by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, and_, cast, false, func, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from dagwright_shared.model.runs import FINAL, RunStatus, StepStatus
+from dagwright_shared.store import tables
+from dagwright_webserver.reads import cursors
+from dagwright_webserver.reads.runs import covered, is_run_id
+from dagwright_webserver.reads.view import Moment, seconds_between, view
+
+MAX_LIST_ASSETS = 20
+
+
+@view
+class RunSummary:
+    """A run as a row of a list."""
+
+    run_id: str
+    """UUID."""
+    status: RunStatus
+    """Where it is in its life."""
+    location: str
+    """The code location whose definitions it runs."""
+    job: str | None
+    """Name of the job; null when assets were picked freely."""
+    assets: tuple[str, ...]
+    """The first 20 assets that it materializes."""
+    asset_count: int
+    """How many assets it materializes."""
+    partition: str | None
+    """Partition key, or the first and the last of a range as `a...b`; null when unpartitioned."""
+    trigger: str
+    """What asked for it: user, api, cli, schedule, sensor, automation, backfill or retry."""
+    trigger_name: str | None
+    """Name of the schedule, sensor or user."""
+    tags: Mapping[str, str]
+    """Free labels."""
+    priority: int
+    """Higher starts first."""
+    created_at: Moment
+    """When it was asked for."""
+    started_at: Moment | None
+    """When its worker reported."""
+    ended_at: Moment | None
+    """When it reached its final status."""
+    duration_seconds: float | None
+    """From start to end; null while it is not over."""
+    error_line: str | None
+    """First line of its error, where it failed."""
+    status_reason: str | None
+    """Why it waits, was requeued or failed, in words."""
+    parent_run_id: str | None
+    """The run that this one repeats."""
+    retry_number: int
+    """0 for a first attempt, 1 for its first retry."""
+
+    @property
+    def title(self) -> str:
+        """What it runs, in a few words."""
+        if self.job:
+            return self.job
+        if not self.assets:
+            return "checks"
+        more = self.asset_count - 1
+        return self.assets[0] + (f" and {more} more" if more else "")
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.status in (RunStatus.QUEUED, RunStatus.STARTING, RunStatus.STARTED)
+
+
+@view
+class RunListView:
+    """One page of runs, newest first."""
+
+    items: tuple[RunSummary, ...]
+    """The runs."""
+    next_cursor: str | None
+    """Give this as `cursor` for the next page; null on the last one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs a list shows; everything given must hold."""
+
+    statuses: tuple[RunStatus, ...] = ()
+    job: str | None = None
+    asset: str | None = None
+    location: str | None = None
+    trigger: str | None = None
+    trigger_name: str | None = None
+    partition: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_before: datetime | None = None
+    created_after: datetime | None = None
+    text: str | None = None
+    """Matches the start of the id, or a part of the job's or an asset's name."""
+    root_run_id: str | None = None
+    backfill_id: str | None = None
+    """A UUID; anything else finds nothing."""
+
+
+_runs = tables.runs.c
+_SUMMARY = (
+    _runs.run_id,
+    _runs.status,
+    _runs.location,
+    _runs.job_name,
+    _runs.asset_keys[1:MAX_LIST_ASSETS].label("asset_keys"),
+    func.cardinality(_runs.asset_keys).label("asset_count"),
+    _runs.partition,
+    _runs.partition_end,
+    _runs.trigger_kind,
+    _runs.trigger_name,
+    _runs.tags,
+    _runs.priority,
+    _runs.created_at,
+    _runs.started_at,
+    _runs.ended_at,
+    _runs.error["class_name"].astext.label("error_class"),
+    func.left(_runs.error["message"].astext, 500).label("error_message"),
+    _runs.status_reason,
+    _runs.parent_run_id,
+    _runs.retry_number,
+)
+
+
+def list_runs(conn: Connection, wanted: RunFilter | None = None, *, limit: int = 50, cursor: str | None = None) -> RunListView:
+    """The newest runs that fit a filter."""
+    newest = (_runs.created_at.desc(), _runs.run_id.desc())
+    query = _filtered(select(*_SUMMARY), wanted or RunFilter()).order_by(*newest).limit(limit + 1)
+    if cursor is not None:
+        micros, run_id = cursors.decode("runs", cursor, int, str)
+        if not is_run_id(str(run_id)):
+            raise cursors.bad_cursor(cursor)
+        query = query.where(
+            tuple_(_runs.created_at, _runs.run_id) < tuple_(cursors.to_moment(micros, cursor), cast(str(run_id), Uuid(as_uuid=False)))
+        )
+    rows = conn.execute(query).all()
+    shown = rows[:limit]
+    more = cursors.encode("runs", cursors.from_moment(shown[-1].created_at), shown[-1].run_id) if len(rows) > limit else None
+    return RunListView(items=tuple(summary(row) for row in shown), next_cursor=more)
+
+
+def count_by_status(conn: Connection, wanted: RunFilter | None = None, *, cap: int = 10_000) -> Mapping[str, int]:
+    """How many of the newest `cap` runs that fit a filter are in each status."""
+    inner = _filtered(select(_runs.status, _runs.created_at), wanted or RunFilter()).order_by(_runs.created_at.desc()).limit(cap).subquery()
+    rows = conn.execute(select(inner.c.status, func.count()).group_by(inner.c.status)).all()
+    return dict(rows)
+
+
+def summary(row: Row[Any]) -> RunSummary:
+    """A row of `summaries()` as a view."""
+    return RunSummary(
+        run_id=row.run_id,
+        status=RunStatus(row.status),
+        location=row.location,
+        job=row.job_name,
+        assets=tuple(row.asset_keys or ()),
+        asset_count=row.asset_count or 0,
+        partition=covered(row),
+        trigger=row.trigger_kind,
+        trigger_name=row.trigger_name,
+        tags=row.tags,
+        priority=row.priority,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        duration_seconds=seconds_between(row.started_at, row.ended_at),
+        error_line=_first_line(row.error_class, row.error_message),
+        status_reason=row.status_reason,
+        parent_run_id=row.parent_run_id,
+        retry_number=row.retry_number,
+    )
+
+
+def summaries() -> Select[Any]:
+    """A select of what `summary` reads; callers add conditions and order."""
+    return select(*_SUMMARY)
+
+
+def step_errors(conn: Connection, run_ids: Sequence[str]) -> Mapping[str, str]:
+    """Run id to the first line of the error of its first failed step, for runs that failed because a step did."""
+    if not run_ids:
+        return {}
+    s = tables.steps.c
+    query = (
+        select(
+            s.run_id,
+            s.step_key,
+            s.error["class_name"].astext.label("class_name"),
+            func.left(s.error["message"].astext, 500).label("message"),
+        )
+        .ext(distinct_on(s.run_id))
+        .where(s.run_id.in_(run_ids), s.status == str(StepStatus.FAILURE))
+        .order_by(s.run_id, s.ended_at, s.ordinal)
+    )
+    return {row.run_id: f"{row.step_key}: {_first_line(row.class_name, row.message) or 'failed'}" for row in conn.execute(query)}
+
+
+def _filtered(query: Select[Any], wanted: RunFilter) -> Select[Any]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.statuses:
+        conditions.append(_runs.status.in_([str(status) for status in wanted.statuses]))
+    for column, value in (
+        (_runs.job_name, wanted.job),
+        (_runs.location, wanted.location),
+        (_runs.trigger_kind, wanted.trigger),
+        (_runs.trigger_name, wanted.trigger_name),
+    ):
+        if value is not None:
+            conditions.append(column == value)
+    if wanted.partition is not None:
+        conditions.append(_runs.partition == wanted.partition.split("|"))
+    if wanted.tags:
+        conditions.append(_runs.tags.contains(dict(wanted.tags)))
+    if wanted.created_before is not None:
+        conditions.append(_runs.created_at < wanted.created_before)
+    if wanted.created_after is not None:
+        conditions.append(_runs.created_at > wanted.created_after)
+    if wanted.root_run_id is not None:
+        conditions.append(or_(_runs.root_run_id == wanted.root_run_id, _runs.run_id == wanted.root_run_id))
+    if wanted.backfill_id is not None:
+        conditions.append(_runs.backfill_id == wanted.backfill_id if is_run_id(wanted.backfill_id) else false())
+    if wanted.asset is not None:
+        ids = select(tables.assets.c.asset_id).where(tables.assets.c.key == wanted.asset)
+        of_asset = select(tables.run_assets.c.run_id).where(tables.run_assets.c.asset_id.in_(ids))
+        conditions.append(_runs.run_id.in_(of_asset))
+    if wanted.text:
+        conditions.append(_matches(wanted.text))
+    return query.where(and_(*conditions)) if conditions else query
+
+
+def _matches(text: str) -> ColumnElement[bool]:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    names = func.array_to_string(_runs.asset_keys, " ")
+    return or_(
+        cast(_runs.run_id, String).like(f"{escaped.lower()}%"),
+        _runs.job_name.ilike(f"%{escaped}%"),
+        names.ilike(f"%{escaped}%"),
+    )
+
+
+def _first_line(class_name: str | None, message: str | None) -> str | None:
+    if class_name is None:
+        return None
+    first = (message or "").strip().split("\n", 1)[0]
+    return f"{class_name}: {first}" if first else class_name
