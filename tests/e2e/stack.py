@@ -157,3 +157,7 @@ def start(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        # Shown with the failure of a test, and only then.
+        for said in (log, home / "postgres" / "log"):
+            if said.exists():
+                print(f"--- the end of {said}\n{said.read_text(errors='replace')[-4000:]}")

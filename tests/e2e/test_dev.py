@@ -91,7 +91,7 @@ def test_a_killed_supervisor_leaves_no_process(stack: Stack) -> None:
 def test_a_child_that_dies_comes_back(stack: Stack, service: str) -> None:
     before = stack.service_pids()[service]
     os.kill(before, signal.SIGKILL)
-    until(lambda: stack.service_pids().get(service) not in (None, before), 20, f"a new {service}")
+    until(lambda: stack.service_pids().get(service) not in (None, before), 60, f"a new {service}")
     run_id = until(lambda: stack.launch(assets=["first"]) if stack.get("/readyz") else None, 90, "readiness")
     assert stack.finished(run_id)["status"] == "SUCCESS"
 

@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import psycopg2
+
 from dagwright.dev.log import MergedLog
 from dagwright.dev.nursery import Nursery, NurseryError
 from dagwright_shared.model.errors import DagwrightError, SettingsError
@@ -30,6 +32,7 @@ class Database:
         self.is_embedded = configured is None
         self._server: embedded.Embedded | None = None
         self._guard: subprocess.Popen[bytes] | None = None
+        self._seen: int | None = None
         self._next_check = 0.0
 
     @property
@@ -73,20 +76,19 @@ class Database:
         )
 
     def check(self) -> bool:
-        """Bring an embedded Postgres back when it has died. Returns whether that was done."""
+        """Bring an embedded Postgres back when it has died. Returns whether it is another process than before."""
         if self._server is None or time.monotonic() < self._next_check:
             return False
         self._next_check = time.monotonic() + _RETRY_SECONDS / 2
-        if embedded.running_pid(self._home) is not None:
-            return False
-        self._log.line("postgres", "has ended; starting it again")
-        self._next_check = time.monotonic() + _RETRY_SECONDS
-        try:
-            embedded.start_cluster(self._home)
-        except (DagwrightError, OSError) as error:
-            self._log.line("postgres", f"did not start: {error}")
-            return False
-        return True
+        if self.pid is None:
+            self._log.line("postgres", "has ended; starting it again")
+            try:
+                embedded.start_cluster(self._home)
+            except (DagwrightError, OSError, psycopg2.Error) as error:
+                self._log.line("postgres", f"did not start: {error}")
+            self._next_check = time.monotonic() + _RETRY_SECONDS
+        before, self._seen = self._seen, self.pid
+        return self._seen != before
 
     def stop(self) -> None:
         if self._server is not None:

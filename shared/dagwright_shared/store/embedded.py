@@ -219,6 +219,10 @@ def _socket_directory(root: Path, account: Account) -> Path:
 
 
 def _discard_stale_pid(data: Path) -> None:
+    # A child that is about to end has no directory any more, but counts as alive to Postgres until somebody has waited for it.
+    child = _children.pop(_recorded_pid(data) or 0, None)
+    if child is not None:
+        child.wait(10)
     # Postgres itself refuses to start when the recorded pid is alive again as another program, as happens in containers.
     with suppress(FileNotFoundError):
         (data / "postmaster.pid").unlink()
@@ -247,10 +251,19 @@ def _launch(root: Path, socket: Path, binaries: Path, account: Account, options:
         if _await_ready(root, socket, process):
             return
         said = log.read_bytes()[written:].decode(errors="replace").strip()
-        # Children of a postmaster that was killed hold its shared memory until they notice.
-        if "shared memory block" not in said or time.monotonic() > deadline:
+        # Children of a postmaster that was killed hold its shared memory until they notice, which a busy one does late.
+        if not any(hint in said for hint in ("shared memory block", '.lock" already exists')) or time.monotonic() > deadline:
             raise SettingsError(f"Postgres does not start in {root / 'data'}; its log {log} ends with:\n{said[-2000:]}")
+        _kill_orphans((root / "data").resolve())
         time.sleep(0.05)
+
+
+def _kill_orphans(data: Path) -> None:
+    """End what a dead postmaster left; nothing is lost, since the next start recovers from the log anyway."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (entry / "cwd").readlink() == data:
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def _await_ready(root: Path, socket: Path, process: subprocess.Popen[bytes] | None, timeout: float = 60.0) -> bool:

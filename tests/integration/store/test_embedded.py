@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
 from sqlalchemy import text
 
@@ -72,6 +73,30 @@ def test_killed_postmaster_leaves_a_stale_pid_file(home: Path) -> None:
     server.stop()
     server = embedded.start(home)
     assert ask(server.url, "SELECT n FROM kept") == 42
+    server.stop()
+
+
+def test_killed_postmaster_whose_child_does_not_notice(home: Path) -> None:
+    server = embedded.start(home)
+    postmaster = server.pid
+    busy = psycopg2.connect(server.url)
+    os.kill(busy.info.backend_pid, signal.SIGSTOP)
+    os.kill(postmaster, signal.SIGKILL)
+    embedded._await_exit(postmaster, 10)
+    embedded.start_cluster(home)
+    assert ask(server.url) == 1
+    busy.close()
+    server.stop()
+
+
+def test_restart_in_the_moment_after_the_kill(home: Path) -> None:
+    server = embedded.start(home)
+    for _ in range(20):
+        os.kill(server.pid, signal.SIGKILL)
+        while embedded.running_pid(home) is not None:
+            pass
+        embedded.start_cluster(home)
+    assert ask(server.url) == 1
     server.stop()
 
 
