@@ -70,6 +70,7 @@ bench: compiled ## measure a private stack; prints `name value unit`
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/automation.py
 	$(BIN)/python benchmarks/reactions.py
+	$(BIN)/python benchmarks/pages.py
 
 docs: $(STAMP) ## build the documentation site into build/site
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
