@@ -101,7 +101,7 @@ def database_away(instance: str) -> Response:
 def _from_dagwright(request: Request, error: Exception) -> Response:
     instance = request.url.path
     if isinstance(error, ForbiddenError) and request.method in CHANGING:
-        _tell_of_refusal(request)
+        tell_of_refusal(request)
     match error:
         case NotFoundError():
             return problem_response(404, "not-found", error.message, instance=instance, extra={"suggestion": error.suggestion})
@@ -127,7 +127,7 @@ def _from_dagwright(request: Request, error: Exception) -> Response:
             raise error
 
 
-def _tell_of_refusal(request: Request) -> None:
+def tell_of_refusal(request: Request) -> None:
     """To the audit log, in a transaction of its own: that of the change is gone."""
     asked: Access | None = getattr(request.state, "access", None)
     if asked is not None:

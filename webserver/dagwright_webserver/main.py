@@ -46,7 +46,9 @@ from dagwright_webserver.routes import (
     presets,
     previews,
     reports,
+    run_bulk,
     runs,
+    saved_views,
     session,
     simulation,
     streams,
@@ -97,9 +99,9 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.web = web
     errors.install(app)
-    for noun in (session, users, tokens, streams, previews, runs, backfills, reports, wipes, assets, dynamic_partitions, jobs, presets):
+    for noun in (session, users, tokens, streams, previews, runs, run_bulk, saved_views, backfills, reports, wipes, assets):
         app.include_router(noun.router)
-    for noun in (deployment, limits, simulation, hooks):
+    for noun in (dynamic_partitions, jobs, presets, deployment, limits, simulation, hooks):
         app.include_router(noun.router)
     for router in (automation.schedules, automation.sensors):
         app.include_router(router)

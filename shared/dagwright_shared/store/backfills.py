@@ -6,7 +6,7 @@ are written in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,8 +62,23 @@ def get(conn: Connection, backfill_id: str, *, lock: bool = False) -> Backfill |
     return None if row is None else _row(row)
 
 
-def list_page(conn: Connection, *, statuses: Collection[BackfillStatus] = (), limit: int = 50, cursor: str | None = None) -> Page[Backfill]:
-    """Backfills, newest first.
+def list_page(  # noqa: PLR0913 - each is a filter of its own, given by name
+    conn: Connection,
+    *,
+    statuses: Collection[BackfillStatus] = (),
+    job_name: str | None = None,
+    location: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+    before: tuple[datetime, str] | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[Backfill]:
+    """Backfills that pass all filters, newest first.
+
+    Args:
+        before: only those that come later in the list than this moment and id.
 
     Raises:
         InvalidRequestError: a cursor of another list.
@@ -71,12 +86,24 @@ def list_page(conn: Connection, *, statuses: Collection[BackfillStatus] = (), li
     query = select(_table).order_by(_table.c.created_at.desc(), _table.c.backfill_id.desc()).limit(limit + 1)
     if statuses:
         query = query.where(_table.c.status.in_([str(status) for status in statuses]))
+    if job_name is not None:
+        query = query.where(_table.c.job_name == job_name)
+    if location is not None:
+        query = query.where(_table.c.location == location)
+    if tags:
+        query = query.where(_table.c.tags.contains(dict(tags)))
+    if created_after is not None:
+        query = query.where(_table.c.created_at > created_after)
+    if created_before is not None:
+        query = query.where(_table.c.created_at < created_before)
     if cursor:
         created_at, backfill_id = cursors.decode(cursor, (datetime, str))
         if not runs.is_run_id(backfill_id):
             cursors.decode("", (datetime, str))
+        before = created_at, backfill_id
+    if before is not None:
         key: Any = tuple_(_table.c.created_at, _table.c.backfill_id)
-        query = query.where(key < tuple_(created_at, backfill_id))
+        query = query.where(key < tuple_(*before))
     found = [_row(row) for row in conn.execute(query)]
     return cursors.page(found, limit, lambda row: (row.created_at, row.backfill_id))
 

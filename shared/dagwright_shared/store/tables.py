@@ -221,6 +221,7 @@ runs = Table(
     ),
     Index("uq_runs_run_key", "run_key", unique=True, postgresql_where=text("run_key IS NOT NULL")),
     Index("ix_runs_newest", desc("created_at"), desc("run_id")),
+    Index("ix_runs_outside_backfills", desc("created_at"), desc("run_id"), postgresql_where=text("backfill_id IS NULL")),
     Index("ix_runs_status", "status", desc("created_at"), desc("run_id")),
     Index("ix_runs_job", "job_name", desc("created_at"), desc("run_id")),
     Index("ix_runs_trigger", "trigger_kind", "trigger_name", desc("created_at"), desc("run_id")),
@@ -660,4 +661,16 @@ presets = Table(
     Column("updated_by", Text, comment="name of a user; NULL: nobody had logged in"),
     _moment("updated_at", null=False, now=True),
     comment="config of a job that somebody has saved under a name",
+)
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("view_id", BigInteger, Identity(), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.user_id", ondelete="CASCADE"), comment="whose it is; NULL: nobody had logged in"),
+    Column("page", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    _moment("updated_at", null=False, now=True),
+    Index("uq_saved_views_name", text("coalesce(user_id, 0)"), "page", "name", unique=True),
+    comment="filters of a page that somebody has given a name",
 )

@@ -36,6 +36,7 @@ from dagwright_shared.store import (
     tables,
 )
 from dagwright_shared.store.history import StoreHistory
+from dagwright_webserver.reads.run_list import RunFilter, list_runs
 
 LARGE = (
     "runs", "events", "ticks", "asset_partitions", "run_assets", "steps", "log_chunks", "check_results", "backfills", "webhook_deliveries",
@@ -137,6 +138,7 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "runs by a name": a_page_of_runs(search="job7"),
     "runs of today": a_page_of_runs(created_after=datetime.now(UTC) - timedelta(minutes=1)),
     "counts by status": lambda conn: run_list.counts_by_status(conn, since=datetime.now(UTC) - timedelta(minutes=5)),
+    "runs outside backfills": lambda conn: list_runs(conn, RunFilter(outside_backfills=True)),
     "a run": lambda conn: runs.get(conn, RUN),
     "steps": lambda conn: runs.steps(conn, RUN),
     "claim": lambda conn: runs.claim(conn, limit=2, lease_seconds=1),

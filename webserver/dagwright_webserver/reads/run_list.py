@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, and_, cast, false, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from dagwright_shared.model.backfills import BackfillStatus
 from dagwright_shared.model.runs import FINAL, RunStatus, StepStatus
+from dagwright_shared.store import backfills as store_backfills
 from dagwright_shared.store import tables
-from dagwright_webserver.reads import cursors
+from dagwright_webserver.reads import backfills, cursors
+from dagwright_webserver.reads.backfills import BackfillSummary
 from dagwright_webserver.reads.runs import covered, is_run_id
 from dagwright_webserver.reads.view import Moment, seconds_between, view
 
@@ -87,6 +90,8 @@ class RunListView:
 
     items: tuple[RunSummary, ...]
     """The runs."""
+    backfills: tuple[BackfillSummary, ...]
+    """Where the list is `grouped`: the backfills of the same time, newest first, in place of their runs. They count as rows of the page."""
     next_cursor: str | None
     """Give this as `cursor` for the next page; null on the last one."""
 
@@ -105,11 +110,21 @@ class RunFilter:
     tags: Mapping[str, str] = field(default_factory=dict)
     created_before: datetime | None = None
     created_after: datetime | None = None
+    ended_before: datetime | None = None
+    ended_after: datetime | None = None
     text: str | None = None
     """Matches the start of the id, or a part of the job's or an asset's name."""
     root_run_id: str | None = None
     backfill_id: str | None = None
     """A UUID; anything else finds nothing."""
+    outside_backfills: bool = False
+    """Only runs that no backfill asked for."""
+
+    @property
+    def fits_backfills(self) -> bool:
+        """Whether backfills can be found by it, too: everything else is about single runs."""
+        single = (self.asset, self.trigger, self.trigger_name, self.partition, self.text, self.root_run_id, self.backfill_id)
+        return not any(single) and self.ended_before is None and self.ended_after is None
 
 
 _runs = tables.runs.c
@@ -137,21 +152,80 @@ _SUMMARY = (
 )
 
 
-def list_runs(conn: Connection, wanted: RunFilter | None = None, *, limit: int = 50, cursor: str | None = None) -> RunListView:
-    """The newest runs that fit a filter."""
+def list_runs(
+    conn: Connection, wanted: RunFilter | None = None, *, limit: int = 50, cursor: str | None = None, grouped: bool = False
+) -> RunListView:
+    """The newest runs that fit a filter.
+
+    Args:
+        grouped: leave out the runs of backfills, and tell of the backfills in their place.
+    """
+    wanted = wanted or RunFilter()
+    before = None if cursor is None else _place(cursor)
+    shown = replace(wanted, outside_backfills=grouped or wanted.outside_backfills)
     newest = (_runs.created_at.desc(), _runs.run_id.desc())
-    query = _filtered(select(*_SUMMARY), wanted or RunFilter()).order_by(*newest).limit(limit + 1)
-    if cursor is not None:
-        micros, run_id = cursors.decode("runs", cursor, int, str)
-        if not is_run_id(str(run_id)):
-            raise cursors.bad_cursor(cursor)
-        query = query.where(
-            tuple_(_runs.created_at, _runs.run_id) < tuple_(cursors.to_moment(micros, cursor), cast(str(run_id), Uuid(as_uuid=False)))
-        )
-    rows = conn.execute(query).all()
-    shown = rows[:limit]
-    more = cursors.encode("runs", cursors.from_moment(shown[-1].created_at), shown[-1].run_id) if len(rows) > limit else None
-    return RunListView(items=tuple(summary(row) for row in shown), next_cursor=more)
+    query = _filtered(select(*_SUMMARY), shown).order_by(*newest).limit(limit + 1)
+    if before is not None:
+        query = query.where(tuple_(_runs.created_at, _runs.run_id) < tuple_(before[0], cast(before[1], Uuid(as_uuid=False))))
+    runs = [summary(row) for row in conn.execute(query)]
+    groups = _backfills(conn, wanted, limit + 1, before) if grouped and wanted.fits_backfills else []
+    rows = _by_time([*runs, *groups])
+    page = rows[:limit]
+    more = cursors.encode("runs", cursors.from_moment(page[-1].created_at), _order(page[-1])[1]) if len(rows) > limit else None
+    return RunListView(
+        items=tuple(row for row in page if isinstance(row, RunSummary)),
+        backfills=tuple(row for row in page if isinstance(row, BackfillSummary)),
+        next_cursor=more,
+    )
+
+
+def in_order(page: RunListView) -> list[RunSummary | BackfillSummary]:
+    """Runs and backfills of a page as they follow each other."""
+    return _by_time([*page.items, *page.backfills])
+
+
+def _by_time(rows: Iterable[RunSummary | BackfillSummary]) -> list[RunSummary | BackfillSummary]:
+    return sorted(rows, key=_order, reverse=True)
+
+
+def _order(row: RunSummary | BackfillSummary) -> tuple[datetime, str]:
+    return row.created_at, row.run_id if isinstance(row, RunSummary) else row.backfill_id
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    """Where a page begins: a moment, and the id of a run or of a backfill."""
+    micros, key = cursors.decode("runs", cursor, int, str)
+    if not is_run_id(str(key)):
+        raise cursors.bad_cursor(cursor)
+    return cursors.to_moment(micros, cursor), str(key)
+
+
+def _backfills(conn: Connection, wanted: RunFilter, limit: int, before: tuple[datetime, str] | None) -> list[BackfillSummary]:
+    statuses = frozenset[BackfillStatus]().union(*(_STAGES[status] for status in wanted.statuses))
+    page = store_backfills.list_page(
+        conn,
+        statuses=statuses,
+        job_name=wanted.job,
+        location=wanted.location,
+        tags=wanted.tags,
+        created_after=wanted.created_after,
+        created_before=wanted.created_before,
+        before=before,
+        limit=limit,
+    )
+    return [backfills.summary(found) for found in page.items]
+
+
+_STAGES: Mapping[RunStatus, frozenset[BackfillStatus]] = {
+    RunStatus.QUEUED: frozenset({BackfillStatus.REQUESTED}),
+    RunStatus.STARTING: frozenset({BackfillStatus.IN_PROGRESS}),
+    RunStatus.STARTED: frozenset({BackfillStatus.IN_PROGRESS}),
+    RunStatus.CANCELING: frozenset({BackfillStatus.CANCELING}),
+    RunStatus.CANCELED: frozenset({BackfillStatus.CANCELED}),
+    RunStatus.SUCCESS: frozenset({BackfillStatus.COMPLETED}),
+    RunStatus.FAILURE: frozenset({BackfillStatus.FAILED}),
+}
+"""Where a backfill is when its runs are there."""
 
 
 def count_by_status(conn: Connection, wanted: RunFilter | None = None, *, cap: int = 10_000) -> Mapping[str, int]:
@@ -211,25 +285,21 @@ def step_errors(conn: Connection, run_ids: Sequence[str]) -> Mapping[str, str]:
 
 
 def _filtered(query: Select[Any], wanted: RunFilter) -> Select[Any]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.statuses:
-        conditions.append(_runs.status.in_([str(status) for status in wanted.statuses]))
-    for column, value in (
+    equal = (
         (_runs.job_name, wanted.job),
         (_runs.location, wanted.location),
         (_runs.trigger_kind, wanted.trigger),
         (_runs.trigger_name, wanted.trigger_name),
-    ):
-        if value is not None:
-            conditions.append(column == value)
-    if wanted.partition is not None:
-        conditions.append(_runs.partition == wanted.partition.split("|"))
+        (_runs.partition, None if wanted.partition is None else wanted.partition.split("|")),
+    )
+    conditions: list[ColumnElement[bool]] = [column == value for column, value in equal if value is not None]
+    conditions += _in_time(wanted)
+    if wanted.statuses:
+        conditions.append(_runs.status.in_([str(status) for status in wanted.statuses]))
     if wanted.tags:
         conditions.append(_runs.tags.contains(dict(wanted.tags)))
-    if wanted.created_before is not None:
-        conditions.append(_runs.created_at < wanted.created_before)
-    if wanted.created_after is not None:
-        conditions.append(_runs.created_at > wanted.created_after)
+    if wanted.outside_backfills:
+        conditions.append(_runs.backfill_id.is_(None))
     if wanted.root_run_id is not None:
         conditions.append(or_(_runs.root_run_id == wanted.root_run_id, _runs.run_id == wanted.root_run_id))
     if wanted.backfill_id is not None:
@@ -241,6 +311,17 @@ def _filtered(query: Select[Any], wanted: RunFilter) -> Select[Any]:
     if wanted.text:
         conditions.append(_matches(wanted.text))
     return query.where(and_(*conditions)) if conditions else query
+
+
+def _in_time(wanted: RunFilter) -> Iterable[ColumnElement[bool]]:
+    for column, before, after in (
+        (_runs.created_at, wanted.created_before, wanted.created_after),
+        (_runs.ended_at, wanted.ended_before, wanted.ended_after),
+    ):
+        if before is not None:
+            yield column < before
+        if after is not None:
+            yield column > after
 
 
 def _matches(text: str) -> ColumnElement[bool]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,14 +11,11 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
-from dagwright_shared.decide import retries
-from dagwright_shared.model.errors import ConflictError, InvalidRequestError, NotFoundError, Problem, nearest
+from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem, nearest
 from dagwright_shared.model.events import LogLevel, LogStream
-from dagwright_shared.model.keys import RunId, StepKey, new_run_id
-from dagwright_shared.model.runs import NewRun, RetryStrategy, Run, RunStatus, StepRecord, Trigger, TriggerKind
-from dagwright_shared.store import listen, retention
-from dagwright_shared.store import runs as store_runs
-from dagwright_webserver import launching
+from dagwright_shared.model.keys import new_run_id
+from dagwright_shared.model.runs import NewRun, RunStatus, Trigger, TriggerKind
+from dagwright_webserver import launching, run_control
 from dagwright_webserver.deps import JSON, Editor, Launcher, Services, Web, answer, utc_now
 from dagwright_webserver.once import once, page_url
 from dagwright_webserver.reads import events as event_reads
@@ -98,9 +94,7 @@ def enqueue_once(web: Web, request: Request, key: str | None, body: str, make: A
 
     def enqueue(conn: Connection) -> dict[str, Any]:
         run = make(conn, web.definitions.current(conn))
-        web.access.require(run.location)
-        web.access.tell(target=run.run_id, after={"job": run.job_name, "assets": [str(key) for key in run.asset_keys[:20]]})
-        store_runs.enqueue(conn, [run], assets=web.asset_ids, tell=[f"runs:{run.run_id}"])
+        run_control.enqueue(conn, web, run)
         return {"run_id": run.run_id, "status": RunStatus.QUEUED.value, "url": page_url(request, f"/runs/{run.run_id}")}
 
     status, reply = once(web, request, key, body, enqueue)
@@ -123,7 +117,10 @@ def list_runs(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     backfill: Annotated[str | None, Query(max_length=100, description="Id of the backfill that asked for the run.")] = None,
     created_after: Annotated[datetime | None, Query(description="ISO 8601; UTC unless it says otherwise.")] = None,
     created_before: Annotated[datetime | None, Query(description="ISO 8601; UTC unless it says otherwise.")] = None,
+    ended_after: Annotated[datetime | None, Query(description="ISO 8601; runs that have not ended are left out.")] = None,
+    ended_before: Annotated[datetime | None, Query(description="ISO 8601; runs that have not ended are left out.")] = None,
     text: Annotated[str | None, Query(max_length=200, description="Start of the id, or a part of the job or an asset.")] = None,
+    grouped: Annotated[bool, Query(description="Leave out the runs of backfills, and tell of the backfills in their place.")] = False,  # noqa: FBT002
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
@@ -140,9 +137,11 @@ def list_runs(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
         backfill_id=backfill,
         created_after=aware(created_after),
         created_before=aware(created_before),
+        ended_after=aware(ended_after),
+        ended_before=aware(ended_before),
         text=text,
     )
-    return answer(web.read(lambda conn: run_list.list_runs(conn, wanted, limit=limit, cursor=cursor)))
+    return answer(web.read(lambda conn: run_list.list_runs(conn, wanted, limit=limit, cursor=cursor, grouped=grouped)))
 
 
 @router.get("/{run_id}", summary="Get a run", responses=returns(RunView, 404, 503))
@@ -348,18 +347,8 @@ def cancel(run_id: RunIdPath, web: Launcher, body: CancelBody | None = None) -> 
     With `force` it is marked as canceled now, whatever has become of its worker.
     """
 
-    def change(conn: Connection) -> Run:
-        require_at(conn, web, run_id)
-        found = store_runs.request_cancel(conn, run_id)
-        if body is not None and body.force and not found.status.is_final:
-            reason = "marked as canceled on request, without waiting for its worker"
-            if store_runs.cancel_lost(conn, found.run_id, found.epoch, reason=reason):
-                found = dataclasses.replace(found, status=RunStatus.CANCELED)
-        web.access.tell(after={"status": found.status})
-        listen.notify(conn, f"runs:{run_id}")
-        return found
-
-    run = web.write(change)
+    force = body is not None and body.force
+    run = web.write(lambda conn: run_control.cancel(conn, web, run_id, force=force))
     return Response(json.dumps({"run_id": run.run_id, "status": run.status}).encode(), 202, media_type=JSON)
 
 
@@ -373,88 +362,14 @@ def reexecute(
     asked = body or ReexecuteBody()
 
     def make(conn: Connection, defs: Definitions) -> NewRun:
-        require_at(conn, web, run_id)
-        return again(conn, defs, run_id, asked, trigger_of(client))
+        return run_control.again(conn, web, defs, run_id, asked, trigger_of(client))
 
     return enqueue_once(web, request, key, asked.model_dump_json(), make)
-
-
-def require_at(conn: Connection, web: Web, run_id: str) -> None:
-    """See to it that the caller may do this with a run of its location.
-
-    Raises:
-        NotFoundError: there is no such run.
-        ForbiddenError: they may not.
-    """
-    run = store_runs.get(conn, run_id)
-    if run is None:
-        raise NotFoundError("run", run_id)
-    web.access.require(run.location)
-
-
-def again(conn: Connection, defs: Definitions, run_id: str, asked: ReexecuteBody, trigger: Trigger) -> NewRun:
-    """The run that repeats another.
-
-    Raises:
-        NotFoundError: there is no such run.
-        ConflictError: it is not over, or what it ran is no longer defined.
-    """
-    run = store_runs.get(conn, run_id)
-    if run is None:
-        raise NotFoundError("run", run_id)
-    if not run.status.is_final:
-        raise ConflictError(f"Run {run_id} is {run.status}; it can be run again once it is over")
-    if run.status is RunStatus.SUCCESS and asked.strategy is RetryStrategy.FROM_FAILURE and not asked.steps:
-        raise ConflictError(f"Run {run_id} succeeded, so there is no failure to start from; use the strategy ALL_STEPS")
-    steps = store_runs.steps(conn, RunId(run_id))
-    made = retries.again(run, steps, asked.strategy, run_id=new_run_id(), trigger=trigger)
-    if asked.steps:
-        made = retries.some_steps(made, run, steps, _chosen(run, steps, asked.steps, downstream=asked.downstream))
-    snapshot = defs.locations.get(made.location)
-    if snapshot is None:
-        raise ConflictError(f"Location {made.location!r} has no definitions now, so run {run_id} cannot be run again")
-    if made.job_name is not None and all(job.name != made.job_name for job in snapshot.jobs):
-        raise ConflictError(f"Job {made.job_name!r} is no longer defined in {made.location}, so run {run_id} cannot be run again")
-    defined = {asset.key for asset in snapshot.assets}
-    gone = [str(key) for key in made.asset_keys if key not in defined]
-    if gone:
-        raise ConflictError(f"{', '.join(gone)} no longer defined in {made.location}, so run {run_id} cannot be run again")
-    return dataclasses.replace(made, digest=defs.digests[made.location])
-
-
-def _chosen(run: Run, steps: Sequence[StepRecord], asked: Sequence[str], *, downstream: bool) -> frozenset[StepKey]:
-    """The steps that are asked for.
-
-    Raises:
-        InvalidRequestError: the run has no such step.
-        ConflictError: a step would lack its inputs.
-    """
-    planned = [step.step_key for step in steps]
-    wrong = []
-    for number, key in enumerate(asked):
-        if key not in planned:
-            close = nearest(key, planned)
-            message = f"the run has no step {key!r}" + (f"; did you mean {close!r}?" if close else "")
-            wrong.append(Problem(path=f"steps[{number}]", message=message, value=key, suggestion=close))
-    if wrong:
-        raise InvalidRequestError("The run cannot be run again", problems=wrong)
-    chosen = frozenset(map(StepKey, asked))
-    chosen = retries.downstream(steps, chosen) if downstream else chosen
-    if lacking := retries.missing_inputs(run, steps, chosen):
-        key, deps = next(iter(lacking.items()))
-        raise ConflictError(f"Step {key} needs what {', '.join(deps)} did not make; add {'it' if len(deps) == 1 else 'them'} to `steps`")
-    return chosen
 
 
 @router.delete("/{run_id}", status_code=204, summary="Delete a run", responses={204: {"description": "Gone."}, **problems(404, 409, 503)})
 def delete(run_id: RunIdPath, web: Editor) -> Response:
     """Delete an ended run with its steps, events and output. What asset partitions hold now stays on record."""
 
-    def change(conn: Connection) -> None:
-        require_at(conn, web, run_id)
-        retention.delete_run(conn, run_id)
-        web.access.tell(target=run_id)
-        listen.notify(conn, f"runs:{run_id}")
-
-    web.write(change)
+    web.write(lambda conn: run_control.delete(conn, web, run_id))
     return Response(status_code=204)
