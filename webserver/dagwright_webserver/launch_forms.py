@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
+
+from dagwright_webserver.reads.jobs import JobView
+from dagwright_webserver.reads.presets import PresetView
 
 
 def launch(
@@ -16,6 +20,18 @@ def launch(
         "partitions": newest,
         "partition_count": count,
         "data": {"target": dict(body), "schema": dict(schema), "defaults": dict(defaults)},
+    }
+
+
+def launchpad(view: JobView, body: Mapping[str, Any], presets: Sequence[PresetView]) -> dict[str, Any]:
+    """What the script of a job's launchpad needs."""
+    return {
+        "target": dict(body),
+        "schema": dict(view.config_schema),
+        "defaults": dict(view.default_config),
+        "presets": [{"name": each.name, "config": each.config, "tags": each.tags, "from_code": each.from_code} for each in presets],
+        "edges": sorted({(edge.from_node, edge.to_node) for edge in view.edges}),
+        "url": f"/api/v1/jobs/{quote(view.name, safe='')}",
     }
 
 

@@ -56,20 +56,45 @@ _WORST = (
 )
 
 
-def job_graph(view: JobView, statuses: Mapping[str, AssetStatus]) -> dict[str, Any]:
-    """The ops of a job; an op that makes one asset is drawn as that asset."""
-    nodes = []
-    maker = {asset: node.handle for node in view.nodes for asset in node.assets}
+def graphs_of(view: JobView) -> Mapping[str, int]:
+    """The nested graphs of a job by their path, outer ones first, with the number of ops in each."""
+    found: dict[str, int] = {}
     for node in view.nodes:
-        if len(node.assets) == 1:
+        parts = node.handle.split(".")
+        for end in range(1, len(parts)):
+            path = ".".join(parts[:end])
+            found[path] = found.get(path, 0) + 1
+    return found
+
+
+def job_graph(view: JobView, statuses: Mapping[str, AssetStatus], *, expanded: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The ops of a job. One that makes one asset is drawn as that asset; a nested graph is one node until it is expanded."""
+    nodes: dict[str, dict[str, Any]] = {}
+    drawn: dict[str, str] = {}
+    counts = graphs_of(view)
+    for node in view.nodes:
+        closed = _closed_graph(node.handle, expanded)
+        drawn[node.handle] = closed or node.handle
+        if closed:
+            query = urlencode([("expand", each) for each in (*sorted(expanded), closed)])
+            url = f"/jobs/{quote(view.name, safe='')}?{query}"
+            nodes.setdefault(closed, _node(closed, closed, f"graph of {looks.plural(counts[closed], 'op')}", None, url))
+        elif len(node.assets) == 1:
             asset = node.assets[0]
-            nodes.append(_node(node.handle, asset, node.op, statuses.get(asset, AssetStatus.MISSING), f"/assets/{quote(asset, safe='/')}"))
+            url = f"/assets/{quote(asset, safe='/')}"
+            nodes[node.handle] = _node(node.handle, asset, node.op, statuses.get(asset, AssetStatus.MISSING), url)
         else:
             about = f"{looks.plural(len(node.assets), 'asset')}" if node.assets else looks.first_line(node.description) or "op"
-            nodes.append(_node(node.handle, node.handle, about, None, f"/jobs/{quote(view.name, safe='')}#nodes"))
-    edges = {(edge.from_node, edge.to_node) for edge in view.edges}
-    known = set(maker.values()) | {node.handle for node in view.nodes}
-    return {"nodes": nodes, "edges": sorted([a, b] for a, b in edges if a in known and b in known and a != b)}
+            nodes[node.handle] = _node(node.handle, node.handle, about, None, f"/jobs/{quote(view.name, safe='')}#nodes")
+    edges = {(drawn[edge.from_node], drawn[edge.to_node]) for edge in view.edges if edge.from_node in drawn and edge.to_node in drawn}
+    return {"nodes": list(nodes.values()), "edges": sorted([a, b] for a, b in edges if a != b)}
+
+
+def _closed_graph(handle: str, expanded: frozenset[str]) -> str | None:
+    """The outermost graph around an op that is not expanded."""
+    parts = handle.split(".")
+    paths = (".".join(parts[:end]) for end in range(1, len(parts)))
+    return next((path for path in paths if path not in expanded), None)
 
 
 def upstream_of(view: LineageView) -> Mapping[str, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -16,20 +16,16 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from dagwright_shared.model.errors import DagwrightError, UnauthenticatedError
-from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.ticks import TickStatus
-from dagwright_webserver import drawings, errors, launch_forms, lineage, reference, render
+from dagwright_webserver import drawings, errors, reference, render
 from dagwright_webserver.access import login_url
-from dagwright_webserver.deps import Public, Services, Web, utc_now
-from dagwright_webserver.reads import asset_states, run_list
+from dagwright_webserver.deps import Public, Services, Web
 from dagwright_webserver.reads import automation as automation_reads
 from dagwright_webserver.reads import deployment as deployment_reads
-from dagwright_webserver.reads import jobs as job_reads
 from dagwright_webserver.reads import overview as overview_reads
-from dagwright_webserver.reads.asset_states import AssetStatus
+from dagwright_webserver.reads import run_list
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.reads.jobs import JobView
-from dagwright_webserver.routes import access_pages, asset_pages, backfill_pages, run_pages
+from dagwright_webserver.routes import access_pages, asset_pages, backfill_pages, job_pages, run_pages
 from dagwright_webserver.routes.deployment import read_deployment
 
 html = APIRouter(include_in_schema=False)
@@ -58,6 +54,7 @@ def install(app: FastAPI) -> None:
     app.include_router(run_pages.html)
     app.include_router(asset_pages.html)
     app.include_router(backfill_pages.html)
+    app.include_router(job_pages.html)
     app.include_router(access_pages.html)
     for kind in (DagwrightError, RequestValidationError, HTTPException, SQLAlchemyError):
         app.add_exception_handler(kind, _for_people(app.exception_handlers[kind]))
@@ -106,53 +103,6 @@ def overview(request: Request, web: Services, hours: Annotated[float | None, Que
         }
 
     return render.page(request, "overview.html", **web.read_defs(read))
-
-
-# ---------------------------------------------------------------------------------------------------------- jobs
-
-
-@html.get("/jobs")
-def jobs(request: Request, web: Services, text: Word = None, location: Word = None, cursor: Word = None) -> Response:
-    view = web.read_defs(
-        lambda conn, defs: job_reads.list_jobs(conn, defs, text=text or None, location=location or None, cursor=cursor or None)
-    )
-    return render.page(request, "jobs.html", view=view)
-
-
-@html.get("/jobs/{name}")
-def job(request: Request, web: Services, name: str, location: Word = None) -> Response:
-    def read(conn: Connection, defs: Definitions) -> tuple[JobView, Mapping[str, AssetStatus], Mapping[str, str]]:
-        view = job_reads.get_job(conn, defs, name, now=utc_now(), location=location or None)
-        return view, _asset_statuses(conn, defs, view.assets), run_list.step_errors(conn, run_pages.failed(view.recent_runs))
-
-    view, statuses, step_errors = web.read_defs(read)
-    body: dict[str, Any] = {"job": view.name, **({"location": view.location} if view.other_locations else {})}
-    launch = launch_forms.launch(
-        f"Launch {view.name}", body, view.config_schema, view.default_config, list(view.newest_partitions), view.partition_count
-    )
-    return render.page(
-        request,
-        "job.html",
-        view=view,
-        step_errors=step_errors,
-        graph=lineage.job_graph(view, statuses),
-        launch=launch,
-        backfill=launch_forms.backfill(f"Backfill {view.name}", body, launch),
-        curl_body=launch_forms.curl_body(body, launch),
-    )
-
-
-def _asset_statuses(conn: Connection, defs: Definitions, keys: tuple[str, ...]) -> Mapping[str, AssetStatus]:
-    if not keys:
-        return {}
-    wanted = [AssetKey.from_user_string(key) for key in keys]
-    states = asset_states.read_states(conn, wanted)
-    found = {}
-    for key in wanted:
-        if key in defs.assets:
-            place, asset = defs.asset(key)
-            found[str(key)] = asset_states.status_of(asset, states.get((place, str(key)), asset_states.UNKNOWN))
-    return found
 
 
 # ---------------------------------------------------------------------------------------- automation, deployment

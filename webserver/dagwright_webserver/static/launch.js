@@ -1,6 +1,6 @@
 // The launch dialog: a form made from the config schema, the same config as JSON, and errors shown at their fields.
 import { curlOf, copyText, post, toast } from "./app.js";
-import { field, read, resolve } from "./schema-form.js";
+import { build, clearProblems, gather, showProblems } from "./schema-form.js";
 
 const dialog = document.getElementById("launch");
 if (dialog) {
@@ -12,55 +12,8 @@ if (dialog) {
   const alarm = document.getElementById("launch-error");
   let view = "form";
 
-  const build = (value) => {
-    holder.replaceChildren();
-    const properties = resolve(schema, [schema]).schema.properties || {};
-    for (const part of ["ops", "resources", "execution", "loggers"]) {
-      const section = properties[part];
-      if (!section) continue;
-      const names = Object.entries(section.properties || {}).filter(([, each]) => takesConfig(each));
-      if (!names.length) continue;
-      for (const [name, each] of names) {
-        const inner = resolve(each, [schema]);
-        const config = resolve(inner.schema.properties.config, inner.roots);
-        const box = document.createElement("fieldset");
-        const legend = document.createElement("legend");
-        legend.textContent = part === "ops" ? name : `${part}: ${name}`;
-        box.append(legend);
-        for (const [key, property] of Object.entries(config.schema.properties || {})) {
-          box.append(field(key, property, config.roots, { path: `config.${part}.${name}.config.${key}`, required: (config.schema.required || []).includes(key), value: value?.[part]?.[name]?.config?.[key] }));
-        }
-        if (box.childElementCount > 1) holder.append(box);
-      }
-    }
-    if (!holder.childElementCount) {
-      const none = document.createElement("p");
-      none.className = "quiet";
-      none.textContent = "It takes no config.";
-      holder.append(none);
-    }
-  };
-  const takesConfig = (each) => {
-    const found = resolve(each, [schema]).schema.properties?.config;
-    return Boolean(found && Object.keys(resolve(found, [schema]).schema.properties || {}).length);
-  };
-  // Only what differs from the defaults is sent: the defaults of the code may change, and a run should follow them.
-  const gather = () => {
-    const config = structuredClone(defaults || {});
-    for (const { path, value } of read(holder)) {
-      const [, part, ...rest] = path.split(".");
-      const end = rest.lastIndexOf("config");
-      const name = rest.slice(0, end).join("."), key = rest[end + 1];
-      config[part] ??= {};
-      config[part][name] ??= {};
-      config[part][name].config ??= {};
-      config[part][name].config[key] = value;
-    }
-    return config;
-  };
-
   const body = () => {
-    const config = view === "raw" ? JSON.parse(text.value.trim() || "{}") : gather();
+    const config = view === "raw" ? JSON.parse(text.value.trim() || "{}") : gather(holder, defaults);
     const tags = {};
     for (const line of document.getElementById("launch-tags").value.split("\n")) {
       const at = line.indexOf("=");
@@ -75,22 +28,11 @@ if (dialog) {
 
   const clear = () => {
     alarm.hidden = true;
-    for (const each of dialog.querySelectorAll(".problem")) each.remove();
-    for (const each of dialog.querySelectorAll(".bad")) each.classList.remove("bad");
+    clearProblems(dialog);
   };
   const complain = (error) => {
     clear();
-    const left = [];
-    for (const problem of error.problems || []) {
-      const at = [...dialog.querySelectorAll("[data-path]")].filter((each) => !each.hidden && each.offsetParent && (problem.path === each.dataset.path || problem.path.startsWith(`${each.dataset.path}.`) || problem.path.startsWith(`${each.dataset.path}[`)));
-      const place = at.sort((a, b) => b.dataset.path.length - a.dataset.path.length)[0];
-      if (!place) { left.push(`${problem.path}: ${problem.message}`); continue; }
-      place.classList.add("bad");
-      const words = document.createElement("p");
-      words.className = "problem";
-      words.textContent = place.dataset.path === problem.path ? problem.message : `${problem.path}: ${problem.message}`;
-      place.append(words);
-    }
+    const left = showProblems(dialog, error.problems || []).map((problem) => `${problem.path}: ${problem.message}`);
     if (left.length || !(error.problems || []).length) {
       alarm.hidden = false;
       alarm.lastElementChild.textContent = left.length ? left.join("\n") : error.message;
@@ -110,8 +52,8 @@ if (dialog) {
     const chosen = event.target.closest("[data-config-view]");
     if (chosen && chosen.dataset.configView !== view) {
       try {
-        if (chosen.dataset.configView === "raw") text.value = JSON.stringify(gather(), null, 2);
-        else build(JSON.parse(text.value.trim() || "{}"));
+        if (chosen.dataset.configView === "raw") text.value = JSON.stringify(gather(holder, defaults), null, 2);
+        else build(holder, schema, JSON.parse(text.value.trim() || "{}"));
       } catch (error) {
         return complain(Object.assign(new Error(error.message), { problems: [{ path: "config", message: `This is not JSON: ${error.message}` }] }));
       }
@@ -143,6 +85,6 @@ if (dialog) {
     }
   });
 
-  build(defaults);
+  build(holder, schema, defaults);
   if (new URLSearchParams(location.search).has("launch")) dialog.showModal();
 }

@@ -32,10 +32,77 @@ const element = (name, properties = {}, ...children) => {
 };
 let count = 0;
 
-export function field(key, property, roots, { path, required, value }) {
+// Every place of a run's config that takes values: the keys that lead to it, and the schema of what stands there. Graphs hold further ops.
+export function sections(schema) {
+  const found = [];
+  const walk = (node, roots, keys) => {
+    const { schema: here, roots: known } = resolve(node, roots);
+    if (here.properties?.config) {
+      const config = resolve(here.properties.config, known);
+      if (config.schema.type !== "object" || Object.keys(config.schema.properties || {}).length) found.push({ keys: [...keys, "config"], config });
+    }
+    for (const [name, each] of Object.entries(here.properties?.ops?.properties || {})) walk(each, known, [...keys, "ops", name]);
+  };
+  const top = resolve(schema, []);
+  for (const part of ["ops", "resources", "execution", "loggers"]) {
+    for (const [name, each] of Object.entries(top.schema.properties?.[part]?.properties || {})) walk(each, top.roots.length ? top.roots : [schema], [part, name]);
+  }
+  return found;
+}
+
+export const titleOf = (keys) => keys[0] === "ops" ? keys.filter((_, n) => n % 2).join(".") : `${keys[0]}: ${keys[1]}`;
+
+// The form of a whole run config, with the values of one.
+export function build(holder, schema, value) {
+  holder.replaceChildren();
+  for (const { keys, config } of sections(schema)) {
+    const at = keys.reduce((inside, key) => inside?.[key], value), path = `config.${keys.join(".")}`;
+    const box = element("fieldset", {}, element("legend", { textContent: titleOf(keys) }));
+    if (config.schema.type === "object" && config.schema.properties) {
+      for (const [key, property] of Object.entries(config.schema.properties)) {
+        box.append(field(key, property, config.roots, { path: `${path}.${key}`, required: (config.schema.required || []).includes(key), value: at?.[key] }));
+      }
+    } else box.append(field("config", config.schema, config.roots, { path, required: true, value: at }));
+    holder.append(box);
+  }
+  if (!holder.childElementCount) holder.append(element("p", { className: "quiet", textContent: "It takes no config." }));
+}
+
+// Only what differs from what the form began with is changed: the defaults of the code may change, and a run should follow them.
+export function gather(holder, start) {
+  const config = structuredClone(start || {});
+  for (const { keys, value } of read(holder)) {
+    const last = keys.at(-1);
+    let at = config;
+    for (const key of keys.slice(0, -1)) at = at[key] ??= {};
+    at[last] = value;
+  }
+  return config;
+}
+
+export function clearProblems(root) {
+  for (const each of root.querySelectorAll(".problem")) each.remove();
+  for (const each of root.querySelectorAll(".bad")) each.classList.remove("bad");
+}
+
+// Puts each problem at the field that it is about; returns those that have none to be seen.
+export function showProblems(root, problems) {
+  const left = [];
+  for (const problem of problems) {
+    const fits = (path) => problem.path === path || problem.path.startsWith(`${path}.`) || problem.path.startsWith(`${path}[`);
+    const at = [...root.querySelectorAll("[data-path]")].filter((each) => !each.hidden && each.offsetParent && each.matches(".field, fieldset") && fits(each.dataset.path));
+    const place = at.sort((a, b) => b.dataset.path.length - a.dataset.path.length)[0];
+    if (!place) { left.push(problem); continue; }
+    place.classList.add("bad");
+    place.append(element("p", { className: "problem", textContent: place.dataset.path === problem.path ? problem.message : `${problem.path}: ${problem.message}` }));
+  }
+  return left;
+}
+
+export function field(key, property, roots, { path, required, value, top = path }) {
   const { schema, roots: inner } = resolve(property, roots);
   const start = value !== undefined ? value : schema.default;
-  if (schema.type === "object" && schema.properties && !schema.nullable) return group(key, schema, inner, { path, value: start, required });
+  if (schema.type === "object" && schema.properties && !schema.nullable) return group(key, schema, inner, { path, value: start, required, top });
   const id = `field-${++count}`;
   const box = element("div", { className: "field" });
   box.dataset.path = path;
@@ -45,6 +112,7 @@ export function field(key, property, roots, { path, required, value }) {
   const input = control(schema, start, id, required);
   input.dataset.kind = kindOf(schema);
   input.dataset.path = path;
+  input.dataset.top = top;
   input.dataset.start = JSON.stringify(start ?? null);
   if (required) input.required = true;
   box.append(label, input);
@@ -52,12 +120,12 @@ export function field(key, property, roots, { path, required, value }) {
   return box;
 }
 
-function group(key, schema, roots, { path, value, required }) {
+function group(key, schema, roots, { path, value, required, top }) {
   const box = element("fieldset", {}, element("legend", {}, key, required ? element("span", { className: "req", textContent: " *" }) : ""));
   box.dataset.path = path;
   if (schema.description) box.append(element("p", { className: "help quiet small", textContent: schema.description }));
   for (const [name, property] of Object.entries(schema.properties)) {
-    box.append(field(name, property, roots, { path: `${path}.${name}`, required: (schema.required || []).includes(name), value: value?.[name] }));
+    box.append(field(name, property, roots, { path: `${path}.${name}`, required: (schema.required || []).includes(name), value: value?.[name], top }));
   }
   return box;
 }
@@ -93,7 +161,7 @@ function kindOf(schema) {
   return schema.type === "string" ? "text" : "json";
 }
 
-function typeName(schema) {
+export function typeName(schema) {
   if (schema.enum) return "one of";
   const words = { integer: "whole number", number: "number", boolean: "true or false", string: schema.format || "text", array: "list, as JSON", object: "object, as JSON" }[schema.type] || "JSON";
   const least = schema.minimum ?? schema.exclusiveMinimum, most = schema.maximum ?? schema.exclusiveMaximum;
@@ -101,28 +169,26 @@ function typeName(schema) {
   return words + range;
 }
 
-// The values that somebody changed, each at the path of its top field: nested objects come back whole.
-export function read(holder) {
-  const tops = new Map();
-  for (const input of holder.querySelectorAll("[data-kind]")) {
-    const value = valueOf(input);
-    const changed = JSON.stringify(value ?? null) !== input.dataset.start;
-    const parts = input.dataset.path.split(".");
-    const end = parts.lastIndexOf("config", parts.length - 2);
-    const top = parts.slice(0, end + 2).join(".");
-    const entry = tops.get(top) || { value: undefined, changed: false };
-    entry.changed ||= changed;
-    const inside = parts.slice(end + 2);
-    if (!inside.length) entry.value = value;
+// The values that somebody changed, each with the keys of its top field: nested objects come back whole.
+function read(holder) {
+  const tops = new Set([...holder.querySelectorAll("[data-kind]")].map((input) => input.dataset.top));
+  return [...tops].map((top) => readTop(holder, top)).filter(({ changed, value }) => changed && value !== undefined);
+}
+
+export function readTop(holder, top) {
+  let whole, changed = false;
+  for (const input of holder.querySelectorAll(`[data-top="${CSS.escape(top)}"]`)) {
+    const value = valueOf(input), inside = input.dataset.path === top ? [] : input.dataset.path.slice(top.length + 1).split(".");
+    changed ||= JSON.stringify(value ?? null) !== input.dataset.start;
+    if (!inside.length) whole = value;
     else if (value !== undefined) {
-      entry.value ??= {};
-      let at = entry.value;
+      whole ??= {};
+      let at = whole;
       for (const part of inside.slice(0, -1)) at = at[part] ??= {};
       at[inside.at(-1)] = value;
     }
-    tops.set(top, entry);
   }
-  return [...tops].filter(([, entry]) => entry.changed && entry.value !== undefined).map(([path, { value }]) => ({ path, value }));
+  return { keys: top.split(".").slice(1), value: whole, changed };
 }
 
 // A text that is no number is sent as it is: the server says what is wrong, at the field.
