@@ -10,7 +10,7 @@ PORT ?= 3004
 TESTS ?= tests
 JOBS ?= 2
 
-.PHONY: help setup dev test test-unit test-e2e test-compose lint format types proto proto-check bench docs compose-up compose-down check clean
+.PHONY: help setup dev test test-unit test-e2e test-compose lint format types proto client proto-check bench docs compose-up compose-down check clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ types: $(STAMP) ## mypy --strict
 
 proto: $(STAMP) ## generate shared/dagwright_api from proto/
 	$(BIN)/python proto/generate.py
+
+client: $(STAMP) ## generate the client of REST from the webserver's OpenAPI document, and record the document
+	$(BIN)/python .ci/rest_client.py
+	DAGWRIGHT_RECORD=1 $(BIN)/python -m pytest -q -n 0 tests/contract/test_openapi.py
 
 proto-check: $(STAMP) ## fail when the generated code is not what proto/ says
 	$(BIN)/python proto/generate.py --check

@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from dagwright.cli import _COMMANDS, cli, output
+from dagwright.cli.assets import asset
 from dagwright.cli.definitions import definitions
-from dagwright.cli.launch import asset, job
-from dagwright.cli.rest import RestError
+from dagwright.cli.jobs import job
+from dagwright.client import errors, models
 from dagwright.dev import ports
 from dagwright.dev.locations import locations_of
 from dagwright_shared.model.errors import SettingsError
@@ -102,7 +103,7 @@ def test_a_tag_without_a_value() -> None:
 
 
 def test_a_refusal_shows_each_problem_with_its_path() -> None:
-    error = RestError(422, {
+    error = errors.made_of(422, {
         "title": "Invalid request", "detail": "the run config does not fit job 'etl'",
         "problems": [{"path": "config.ops.load.config.limit", "message": "'ten' is not an integer", "value": "ten", "expected": "integer"},
                      {"path": "config.ops.lod", "message": "no such op", "value": None, "expected": None, "suggestion": "load"}],
@@ -139,8 +140,8 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_an_error_is_shown_with_the_users_own_lines() -> None:
-    frame = {"file": "/p/defs.py", "line": 3, "function": "load", "source": "1 / 0"}
-    error = {"class_name": "ZeroDivisionError", "message": "division by zero", "frames": [frame], "cause": None, "hint": None}
+    frame = models.Frame(file="/p/defs.py", line=3, function="load", source="1 / 0")
+    error = models.ErrorInfo(class_name="ZeroDivisionError", message="division by zero", frames=(frame,))
     assert output.error_text(error).splitlines() == ["ZeroDivisionError: division by zero", "  /p/defs.py:3 in load", "    1 / 0"]
 
 

@@ -21,10 +21,15 @@ def document(app: FastAPI) -> Callable[[], dict[str, Any]]:
         if app.openapi_schema is None:
             found = plain()
             schemas = found["components"]["schemas"]
-            schemas.update(answers())
+            for name, schema in answers().items():
+                if schemas.setdefault(name, schema) != schema:
+                    raise RuntimeError(f"two different types are called {name} in the document; rename one of them")
             # FastAPI's own form of validation errors, which are problem documents here.
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            for schema in schemas.values():
+                if "enum" in schema:
+                    schema["enum"] = list(dict.fromkeys(schema["enum"]))  # a second name of a member is not a second value
             found["components"]["schemas"] = dict(sorted(schemas.items()))
             _tell_of_access(app, found)
         return app.openapi_schema or {}

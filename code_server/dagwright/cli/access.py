@@ -280,4 +280,4 @@ def _token_json(token: ApiToken) -> dict[str, Any]:
 
 
 def _ago(moment: datetime | None) -> str:
-    return output.ago(moment.isoformat()) if moment else "never"
+    return output.ago(moment) if moment else "never"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dagwright.cli import output
 from dagwright.cli.launch import ConfigType, TagType
-from dagwright.cli.rest import Client, connect, json_option, url_option
+from dagwright.cli.rest import connect, json_option, url_option
+
+if TYPE_CHECKING:
+    from dagwright.client import models
 
 _STATUSES = ("REQUESTED", "IN_PROGRESS", "CANCELING", "CANCELED", "COMPLETED", "FAILED")
-_FINAL = ("COMPLETED", "FAILED", "CANCELED")
 
 
 @click.group()
@@ -46,19 +47,21 @@ def launch(keys: tuple[str, ...], preview: bool, wait: bool, as_json: bool, url:
     client = connect(url)
     body = _body(keys, **options)
     if preview:
-        found = client.post("/backfills/preview", body)
-        output.as_json(found) if as_json else _print_preview(found)
+        planned = client.backfills.preview(**body)
+        output.as_json(planned) if as_json else _print_preview(planned)
         return 0
-    made = client.post("/backfills", body)
+    made = client.backfills.launch(**body)
     if not wait:
-        output.as_json(made) if as_json else click.echo(made["backfill_id"])
+        output.as_json(made) if as_json else click.echo(made.backfill_id)
         return 0
-    found = _until_final(client, made["backfill_id"])
+    found = client.backfills.wait(made.backfill_id)
     output.as_json(found) if as_json else _print(found)
     return _exit_code(found)
 
 
 def _body(keys: tuple[str, ...], **options: Any) -> dict[str, Any]:
+    from dagwright.client import models
+
     start, end = options.pop("start"), options.pop("end")
     named, everything, job_name = options.pop("partitions"), options.pop("everything"), options.pop("job_name")
     ways = [bool(named), everything, bool(start or end)]
@@ -74,7 +77,7 @@ def _body(keys: tuple[str, ...], **options: Any) -> dict[str, Any]:
     body |= {"job": job_name} if job_name else {}
     body |= {"assets": list(keys)} if keys else {}
     if any(ways):
-        body["partitions"] = list(named) if named else {"start": start, "end": end} if start else "all"
+        body["partitions"] = list(named) if named else models.PartitionRange(start=start, end=end) if start else "all"
     return body
 
 
@@ -83,17 +86,17 @@ def _body(keys: tuple[str, ...], **options: Any) -> dict[str, Any]:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @json_option
 @url_option
-def list_backfills(status: str | None, limit: int, as_json: bool, url: str | None) -> None:
+def list_backfills(status: models.BackfillStatus | None, limit: int, as_json: bool, url: str | None) -> None:
     """List backfills, newest first."""
-    found = list(connect(url).items("/backfills", limit, status=status))
+    found = list(connect(url).backfills.list(status=[status] if status else None, limit=limit))
     if as_json:
         output.as_json(found)
     elif not found:
         click.echo("no backfills")
     else:
         rows = [
-            (item["backfill_id"], output.status(item["status"]), item["title"], f"{item['succeeded']}/{item['targeted']}", item["failed"],
-             output.ago(item["created_at"]))
+            (item.backfill_id, output.status(item.status), item.title, f"{item.succeeded}/{item.targeted}", item.failed,
+             output.ago(item.created_at))
             for item in found
         ]  # fmt: skip
         output.console().print(output.table(("backfill", "status", "of", "made", "failed", "asked for"), rows))
@@ -107,7 +110,7 @@ def list_backfills(status: str | None, limit: int, as_json: bool, url: str | Non
 def show(backfill_id: str, wait: bool, as_json: bool, url: str | None) -> int:
     """Show a backfill and how far each of its assets is."""
     client = connect(url)
-    found = _until_final(client, backfill_id) if wait else client.get(f"/backfills/{backfill_id}")
+    found = client.backfills.wait(backfill_id) if wait else client.backfills.get(backfill_id)
     output.as_json(found) if as_json else _print(found)
     return _exit_code(found) if wait else 0
 
@@ -117,8 +120,8 @@ def _act(name: str, said: str) -> click.Command:
     @json_option
     @url_option
     def act(backfill_id: str, as_json: bool, url: str | None) -> None:
-        found = connect(url).post(f"/backfills/{backfill_id}/{name}")
-        output.as_json(found) if as_json else click.echo(f"{found['backfill_id']} {found['status']}")
+        found = getattr(connect(url).backfills, name)(backfill_id)
+        output.as_json(found) if as_json else click.echo(f"{found.backfill_id} {found.status}")
 
     act.__doc__ = said
     return backfill.command(name=name)(act)
@@ -129,34 +132,24 @@ resume = _act("resume", "Let a canceled or failed backfill ask again for what it
 retry = _act("retry", "Launch a new backfill of what an ended one did not make; prints its id.")
 
 
-def _until_final(client: Client, backfill_id: str) -> dict[str, Any]:
-    delay = 0.05
-    while True:
-        found: dict[str, Any] = client.get(f"/backfills/{backfill_id}")
-        if found["status"] in _FINAL:
-            return found
-        time.sleep(delay)
-        delay = min(1.0, delay * 1.4)
-
-
-def _exit_code(found: dict[str, Any]) -> int:
-    return {"COMPLETED": 0, "CANCELED": 3}.get(found["status"], 1)
+def _exit_code(found: models.BackfillView) -> int:
+    return {"COMPLETED": 0, "CANCELED": 3}.get(found.status, 1)
 
 
 _COLUMNS = ("targeted", "enqueued", "in_progress", "succeeded", "failed", "canceled", "skipped")
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(found: models.BackfillView) -> None:
     console = output.console()
-    console.print(output.status(found["status"]), found["title"])
-    if found.get("error"):
-        console.print(output.error_text(found["error"]))
-    rows = [(part["name"], *(part[column] for column in _COLUMNS)) for part in found["parts"]]
+    console.print(output.status(found.status), found.title)
+    if found.error:
+        console.print(output.error_text(found.error))
+    rows = [(part.name, *(getattr(part, column) for column in _COLUMNS)) for part in found.parts]
     console.print(output.table(("of", *(column.replace("_", " ") for column in _COLUMNS)), rows))
 
 
-def _print_preview(found: dict[str, Any]) -> None:
-    more = "" if found["complete"] else "at least "
-    click.echo(f"{found['targeted']} partitions in {more}{found['runs']} runs, {found['waves']} after another")
-    rows = [(part["name"], part["partitions"], part["runs"], ", ".join(part["first"][:5])) for part in found["parts"]]
+def _print_preview(found: models.BackfillPreview) -> None:
+    more = "" if found.complete else "at least "
+    click.echo(f"{found.targeted} partitions in {more}{found.runs} runs, {found.waves} after another")
+    rows = [(part.name, part.partitions, part.runs, ", ".join(part.first[:5])) for part in found.parts]
     output.console().print(output.table(("of", "partitions", "runs", "first"), rows))

@@ -1,15 +1,18 @@
-"""Commands that ask for a run: `job launch`, `asset materialize`."""
+"""How a run is asked for: `job launch`, `asset materialize`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dagwright.cli import follow, output
-from dagwright.cli.rest import Client, connect, json_option, url_option
+from dagwright.cli import follow
+from dagwright.cli.rest import json_option, location_option, url_option
+
+if TYPE_CHECKING:
+    from dagwright.client import Client
 
 
 class TagType(click.ParamType[tuple[str, str]]):
@@ -61,14 +64,14 @@ def _toml(text: str) -> Any:
     return tomllib.loads(text)
 
 
-def _run_options(command: Any) -> Any:
+def run_options(command: Any) -> Any:
     for option in reversed(
         (
             click.option("--partition", metavar="KEY", help="Partition; `a|b` for several dimensions."),
             click.option("--partition-range", type=RangeType(), help="First and last partition, both included: all in one run."),
             click.option("--config", type=ConfigType(), help="Run config: JSON, or a .json or .toml file."),
             click.option("--tag", "tags", type=TagType(), multiple=True, help="Tag of the run; may be given again."),
-            click.option("--location", metavar="NAME", help="Code location, where several have the name."),
+            location_option,
             click.option("--wait/--no-wait", default=True, help="Wait for the end and show the steps [default: wait]."),
             json_option,
             url_option,
@@ -78,38 +81,11 @@ def _run_options(command: Any) -> Any:
     return command
 
 
-@click.group()
-def job() -> None:
-    """Launch jobs."""
-
-
-@job.command()
-@click.argument("name")
-@_run_options
-def launch(name: str, **options: Any) -> int:
-    """Launch the job NAME. The exit code is 0 when the run succeeds, 1 when it fails, 3 when it is canceled."""
-    return _launch({"job": name}, **options)
-
-
-@click.group()
-def asset() -> None:
-    """Materialize assets."""
-
-
-@asset.command()
-@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
-@_run_options
-def materialize(keys: tuple[str, ...], **options: Any) -> int:
-    """Materialize the assets of KEY..., such as `carriers` or `raw/flights`, in one run.
-
-    The exit code is 0 when the run succeeds, 1 when it fails, 3 when it is canceled.
-    """
-    return _launch({"assets": list(keys)}, **options)
-
-
-def _launch(
-    request: dict[str, Any],
+def launch(
+    client: Client,
     *,
+    job: str | None = None,
+    assets: tuple[str, ...] | None = None,
     partition: str | None,
     partition_range: dict[str, str] | None,
     config: dict[str, Any] | None,
@@ -117,30 +93,12 @@ def _launch(
     location: str | None,
     wait: bool,
     as_json: bool,
-    url: str | None,
 ) -> int:
+    """Ask for a run as the options say, and wait for its end where that is wanted; returns the exit code."""
+    from dagwright.client import models
+
     if partition is not None and partition_range is not None:
         raise click.UsageError("a run is of one partition or of a range: give --partition or --partition-range")
-    optional = {"partition": partition or partition_range, "config": config, "tags": dict(tags), "location": location}
-    client = connect(url)
-    try:
-        created = client.post("/runs", request | {name: value for name, value in optional.items() if value})
-        return _finish(client, created, wait=wait, as_json=as_json)
-    finally:
-        client.close()
-
-
-def _finish(client: Client, created: dict[str, Any], *, wait: bool, as_json: bool) -> int:
-    run_id = created["run_id"]
-    if not wait:
-        if as_json:
-            output.as_json(created)
-        else:
-            click.echo(run_id)
-        return 0
-    if as_json:
-        run = follow.until_final(client, run_id)
-        output.as_json(run)
-    else:
-        run = follow.show(client, run_id, page=f"{client.url}/runs/{run_id}")
-    return follow.exit_code(run)
+    chosen = models.PartitionRange(**partition_range) if partition_range else partition
+    made = client.runs.launch(job=job, assets=assets, partition=chosen, config=config, tags=dict(tags) or None, location=location)
+    return follow.finish(client, made, wait=wait, as_json=as_json)

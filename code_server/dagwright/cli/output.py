@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from dagwright.client import models
 
 COLOURS: Mapping[str, str] = {
     "QUEUED": "bright_black", "STARTING": "cyan", "STARTED": "blue", "SUCCESS": "green", "FAILURE": "red",
@@ -28,7 +31,10 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def as_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print an answer of the client, or JSON, as JSON."""
+    import msgspec  # only where it is wanted
+
+    click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
 
 
 def status(value: str) -> Text:
@@ -44,13 +50,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     return made
 
 
-def moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def ago(text: str | None) -> str:
+def ago(then: datetime | None) -> str:
     """How long ago a moment was: `4 s`, `3 min`, `2 h`, `5 d`."""
-    then = moment(text)
     if then is None:
         return ""
     seconds = max(0.0, (datetime.now(UTC) - then).total_seconds())
@@ -60,12 +61,9 @@ def ago(text: str | None) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def duration(start: str | None, end: str | None) -> str:
+def duration(start: datetime | None, end: datetime | None) -> str:
     """Between two moments, or since the first when there is no second: `12 ms`, `3.4 s`, `2 min 5 s`."""
-    began = moment(start)
-    if began is None:
-        return ""
-    return seconds_text(((moment(end) or datetime.now(UTC)) - began).total_seconds())
+    return "" if start is None else seconds_text(((end or datetime.now(UTC)) - start).total_seconds())
 
 
 def seconds_text(seconds: float) -> str:
@@ -76,23 +74,22 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
-def target(run: Mapping[str, Any]) -> str:
+def target(run: models.RunView | models.RunSummary | models.SimulatedRunView) -> str:
     """What a run is of, in one line."""
-    assets = list(run.get("assets") or ())
-    name = run.get("job") or ", ".join(assets[:3]) + (f" and {len(assets) - 3} more" if len(assets) > 3 else "")
-    return f"{name} [{run['partition']}]" if run.get("partition") else str(name)
+    assets = run.assets
+    name = run.job or ", ".join(assets[:3]) + (f" and {len(assets) - 3} more" if len(assets) > 3 else "")
+    return f"{name} [{run.partition}]" if run.partition else str(name)
 
 
-def error_text(error: Mapping[str, Any] | None, *, frames: int = 3) -> str:
-    """An ErrorInfo as people want it: what, then the innermost lines of their own code."""
-    if not error:
+def error_text(error: models.ErrorInfo | None, *, frames: int = 3) -> str:
+    """An error as people want it: what, then the innermost lines of their own code."""
+    if error is None:
         return ""
-    lines = [f"{error.get('class_name', 'Error')}: {error.get('message', '')}".rstrip(": ")]
-    for frame in (error.get("frames") or [])[-frames:]:
-        lines.append(f"  {frame['file']}:{frame['line']} in {frame['function']}")
-        if frame.get("source"):
-            lines.append(f"    {frame['source']}")
-    if error.get("hint"):
-        lines.append(f"  {error['hint']}")
-    cause = error.get("cause")
-    return "\n".join(lines) + (f"\ncaused by {error_text(cause, frames=frames)}" if cause else "")
+    lines = [f"{error.class_name}: {error.message}".rstrip(": ")]
+    for frame in error.frames[-frames:]:
+        lines.append(f"  {frame.file}:{frame.line} in {frame.function}")
+        if frame.source:
+            lines.append(f"    {frame.source}")
+    if error.hint:
+        lines.append(f"  {error.hint}")
+    return "\n".join(lines) + (f"\ncaused by {error_text(error.cause, frames=frames)}" if error.cause else "")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dagwright.cli import output
 from dagwright.cli.rest import connect, json_option, url_option
 from dagwright.cli.services import with_targets
+
+if TYPE_CHECKING:
+    from dagwright.client import models
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -65,10 +68,14 @@ def simulate(ahead: timedelta, limit: int, as_json: bool, url: str | None, **opt
     With -f or -m the definitions of a file or module are simulated with all their schedules; otherwise the deployment, with those that
     are switched on, its limits and pools, and runs that take as long as they did before. No user code is run, and nothing is launched.
     """
+    import msgspec
+
+    from dagwright.client import models
+
     if options["files"] or options["modules"]:
-        found = _local(ahead, limit, **options)
+        found = msgspec.convert(_local(ahead, limit, **options), models.SimulationView)
     else:
-        found = connect(url).get("/simulation", hours=ahead.total_seconds() / 3600, limit=limit)
+        found = connect(url).instance.get_simulation(hours=ahead.total_seconds() / 3600, limit=limit)
     output.as_json(found) if as_json else _print(found)
 
 
@@ -115,36 +122,36 @@ def _local(
     return report(simulation.simulate(setting), start=now, until=now + ahead, limit=limit)
 
 
-def _print(found: Mapping[str, Any]) -> None:
+def _print(found: models.SimulationView) -> None:
     console = output.console()
     rows = [
-        (run["created_at"][:16].replace("T", " "), output.target(run), run["trigger_name"] or run["trigger"], _takes(run), _waits(run))
-        for run in found["runs"]
+        (f"{run.created_at:%Y-%m-%d %H:%M}", output.target(run), run.trigger_name or run.trigger, _takes(run), _waits(run))
+        for run in found.runs
     ]
     if rows:
         console.print(output.table(("asked for (UTC)", "of", "by", "takes", "waits"), rows))
-    more = found["run_count"] - len(found["runs"])
+    more = found.run_count - len(found.runs)
     listed = f", of which {more} are not listed" if more else ""
-    click.echo(f"{found['run_count']} runs{listed}{'; there would be more' if found['cut'] else ''}")
-    pressure = [("all runs", found["total"]), *((f"pool {pool['name']}", pool) for pool in found["pools"])]
+    click.echo(f"{found.run_count} runs{listed}{'; there would be more' if found.cut else ''}")
+    pressure = [("all runs", found.total), *((f"pool {pool.name}", pool) for pool in found.pools)]
     console.print(output.table(("limit", "slots", "most in use", "on average", "waited for"), [_pressure(*each) for each in pressure]))
-    for reason in found["left_out"]:
+    for reason in found.left_out:
         click.echo(f"left out: {reason}")
 
 
-def _takes(run: Mapping[str, Any]) -> str:
-    if run["started_at"] is None:
+def _takes(run: models.SimulatedRunView) -> str:
+    if run.started_at is None:
         return ""
-    return output.duration(run["started_at"], run["ended_at"]) if run["ended_at"] else "goes on"
+    return output.duration(run.started_at, run.ended_at) if run.ended_at else "goes on"
 
 
-def _waits(run: Mapping[str, Any]) -> str:
-    if not run["waited_for"]:
+def _waits(run: models.SimulatedRunView) -> str:
+    if not run.waited_for:
         return ""
-    length = "still" if run["waited_seconds"] is None else output.seconds_text(run["waited_seconds"])
-    return f"{length}, for {', '.join(run['waited_for'])}"
+    length = "still" if run.waited_seconds is None else output.seconds_text(run.waited_seconds)
+    return f"{length}, for {', '.join(run.waited_for)}"
 
 
-def _pressure(name: str, found: Mapping[str, Any]) -> tuple[Any, ...]:
-    slots = "any number" if found["slots"] is None else found["slots"]
-    return name, slots, found["peak"], f"{found['busy']:.2f}", output.seconds_text(found["waited_seconds"])
+def _pressure(name: str, found: models.PressureView) -> tuple[Any, ...]:
+    slots = "any number" if found.slots is None else found.slots
+    return name, slots, found.peak, f"{found.busy:.2f}", output.seconds_text(found.waited_seconds)

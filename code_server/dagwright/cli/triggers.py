@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dagwright.cli import output
 from dagwright.cli.rest import connect, json_option, url_option
+
+if TYPE_CHECKING:
+    from dagwright.client import models
+
+
+class Moment(click.ParamType[datetime]):
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a moment, such as 2026-01-01T06:00:00Z", param, ctx)
+        if found.tzinfo is None:
+            self.fail(f"{value!r} has no time zone; write it such as 2026-01-01T06:00:00Z", param, ctx)
+        return found
 
 
 @click.group()
@@ -27,13 +42,13 @@ def _list(kind: str) -> Any:
     @json_option
     @url_option
     def command(limit: int, as_json: bool, url: str | None) -> None:
-        items = list(connect(url).items(f"/{kind}s", limit))
+        items = list(getattr(connect(url), f"{kind}s").list(limit=limit))
         if as_json:
             output.as_json(items)
         elif not items:
             click.echo(f"no {kind}s")
         else:
-            rows = [(item["name"], _switch(item), _when(item), _newest(item)) for item in items]
+            rows = [(item.name, _switch(item), _when(item), _newest(item)) for item in items]
             output.console().print(output.table((kind, "", "asked", "newest tick"), rows))
 
     return command
@@ -44,7 +59,8 @@ def _flip(kind: str, *, on: bool) -> Any:
     @json_option
     @url_option
     def command(name: str, as_json: bool, url: str | None) -> None:
-        found = connect(url).post(f"/{kind}s/{quote(name, safe='')}/{'start' if on else 'stop'}")
+        calls = getattr(connect(url), f"{kind}s")
+        found = calls.start(name) if on else calls.stop(name)
         if as_json:
             output.as_json(found)
         else:
@@ -69,13 +85,13 @@ def cursor(name: str, value: str | None, reset: bool, as_json: bool, url: str | 
     """Show what a sensor remembers, set it, or have it forget."""
     if value is not None and reset:
         raise click.UsageError("give --set or --reset, not both")
-    client, path = connect(url), f"/sensors/{quote(name, safe='')}"
+    sensors = connect(url).sensors
     change = value is not None or reset
-    found = client.put(f"{path}/cursor", {"cursor": value}) if change else client.get(path)
+    found = sensors.set_cursor(name, cursor=value) if change else sensors.get(name)
     if as_json:
-        output.as_json({"cursor": found["cursor"]})
+        output.as_json({"cursor": found.cursor})
     else:
-        click.echo(found["cursor"] or "")
+        click.echo(found.cursor or "")
 
 
 @sensor.command(name="evaluate")
@@ -85,47 +101,48 @@ def cursor(name: str, value: str | None, reset: bool, as_json: bool, url: str | 
 @url_option
 def evaluate_sensor(name: str, value: str | None, as_json: bool, url: str | None) -> None:
     """Call a sensor's function once and print what it asks for. Nothing of it is stored or launched."""
-    body = {"cursor": value} if value is not None else {}
-    _print(connect(url).post(f"/sensors/{quote(name, safe='')}/evaluate", body), as_json)
+    _print(connect(url).sensors.evaluate(name, cursor=value), as_json)
 
 
 @schedule.command(name="evaluate")
 @click.argument("name")
-@click.option("--at", metavar="TIME", help="The moment of the tick, such as 2026-01-01T06:00:00Z; by default now.")
+@click.option("--at", type=Moment(), help="The moment of the tick, such as 2026-01-01T06:00:00Z; by default now.")
 @json_option
 @url_option
-def evaluate_schedule(name: str, at: str | None, as_json: bool, url: str | None) -> None:
+def evaluate_schedule(name: str, at: datetime | None, as_json: bool, url: str | None) -> None:
     """Call a schedule's function once, as at a tick, and print what it asks for. Nothing of it is stored or launched."""
-    _print(connect(url).post(f"/schedules/{quote(name, safe='')}/evaluate", {"at": at} if at else {}), as_json)
+    _print(connect(url).schedules.evaluate(name, at=at), as_json)
 
 
-def _print(found: Mapping[str, Any], as_json: bool) -> None:
+def _print(found: models.EvaluationView, as_json: bool) -> None:
     if as_json:
         output.as_json(found)
         return
-    for line in found["logs"]:
+    for line in found.logs:
         click.echo(line)
-    for one in found["requests"]:
-        parts = [one["job"] or ", ".join(one["assets"]), one["partition"], f"run key {one['run_key']}" if one["run_key"] else None]
+    for one in found.requests:
+        parts = [one.job or ", ".join(one.assets), one.partition, f"run key {one.run_key}" if one.run_key else None]
         click.echo("would launch " + ", ".join(part for part in parts if part))
-    if not found["requests"]:
-        click.echo(f"would launch nothing: {found['skip_reason']}")
-    if found["cursor"] is not None:
-        click.echo(f"new cursor: {found['cursor']}")
+    if not found.requests:
+        click.echo(f"would launch nothing: {found.skip_reason}")
+    if found.cursor is not None:
+        click.echo(f"new cursor: {found.cursor}")
 
 
-def _switch(item: Mapping[str, Any]) -> str:
-    return "on" if item["running"] else "off"
+def _switch(item: models.SensorView | models.ScheduleView) -> str:
+    return "on" if item.running else "off"
 
 
-def _when(item: Mapping[str, Any]) -> str:
-    if "cron_in_words" in item:
-        return str(item["cron_in_words"])
-    if item["hook"]:
-        return f"POST {item['hook']}"
-    return f"every {item['minimum_interval_seconds']} s" if item["kind"] in ("standard", "multi_asset") else "when it happens"
+def _when(item: models.SensorView | models.ScheduleView) -> str:
+    from dagwright.client import models
+
+    if isinstance(item, models.ScheduleView):
+        return item.cron_in_words
+    if item.hook:
+        return f"POST {item.hook}"
+    return f"every {item.minimum_interval_seconds} s" if item.kind in ("standard", "multi_asset") else "when it happens"
 
 
-def _newest(item: Mapping[str, Any]) -> str:
-    ticks = item["recent_ticks"]
-    return f"{output.status(ticks[-1]['status'])} {output.ago(ticks[-1]['scheduled_for'])}" if ticks else ""
+def _newest(item: models.SensorView | models.ScheduleView) -> str:
+    ticks = item.recent_ticks
+    return f"{output.status(ticks[-1].status)} {output.ago(ticks[-1].scheduled_for)}" if ticks else ""

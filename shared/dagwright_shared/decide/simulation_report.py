@@ -1,4 +1,4 @@
-"""A simulation as plain data: what `dagwright simulate --json` prints and REST answers."""
+"""A simulation as plain data, of which `dagwright simulate` and REST make their answers."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ def _pressure(pool: Pressure) -> Mapping[str, Any]:
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _moment(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)

@@ -26,7 +26,7 @@ class PartitionStatus(StrEnum):
 
 
 @view
-class PartitionRange:
+class PartitionStretch:
     """Neighbours with the same status."""
 
     first: str
@@ -51,7 +51,7 @@ class PartitionsView:
     """How many partitions exist."""
     counts: Mapping[str, int]
     """Number of partitions by status."""
-    ranges: tuple[PartitionRange, ...]
+    ranges: tuple[PartitionStretch, ...]
     """All partitions in order; at most 2,000 ranges, newest first to be kept."""
     cut: bool
     """Whether there are more ranges than shown."""
@@ -80,7 +80,7 @@ def partitions_view(conn: Connection, memo: PartitionMemo, asset_id: int, defini
         total=total,
         counts={str(status): len(subset) for status, subset in by_status.items()},
         ranges=tuple(
-            PartitionRange(first=named[start], last=named[end - 1], count=end - start, status=status) for start, end, status in shown
+            PartitionStretch(first=named[start], last=named[end - 1], count=end - start, status=status) for start, end, status in shown
         ),
         cut=len(rows) > MAX_RANGES,
         newest=tuple(newest_names[place] for place in newest),

@@ -38,11 +38,11 @@ class SimulatedRunView:
     """schedule or automation."""
     trigger_name: str | None
     """Name of the schedule."""
-    created_at: str
+    created_at: datetime
     """When it would be asked for."""
-    started_at: str | None
+    started_at: datetime | None
     """When it would start; null when that is later than `until`."""
-    ended_at: str | None
+    ended_at: datetime | None
     """When it would end; null when that is later than `until`."""
     waited_seconds: float | None
     """From being asked for to its start."""
@@ -70,9 +70,9 @@ class PressureView:
 class SimulationView:
     """What would run, and how full the queue and the pools would be."""
 
-    start: str
+    start: datetime
     """Now."""
-    until: str
+    until: datetime
     """The end of what was simulated."""
     run_count: int
     """How many runs there would be."""

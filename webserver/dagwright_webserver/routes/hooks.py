@@ -46,6 +46,7 @@ async def _body(request: Request) -> bytes:
     status_code=202,
     summary="Deliver to a webhook",
     responses=returns(Received, 400, 401, 404, 413, 429, 503, status=202),
+    openapi_extra={"requestBody": {"content": {"*/*": {}}, "description": "Whatever the sender has to say."}},
 )
 def deliver(name: HookName, web: Public, request: Request, body: Annotated[bytes, Depends(_body)], location: Name = None) -> Response:
     """Any body up to the sensor's limit, signed as its definition says. 202 means that it is stored and will be handled.

@@ -1,11 +1,25 @@
-"""Where the deployment of this folder answers, when nobody says."""
+"""Which deployment is meant, when nobody says."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from dagwright.client.client import Client
 from dagwright_shared.runtime import settings
+
+
+def connect(url: str | None = None, *, program: str = "client") -> Client:
+    """The deployment that an argument, the environment (DAGWRIGHT_URL), a setting or a running `dagwright dev` names, in this order.
+
+    The API token is that of DAGWRIGHT_TOKEN.
+
+    Args:
+        url: of the webserver.
+        program: what is calling, for logs of the webserver.
+    """
+    secret = settings.load().token
+    return Client(url or running_url(), token=None if secret is None else secret.get_secret_value(), program=program)
 
 
 def running_url() -> str:
