@@ -44,6 +44,7 @@ TITLES = {
     "sensors": "Sensors.",
     "tokens": "API tokens.",
     "users": "Users and their roles.",
+    "views": "Saved views: named filters of lists.",
 }
 
 
@@ -165,7 +166,9 @@ def models(found: Mapping[str, Any]) -> str:
 
 
 def _model(name: str, schema: Mapping[str, Any]) -> str:
-    text = f"\n\nclass {name}(Model, frozen=True, kw_only=True):\n{docstring(_said(schema), '    ')}\n"
+    # Part of a request: what is left out is not sent.
+    sent = ", omit_defaults=True" if schema.get("additionalProperties") is False else ""
+    text = f"\n\nclass {name}(Model, frozen=True, kw_only=True{sent}):\n{docstring(_said(schema), '    ')}\n"
     required = schema.get("required", ())
     for field, described in schema.get("properties", {}).items():
         if keyword.iskeyword(field):
@@ -336,6 +339,10 @@ def module(found: list[Operation]) -> str:
         "from dagwright.client.transport import LEFT_OUT, Left, Transport, part, way\n"
     )
     for group in sorted({each.group for each in found}):
+        if group not in TITLES:
+            raise SystemExit(
+                f"{group} is a new noun: give it a title here and a place in code_server/dagwright/client/client.py, or name its group in GROUPS"
+            )
         text += f"\n\nclass {''.join(word.title() for word in group.split('_'))}Calls:\n"
         text += f'    """{TITLES[group]}"""\n\n    def __init__(self, transport: Transport) -> None:\n        self._transport = transport\n'
         text += "".join(map(_method, (each for each in found if each.group == group)))

@@ -125,6 +125,7 @@ class Client:
         self.sensors = calls.SensorsCalls(transport)
         self.tokens = calls.TokensCalls(transport)
         self.users = calls.UsersCalls(transport)
+        self.views = calls.ViewsCalls(transport)
 
     @property
     def url(self) -> str:

@@ -388,6 +388,38 @@ class BackfillView(Model, frozen=True, kw_only=True):
     """When it ended."""
 
 
+class BulkItem(Model, frozen=True, kw_only=True):
+    """What became of one run."""
+
+    run_id: str
+    """UUID."""
+    ok: bool
+    """Whether it was done."""
+    status: RunStatus | None
+    """Where the run is now; null where it is gone, or where nothing was done."""
+    new_run_id: str | None
+    """The run that repeats it."""
+    problem: str | None
+    """Why it was not done: a URN, as the `type` of a problem document."""
+    message: str | None
+    """The same in words."""
+
+
+class BulkView(Model, frozen=True, kw_only=True):
+    """What became of each run."""
+
+    action: str
+    """cancel, re-execute or delete."""
+    items: tuple[BulkItem, ...]
+    """In the order asked for, or newest first."""
+    succeeded: int
+    """For how many it was done."""
+    failed: int
+    """For how many it was not."""
+    next_cursor: str | None
+    """Give this as `cursor` to go on; null when all that fit have been looked at."""
+
+
 class CancelAnswer(Model, frozen=True, kw_only=True):
     """A run that was asked to stop."""
 
@@ -1228,7 +1260,7 @@ class PartitionHeatView(Model, frozen=True, kw_only=True):
     """The cells."""
 
 
-class PartitionRange(Model, frozen=True, kw_only=True):
+class PartitionRange(Model, frozen=True, kw_only=True, omit_defaults=True):
     """Neighbouring partitions, in the order of their definition; with several dimensions, of each of them."""
 
     start: str
@@ -1336,6 +1368,53 @@ class PortView(Model, frozen=True, kw_only=True):
     """Whether it must be given."""
 
 
+class PredictionView(Model, frozen=True, kw_only=True):
+    """How long a run will take."""
+
+    samples: int
+    """Earlier runs that it is drawn from."""
+    p50_seconds: float
+    """Half of such runs take at most this."""
+    p90_seconds: float
+    """Nine of ten take at most this."""
+    steps: tuple[StepPredictionView, ...]
+    """Its steps that have been seen."""
+    critical_path: tuple[str, ...]
+    """Steps that it will wait for, one after the other."""
+    unknown_steps: tuple[str, ...]
+    """Steps that have not succeeded lately; they count as nothing."""
+
+
+class PresetListView(Model, frozen=True, kw_only=True):
+    """All presets of a job; there is never a second page."""
+
+    items: tuple[PresetView, ...]
+    """That of the code first, then by name."""
+    next_cursor: str | None
+    """Always null."""
+
+
+class PresetView(Model, frozen=True, kw_only=True):
+    """Config of a job, under a name."""
+
+    name: str
+    """Its name."""
+    job: str
+    """The job."""
+    location: str
+    """The code location that defines the job."""
+    config: dict[str, Any]
+    """Run config."""
+    tags: dict[str, str]
+    """Tags that a run gets beside those of the job."""
+    from_code: bool
+    """Whether it is the `config=` of the definition, which a run without config uses; it cannot be changed here."""
+    updated_by: str | None
+    """Who saved it; null where there is no log-in."""
+    updated_at: datetime | None
+    """When it was saved; null for the one from code."""
+
+
 class PressureView(Model, frozen=True, kw_only=True):
     """How much a pool, or the limit of all runs, would be used."""
 
@@ -1349,6 +1428,34 @@ class PressureView(Model, frozen=True, kw_only=True):
     """Slots in use on average."""
     waited_seconds: float
     """How long runs would wait for it, all together."""
+
+
+class PreviewProblem(Model, frozen=True, kw_only=True):
+    """One thing that is wrong, at one place in the request."""
+
+    path: str
+    """Where, dotted, such as `config.ops.load.config.limit`."""
+    message: str
+    """What is wrong, and how to mend it."""
+    expected: str | None
+    """What would have fit."""
+    suggestion: str | None
+    """The nearest name that would have been right."""
+
+
+class PreviewView(Model, frozen=True, kw_only=True):
+    """What a run would be."""
+
+    valid: bool
+    """Whether the request would be taken."""
+    problems: tuple[PreviewProblem, ...]
+    """What is wrong with it."""
+    checked_by_code: bool
+    """Whether the code of the location has checked the config too, beyond its schema."""
+    config: dict[str, Any] | None
+    """The whole config as the run would see it, defaults filled in; null unless the code was asked and takes it."""
+    prediction: PredictionView | None
+    """How long it will take; null for a job that has not succeeded lately, and for assets picked without a job."""
 
 
 class PreviewedPart(Model, frozen=True, kw_only=True):
@@ -1472,11 +1579,48 @@ class RequestView(Model, frozen=True, kw_only=True):
     """Its tags."""
 
 
+class RunFilterBody(Model, frozen=True, kw_only=True, omit_defaults=True):
+    """Which runs; everything given must hold, and nothing given means all of them."""
+
+    status: tuple[RunStatus, ...] = ()
+    """Any of these statuses."""
+    job: str | None = None
+    """Name of the job."""
+    asset: str | None = None
+    """Key of an asset that the run materializes."""
+    location: str | None = None
+    """The code location."""
+    partition: str | None = None
+    """Partition key; `|` between dimensions."""
+    trigger: TriggerKind | None = None
+    """What asked for the run."""
+    trigger_name: str | None = None
+    """The schedule, sensor or user."""
+    tag: tuple[str, ...] = ()
+    """Tags as `key=value`, all of which must hold."""
+    backfill: str | None = None
+    """Id of the backfill that asked for the run."""
+    created_after: datetime | None = None
+    """UTC unless it says otherwise."""
+    created_before: datetime | None = None
+    """UTC unless it says otherwise."""
+    ended_after: datetime | None = None
+    """Runs that have not ended are left out."""
+    ended_before: datetime | None = None
+    """Runs that have not ended are left out."""
+    text: str | None = None
+    """Start of the id, or a part of the job or an asset."""
+
+
 class RunListView(Model, frozen=True, kw_only=True):
     """One page of runs, newest first."""
 
     items: tuple[RunSummary, ...]
     """The runs."""
+    backfills: tuple[BackfillSummary, ...]
+    """Where the list is `grouped`: the backfills of the same time, newest first, in place of their runs. They count as rows of the
+    page.
+    """
     next_cursor: str | None
     """Give this as `cursor` for the next page; null on the last one."""
 
@@ -1597,6 +1741,30 @@ class RunView(Model, frozen=True, kw_only=True):
     """The code server that has, or had, its worker."""
     last_seq: int
     """Number of its newest event."""
+
+
+class SavedViewListView(Model, frozen=True, kw_only=True):
+    """All views of a page that one has saved; there is never a second page."""
+
+    items: tuple[SavedViewView, ...]
+    """By name."""
+    next_cursor: str | None
+    """Always null."""
+
+
+class SavedViewView(Model, frozen=True, kw_only=True):
+    """Filters of a page under a name."""
+
+    page: str
+    """The page."""
+    name: str
+    """Its name."""
+    query: str
+    """The part of the page's address after `?`."""
+    url: str
+    """The page with these filters."""
+    updated_at: datetime
+    """When it was saved."""
 
 
 class ScheduleListView(Model, frozen=True, kw_only=True):
@@ -1840,6 +2008,19 @@ class StalenessView(Model, frozen=True, kw_only=True):
     """Why it is stale; of a partitioned asset the causes of its newest stale partition."""
     stale_partitions: tuple[StalePartitionView, ...]
     """The newest 100 stale partitions; empty when unpartitioned."""
+
+
+class StepPredictionView(Model, frozen=True, kw_only=True):
+    """How long a step took lately."""
+
+    step: str
+    """Its key; copies of a dynamic step count as one, from the first start to the last end."""
+    samples: int
+    """Runs that it was seen in."""
+    p50_seconds: float
+    """Half of them took at most this."""
+    p90_seconds: float
+    """Nine of ten took at most this."""
 
 
 class StepView(Model, frozen=True, kw_only=True):

@@ -944,6 +944,67 @@ class JobsCalls:
         """
         return self._transport.call("GET", f"/api/v1/jobs/{part(name)}", models.JobView, query={"location": location})
 
+    def list_presets(self, name: str, *, location: str | None = None) -> models.PresetListView:
+        """List presets of a job.
+
+        The config of the definition first, as `default`, then what people have saved.
+
+        Args:
+            name: Name of the job.
+        """
+        return self._transport.call("GET", f"/api/v1/jobs/{part(name)}/presets", models.PresetListView, query={"location": location})
+
+    def get_preset(self, name: str, preset: str, *, location: str | None = None) -> models.PresetView:
+        """Get a preset.
+
+        One preset.
+
+        Args:
+            name: Name of the job.
+            preset: Name of the preset.
+        """
+        return self._transport.call(
+            "GET", f"/api/v1/jobs/{part(name)}/presets/{part(preset)}", models.PresetView, query={"location": location}
+        )
+
+    def save_preset(
+        self,
+        name: str,
+        preset: str,
+        *,
+        location: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> models.PresetView:
+        """Save a preset.
+
+        Keep config and tags under a name, in place of an earlier preset of that name. Everybody who may launch the job sees it.
+
+        Args:
+            name: Name of the job.
+            preset: Name of the preset.
+            config: Run config. It may be a part of one, or wrong by now: it is checked when it is launched.
+            tags: Tags of the run.
+        """
+        return self._transport.call(
+            "PUT",
+            f"/api/v1/jobs/{part(name)}/presets/{part(preset)}",
+            models.PresetView,
+            query={"location": location},
+            optional={"config": config, "tags": tags},
+        )
+
+    def delete_preset(self, name: str, preset: str, *, location: str | None = None) -> None:
+        """Delete a preset.
+
+        Runs that used it keep their config.
+
+        Args:
+            name: Name of the job.
+            preset: Name of the preset.
+        """
+        self._transport.call("DELETE", f"/api/v1/jobs/{part(name)}/presets/{part(preset)}", None, query={"location": location})
+
 
 class LimitsCalls:
     """Limits of the queue."""
@@ -1103,6 +1164,51 @@ class RunsCalls:
         """
         return self._transport.stream(f"/api/v1/runs/{part(run_id)}/stream", query={"after_seq": after_seq, "brief": brief})
 
+    def preview(
+        self,
+        *,
+        code: bool = False,
+        location: str | None = None,
+        partition: str | models.PartitionRange | None = None,
+        config: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        priority: int | None = None,
+        job: str | None = None,
+        assets: Sequence[str] | None = None,
+        steps: Sequence[str] | None = None,
+    ) -> models.PreviewView:
+        """Try a launch out.
+
+        Check a request for a run as launching it would, and predict how long the run will take. Nothing is launched or stored.
+
+        Args:
+            code: Have the code of the location check the config as well.
+            location: The code location, where several define the same name.
+            partition: Partition key, such as `2013-01-01`; `|` between dimensions. Or a range of them, all in one run.
+            config: Run config, checked against the config schema; left out: the defaults of the definitions.
+            tags: Free labels.
+            priority: Higher starts first; 0 when left out.
+            job: Name of a job.
+            assets: Asset keys; beside `job`, the part of its assets that is wanted.
+            steps: Only these steps.
+        """
+        return self._transport.call(
+            "POST",
+            "/api/v1/runs/preview",
+            models.PreviewView,
+            query={"code": code},
+            optional={
+                "location": location,
+                "partition": partition,
+                "config": config,
+                "tags": tags,
+                "priority": priority,
+                "job": job,
+                "assets": assets,
+                "steps": steps,
+            },
+        )
+
     def launch(
         self,
         *,
@@ -1162,7 +1268,10 @@ class RunsCalls:
         backfill: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
+        ended_after: datetime | None = None,
+        ended_before: datetime | None = None,
         text: str | None = None,
+        grouped: bool = False,
         limit: int | None = None,
     ) -> Pages[models.RunSummary, models.RunListView]:
         """List runs.
@@ -1178,7 +1287,10 @@ class RunsCalls:
             backfill: Id of the backfill that asked for the run.
             created_after: ISO 8601; UTC unless it says otherwise.
             created_before: ISO 8601; UTC unless it says otherwise.
+            ended_after: ISO 8601; runs that have not ended are left out.
+            ended_before: ISO 8601; runs that have not ended are left out.
             text: Start of the id, or a part of the job or an asset.
+            grouped: Leave out the runs of backfills, and tell of the backfills in their place.
             limit: At most so many items in all; left out: all of them.
         """
         return Pages(
@@ -1198,7 +1310,10 @@ class RunsCalls:
                 "backfill": backfill,
                 "created_after": created_after,
                 "created_before": created_before,
+                "ended_after": ended_after,
+                "ended_before": ended_before,
                 "text": text,
+                "grouped": grouped,
             },
         )
 
@@ -1384,6 +1499,39 @@ class RunsCalls:
             headers={"Idempotency-Key": idempotency_key},
             body={"strategy": strategy, "downstream": downstream},
             optional={"steps": steps},
+        )
+
+    def bulk(
+        self,
+        *,
+        action: Literal["cancel", "re-execute", "delete"],
+        idempotency_key: str | None = None,
+        run_ids: Sequence[str] | None = None,
+        filter: models.RunFilterBody | None = None,
+        strategy: models.RetryStrategy = "FROM_FAILURE",
+        force: bool = False,
+    ) -> models.BulkView:
+        """Do the same with many runs.
+
+        Cancel, run again or delete. Each run is a change of its own, and what cannot be done with one keeps it from no other.
+
+        With an `Idempotency-Key` each run gets its answer once, also when the request is sent again after it broke off.
+
+        Args:
+            action: `delete` takes the role of an editor.
+            idempotency_key: The same key and body give the same answer again, without a second run.
+            run_ids: Ids of runs.
+            filter: In place of ids: the newest runs that fit it and with which this can be done at all.
+            strategy: Of `re-execute`: FROM_FAILURE keeps what succeeded; ALL_STEPS starts over.
+            force: Of `cancel`: mark as canceled now, without waiting for workers.
+        """
+        return self._transport.call(
+            "POST",
+            "/api/v1/runs/bulk",
+            models.BulkView,
+            headers={"Idempotency-Key": idempotency_key},
+            body={"action": action, "strategy": strategy, "force": force},
+            optional={"run_ids": run_ids, "filter": filter},
         )
 
 
@@ -1729,3 +1877,41 @@ class UsersCalls:
             name: Name of the user, in whatever case.
         """
         self._transport.call("DELETE", f"/api/v1/users/{part(name)}", None)
+
+
+class ViewsCalls:
+    """Saved views: named filters of lists."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, page: Literal["runs", "assets", "jobs", "automation", "backfills"] = "runs") -> models.SavedViewListView:
+        """List saved views.
+
+        One's own views of a page; where there is no log-in, those of everybody.
+
+        Args:
+            page: The page.
+        """
+        return self._transport.call("GET", "/api/v1/views", models.SavedViewListView, query={"page": page})
+
+    def save(self, page: Literal["runs", "assets", "jobs", "automation", "backfills"], view_name: str, *, query: str) -> None:
+        """Save a view.
+
+        Keep the filters of a page under a name, in place of an earlier view of that name.
+
+        Args:
+            view_name: Name of the view.
+            query: The part of the page's address after `?`.
+        """
+        self._transport.call("PUT", f"/api/v1/views/{part(page)}/{part(view_name)}", None, body={"query": query})
+
+    def delete(self, page: Literal["runs", "assets", "jobs", "automation", "backfills"], view_name: str) -> None:
+        """Delete a view.
+
+        Forget a view.
+
+        Args:
+            view_name: Name of the view.
+        """
+        self._transport.call("DELETE", f"/api/v1/views/{part(page)}/{part(view_name)}", None)
