@@ -340,9 +340,8 @@ def module(found: list[Operation]) -> str:
     )
     for group in sorted({each.group for each in found}):
         if group not in TITLES:
-            raise SystemExit(
-                f"{group} is a new noun: give it a title here and a place in code_server/dagwright/client/client.py, or name its group in GROUPS"
-            )
+            mend = "give it a title here and a place in code_server/dagwright/client/client.py, or name its group in GROUPS"
+            raise SystemExit(f"{group} is a new noun: {mend}")
         text += f"\n\nclass {''.join(word.title() for word in group.split('_'))}Calls:\n"
         text += f'    """{TITLES[group]}"""\n\n    def __init__(self, transport: Transport) -> None:\n        self._transport = transport\n'
         text += "".join(map(_method, (each for each in found if each.group == group)))
