@@ -343,6 +343,15 @@ asset_partitions = Table(
     Index("ix_asset_partitions_xid", "xid"),
 )
 
+asset_totals = Table(
+    "asset_totals",
+    metadata,
+    Column("asset_id", BigInteger, ForeignKey("assets.asset_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("materialized", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False, comment="of which the newest try failed"),
+)
+"""How many partitions are in which state. Triggers of `asset_partitions` keep it."""
+
 check_results = Table(
     "check_results",
     metadata,
@@ -358,6 +367,7 @@ check_results = Table(
     Column("description", Text),
     _json("metadata", default="{}"),
     _xid(),
+    Index("ix_check_results_newest", "asset_id", "name", desc("evaluated_at")),
     Index("ix_check_results_xid", "xid"),
 )
 

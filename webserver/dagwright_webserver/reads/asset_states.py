@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, literal_column, or_, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Connection, Row, text
 
 from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot
-from dagwright_shared.store import tables
+from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.runs import active_statuses
 
 
@@ -56,88 +56,52 @@ UNKNOWN = AssetState(asset_id=0)
 States = Mapping[tuple[str, str], AssetState]
 
 
-def read_states(conn: Connection, keys: Iterable[AssetKey] | None = None) -> States:
+def read_states(conn: Connection, defs: Definitions, keys: Iterable[AssetKey] | None = None) -> States:
     """(location, key as text) to state, for some assets or all that are defined."""
-    a, p, f = tables.assets.c, tables.asset_partitions.c, tables.freshness_states.c
-    wanted = a.defined if keys is None else a.key.in_([str(key) for key in keys])
-    failed = and_(p.failed_at.is_not(None), or_(p.materialized_at.is_(None), p.failed_at > p.materialized_at))
-    latest = (
-        select(p.asset_id, tables.runs.c.run_id, p.code_version, p.materialized_at)
-        .outerjoin(tables.runs, tables.runs.c.run_id == p.run_id)  # what is reported has none
-        .where(p.asset_id == a.asset_id, p.materialized_at.is_not(None))
-        .order_by(p.materialized_at.desc().nulls_last())
-        .limit(1)
-        .lateral("latest")
-    )
-    counts = (
-        select(p.asset_id, func.count(p.materialized_at).label("materialized"), func.sum(case((failed, 1), else_=0)).label("failed"))
-        .where(p.asset_id.in_(select(a.asset_id).where(wanted)))
-        .group_by(p.asset_id)
-        .subquery("counts")
-    )
-    query = (
-        select(
-            a.asset_id,
-            a.location,
-            a.key,
-            counts.c.materialized,
-            counts.c.failed,
-            latest.c.materialized_at,
-            latest.c.run_id,
-            latest.c.code_version,
-            f.state.label("freshness"),
-            f.since.label("freshness_since"),
-        )
-        .outerjoin(tables.freshness_states, f.asset_id == a.asset_id)
-        .outerjoin(counts, counts.c.asset_id == a.asset_id)
-        .outerjoin(latest, literal_column("true"))
-        .where(wanted)
-    )
-    active, checks = _active_runs(conn), _check_counts(conn)
-    return {(row.location, row.key): _state(row, active, checks) for row in conn.execute(query)}
+    if keys is None:
+        rows = conn.execute(_ALL, defs.checked).all()
+    else:
+        chosen = list(dict.fromkeys(keys))
+        checks = [(place, str(key), check.key.name) for key in chosen for place, check in defs.checks.get(key, ())]
+        places, checked, names = zip(*checks, strict=True) if checks else ((), (), ())
+        arguments = {"places": list(places), "keys": list(checked), "names": list(names), "wanted": [str(key) for key in chosen]}
+        rows = conn.execute(_SOME, arguments).all()
+    return {(row.location, row.key): _state(row) for row in rows}
 
 
-def _state(row: Any, active: Mapping[int, str], checks: Mapping[int, tuple[int, int, int]]) -> AssetState:
-    passed, warned, failed = checks.get(row.asset_id, (0, 0, 0))
+def count_statuses(conn: Connection, defs: Definitions) -> dict[AssetStatus, int]:
+    """How many assets are in each state."""
+    known = defs.catalog
+    shadowed = {"shadowed_places": known.shadowed["locations"], "shadowed_keys": known.shadowed["keys"]}
+    found = {AssetStatus(word): count for word, count in conn.execute(_COUNTS, {**_words(defs), **shadowed})}
+    return {status: found.get(status, 0) for status in AssetStatus}
+
+
+def keys_of_status(conn: Connection, defs: Definitions, status: AssetStatus) -> AbstractSet[tuple[str, str]]:
+    """(location, key as text) of the assets in a state."""
+    return {(row.location, row.key) for row in conn.execute(_OF_STATUS, {**_words(defs), "status": str(status)})}
+
+
+def _words(defs: Definitions) -> dict[str, list[str]]:
+    external = defs.catalog.external
+    return {**defs.checked, "external_places": external["locations"], "external_keys": external["keys"]}
+
+
+def _state(row: Row[Any]) -> AssetState:
     return AssetState(
         asset_id=row.asset_id,
         materialized=row.materialized or 0,
-        failed=int(row.failed or 0),
+        failed=row.failed or 0,
         materialized_at=row.materialized_at,
         run_id=row.run_id,
         code_version=row.code_version,
-        active_run_id=active.get(row.asset_id),
-        checks_passed=passed,
-        checks_warned=warned,
-        checks_failed=failed,
+        active_run_id=row.active_run_id,
+        checks_passed=row.passed or 0,
+        checks_warned=row.warned or 0,
+        checks_failed=row.checks_failed or 0,
         freshness=FreshnessState(row.freshness) if row.freshness is not None else None,
-        freshness_since=row.freshness_since,
+        freshness_since=row.since,
     )
-
-
-def _active_runs(conn: Connection) -> Mapping[int, str]:
-    r, x = tables.runs.c, tables.run_assets.c
-    query = select(x.asset_id, func.max(r.run_id.op("::")(literal_column("text")))).join(tables.runs, r.run_id == x.run_id)
-    rows = conn.execute(query.where(r.status.in_(active_statuses())).group_by(x.asset_id)).all()
-    return dict(rows)
-
-
-def _check_counts(conn: Connection) -> Mapping[int, tuple[int, int, int]]:
-    c = tables.check_results.c
-    newest = (
-        select(c.asset_id, c.passed, c.severity)
-        .ext(distinct_on(c.asset_id, c.name))
-        .order_by(c.asset_id, c.name, c.evaluated_at.desc())
-        .subquery()
-    )
-    n = newest.c
-    query = select(
-        n.asset_id,
-        func.count().filter(n.passed).label("passed"),
-        func.count().filter(~n.passed, n.severity == "WARN").label("warned"),
-        func.count().filter(~n.passed, n.severity != "WARN").label("failed"),
-    ).group_by(n.asset_id)
-    return {row.asset_id: (row.passed, row.warned, row.failed) for row in conn.execute(query)}
 
 
 def status_of(asset: AssetSnapshot | None, state: AssetState) -> AssetStatus:
@@ -153,3 +117,53 @@ def status_of(asset: AssetSnapshot | None, state: AssetState) -> AssetStatus:
     if asset is None or asset.execution is AssetExecution.EXTERNAL:
         return AssetStatus.EXTERNAL
     return AssetStatus.MISSING
+
+
+_ACTIVE = f"""
+    SELECT x.asset_id, max(CAST(r.run_id AS text)) AS active_run_id FROM runs r JOIN run_assets x ON x.run_id = r.run_id
+    WHERE r.status IN ({", ".join(f"'{status}'" for status in active_statuses())}) GROUP BY x.asset_id"""
+# The newest result of each check that is defined, over all partitions: one look into an index for each.
+_CHECKS = """
+    SELECT a.asset_id, count(*) FILTER (WHERE c.passed) AS passed, count(*) FILTER (WHERE NOT c.passed AND c.severity = 'WARN') AS warned,
+        count(*) FILTER (WHERE NOT c.passed AND c.severity <> 'WARN') AS checks_failed
+    FROM unnest(CAST(:places AS text[]), CAST(:keys AS text[]), CAST(:names AS text[])) AS w(location, key, name)
+    JOIN assets a ON a.key = w.key AND a.location = w.location
+    CROSS JOIN LATERAL (SELECT r.passed, r.severity FROM check_results r WHERE r.asset_id = a.asset_id AND r.name = w.name
+        ORDER BY r.evaluated_at DESC LIMIT 1) c
+    GROUP BY a.asset_id"""
+
+
+_STATES = f"""
+WITH active AS ({_ACTIVE}), checks AS ({_CHECKS})
+SELECT a.asset_id, a.location, a.key, t.materialized, t.failed, n.materialized_at, CAST(n.run_id AS text) AS run_id, n.code_version,
+    active.active_run_id, checks.passed, checks.warned, checks.checks_failed, f.state AS freshness, f.since
+FROM assets a
+LEFT JOIN asset_totals t ON t.asset_id = a.asset_id
+LEFT JOIN freshness_states f ON f.asset_id = a.asset_id
+LEFT JOIN active ON active.asset_id = a.asset_id
+LEFT JOIN checks ON checks.asset_id = a.asset_id
+LEFT JOIN LATERAL (
+    SELECT p.materialized_at, p.code_version, r.run_id FROM asset_partitions p LEFT JOIN runs r ON r.run_id = p.run_id
+    WHERE p.asset_id = a.asset_id AND p.materialized_at IS NOT NULL ORDER BY p.materialized_at DESC NULLS LAST LIMIT 1) n ON true
+"""
+_ALL = text(f"{_STATES} WHERE a.defined")
+_SOME = text(f"{_STATES} WHERE a.key = ANY(CAST(:wanted AS text[]))")
+
+
+# What `status_of` says, for all assets at once.
+_WORDS = f"""
+WITH active AS ({_ACTIVE}), checks AS ({_CHECKS}), words AS (
+SELECT a.location, a.key, CASE
+    WHEN active.asset_id IS NOT NULL THEN 'MATERIALIZING' WHEN t.failed > 0 THEN 'FAILED' WHEN checks.checks_failed > 0 THEN 'CHECK_FAILED'
+    WHEN t.materialized > 0 THEN 'MATERIALIZED' WHEN e.key IS NOT NULL THEN 'EXTERNAL' ELSE 'MISSING' END AS word
+FROM assets a
+LEFT JOIN asset_totals t ON t.asset_id = a.asset_id
+LEFT JOIN active ON active.asset_id = a.asset_id
+LEFT JOIN checks ON checks.asset_id = a.asset_id
+LEFT JOIN unnest(CAST(:external_places AS text[]), CAST(:external_keys AS text[])) AS e(location, key)
+    ON e.location = a.location AND e.key = a.key
+WHERE a.defined)"""
+_COUNTS = text(f"""{_WORDS} SELECT word, count(*) FROM words w WHERE NOT EXISTS (
+    SELECT FROM unnest(CAST(:shadowed_places AS text[]), CAST(:shadowed_keys AS text[])) AS s(location, key)
+    WHERE s.location = w.location AND s.key = w.key) GROUP BY word""")
+_OF_STATUS = text(f"{_WORDS} SELECT location, key FROM words WHERE word = :status")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +21,8 @@ from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, Check
 from dagwright_shared.store import tables
 from dagwright_shared.store.partition_states import PartitionMemo
 from dagwright_webserver.reads import cursors
-from dagwright_webserver.reads.asset_states import UNKNOWN, AssetState, AssetStatus, States, read_states, status_of
+from dagwright_webserver.reads.asset_states import UNKNOWN, AssetState, AssetStatus, States, keys_of_status, read_states, status_of
+from dagwright_webserver.reads.catalog import Entry
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.materializations import MaterializationView, PlotView, list_materializations, read_plots
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
@@ -241,9 +243,6 @@ class AssetFilter:
     """A part of the key or the description."""
 
 
-_MOST_TAGS = 500
-
-
 def summarize(location: LocationName, asset: AssetSnapshot, state: AssetState, checks: int) -> AssetSummary:
     """A definition and its state as a row of the catalog."""
     return AssetSummary(
@@ -277,50 +276,47 @@ def list_assets(
     """The catalog, sorted by key."""
     wanted = wanted or AssetFilter()
     chosen = select(defs, wanted.selection) if wanted.selection else None
-    everything = [(place, asset) for found in defs.assets.values() for place, asset in found]
-    rows = [(place, asset) for place, asset in everything if _fits(place, asset, wanted) and (chosen is None or asset.key in chosen)]
-    # The status comes from the store: only when it is a filter must all rows be looked up.
-    states = read_states(conn) if wanted.status is not None else {}
+    found = [entry for entry in defs.catalog.entries if _fits(entry, wanted) and (chosen is None or entry.asset.key in chosen)]
     if wanted.status is not None:
-        rows = [(p, a) for p, a in rows if status_of(a, states.get((p, str(a.key)), UNKNOWN)) is wanted.status]
-    total = len(rows)
+        of_status = keys_of_status(conn, defs, wanted.status)
+        found = [entry for entry in found if (entry.location, entry.key) in of_status]
+    after = ("", "")
     if cursor is not None:
         key, place = cursors.decode("assets", cursor, str, str)
-        rows = [row for row in rows if (str(row[1].key), row[0]) > (key, place)]
-    rows.sort(key=lambda row: (str(row[1].key), row[0]))
-    shown = rows[:limit]
-    if not states:
-        states = read_states(conn, [asset.key for _, asset in shown])
-    more = cursors.encode("assets", str(shown[-1][1].key), shown[-1][0]) if len(rows) > limit else None
+        after = (str(key), str(place))
+    rest = found[bisect_right(found, after, key=lambda entry: (entry.key, entry.location)) :]
+    shown = rest[:limit]
+    states = read_states(conn, defs, [entry.asset.key for entry in shown])
     return AssetListView(
         items=tuple(
-            summarize(p, a, states.get((p, str(a.key)), UNKNOWN), sum(1 for place, _ in defs.checks.get(a.key, ()) if place == p))
-            for p, a in shown
+            summarize(
+                entry.location,
+                entry.asset,
+                states.get((entry.location, entry.key), UNKNOWN),
+                sum(1 for place, _ in defs.checks.get(entry.asset.key, ()) if place == entry.location),
+            )
+            for entry in shown
         ),
-        next_cursor=more,
-        groups=tuple(sorted({asset.group for _, asset in everything})),
-        kinds=tuple(sorted({kind for _, asset in everything for kind in asset.kinds})),
-        owners=tuple(sorted({owner for _, asset in everything for owner in asset.owners})),
-        tags=tuple(sorted({_pair(*tag) for _, asset in everything for tag in asset.tags.items()})[:_MOST_TAGS]),
-        locations=tuple(sorted({place for place, _ in everything})),
-        total=total,
+        next_cursor=cursors.encode("assets", shown[-1].key, shown[-1].location) if len(rest) > limit else None,
+        groups=defs.catalog.groups,
+        kinds=defs.catalog.kinds,
+        owners=defs.catalog.owners,
+        tags=defs.catalog.tags,
+        locations=defs.catalog.locations,
+        total=len(found),
     )
 
 
-def _pair(name: str, value: str) -> str:
-    return f"{name}={value}" if value else name
-
-
-def _fits(location: LocationName, asset: AssetSnapshot, wanted: AssetFilter) -> bool:
-    key = str(asset.key)
+def _fits(entry: Entry, wanted: AssetFilter) -> bool:
+    asset, key = entry.asset, entry.key
     return (
         (wanted.group is None or asset.group == wanted.group)
         and (wanted.kind is None or wanted.kind in asset.kinds)
         and (wanted.owner is None or wanted.owner in asset.owners)
         and (wanted.tag is None or any(wanted.tag in (name, f"{name}={value}") for name, value in asset.tags.items()))
-        and (wanted.location is None or location == wanted.location)
+        and (wanted.location is None or entry.location == wanted.location)
         and (wanted.prefix is None or key == wanted.prefix or key.startswith(wanted.prefix.rstrip("/") + "/"))
-        and (not wanted.text or wanted.text.lower() in f"{key}\n{asset.description or ''}".lower())
+        and (not wanted.text or wanted.text.lower() in entry.words)
     )
 
 
@@ -334,7 +330,7 @@ def get_asset(
     """
     place, asset = defs.asset(key, location)
     neighbours = {key, *(dep.key for dep in asset.deps), *defs.graph.children(key)}
-    states = read_states(conn, neighbours)
+    states = read_states(conn, defs, neighbours)
     state = states.get((place, str(key)), UNKNOWN)
     checks = [check for at, check in defs.checks.get(key, ()) if at == place]
     history = list_materializations(conn, state.asset_id, limit=20).items

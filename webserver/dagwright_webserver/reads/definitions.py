@@ -23,6 +23,7 @@ from dagwright_shared.model.snapshot import (
 )
 from dagwright_shared.store import locations, tables
 from dagwright_shared.wire.snapshot import decode_snapshot
+from dagwright_webserver.reads.catalog import Catalog, catalog
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -39,6 +40,9 @@ class Definitions:
     schedules: Mapping[str, tuple[tuple[LocationName, ScheduleSnapshot], ...]]
     sensors: Mapping[str, tuple[tuple[LocationName, SensorSnapshot], ...]]
     graph: AssetGraph
+    catalog: Catalog
+    checked: Mapping[str, list[str]]
+    """All checks as three lists of the same length: locations, keys of their assets, names."""
 
     def asset(self, key: AssetKey, location: str | None = None) -> tuple[LocationName, AssetSnapshot]:
         """The definition of an asset; of several, the one that counts for the graph.
@@ -135,15 +139,20 @@ def index(digests: Mapping[LocationName, Digest], snapshots: Mapping[LocationNam
             schedules.setdefault(schedule.name, []).append((name, schedule))
         for sensor in snapshot.sensors:
             sensors.setdefault(sensor.name, []).append((name, sensor))
+    ordered = {key: tuple(found) for key, found in sorted(assets.items())}
+    graph = AssetGraph(snapshots.values())
+    named = [(name, str(check.key.asset_key), check.key.name) for name, snapshot in snapshots.items() for check in snapshot.checks]
     return Definitions(
         digests=dict(digests),
         locations=dict(snapshots),
-        assets={key: tuple(found) for key, found in sorted(assets.items())},
+        assets=ordered,
         checks={key: tuple(found) for key, found in checks.items()},
         jobs={job_name: tuple(found) for job_name, found in sorted(jobs.items())},
         schedules={schedule_name: tuple(found) for schedule_name, found in sorted(schedules.items())},
         sensors={sensor_name: tuple(found) for sensor_name, found in sorted(sensors.items())},
-        graph=AssetGraph(snapshots.values()),
+        graph=graph,
+        catalog=catalog(ordered, graph),
+        checked={"places": [each[0] for each in named], "keys": [each[1] for each in named], "names": [each[2] for each in named]},
     )
 
 

@@ -82,7 +82,7 @@ def read_lineage(
     elif group is not None:
         members = graph.groups.get(group, ())
         shown = graph.upstream(members, 1) | graph.downstream(members, 1)
-    states = read_states(conn, shown if len(shown) < len(graph) else None)
+    states = read_states(conn, defs, shown if len(shown) < len(graph) else None)
     # What is on a cycle between locations, which none of them can see, has no level.
     layers = {key: layer for layer, keys in enumerate(graph.levels) for key in keys}
     lowest = min((layers.get(key, 0) for key in shown), default=0)

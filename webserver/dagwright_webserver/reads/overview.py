@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, or_, select
 from dagwright_shared.model.limits import Limits
 from dagwright_shared.model.runs import FINAL, RunStatus
 from dagwright_shared.store import limits, tables
-from dagwright_webserver.reads.asset_states import UNKNOWN, AssetStatus, read_states, status_of
+from dagwright_webserver.reads.asset_states import count_statuses
 from dagwright_webserver.reads.automation import UpcomingTick, upcoming
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.deployment import QueueView, database_now, find_problems, read_daemons, read_locations, read_queue
@@ -105,7 +105,7 @@ def read_overview(conn: Connection, defs: Definitions, *, settings: Limits, hour
         failures=_failures(runs),
         recent=list_runs(conn, RunFilter(), limit=10).items,
         upcoming=coming,
-        asset_counts=_asset_counts(conn, defs),
+        asset_counts={str(status): count for status, count in count_statuses(conn, defs).items()},
         queue=read_queue(conn, run_limit=limits.read(conn, settings).max_concurrent_runs),
         problems=find_problems(locations, read_daemons(conn, now=now)),
         locations=len(locations),
@@ -155,15 +155,6 @@ def _failures(runs: list[RunSummary]) -> tuple[RunSummary, ...]:
         elif run.status is RunStatus.FAILURE and what not in mended:
             found.append(run)
     return tuple(found[:10])
-
-
-def _asset_counts(conn: Connection, defs: Definitions) -> Mapping[str, int]:
-    states = read_states(conn)
-    counts = dict.fromkeys((str(status) for status in AssetStatus), 0)
-    for key, found in defs.assets.items():
-        place, asset = min(found, key=lambda each: each[1].op_name is None)
-        counts[status_of(asset, states.get((place, str(key)), UNKNOWN))] += 1
-    return counts
 
 
 def _switched_on(conn: Connection, defs: Definitions) -> set[tuple[str, str]]:

@@ -84,7 +84,7 @@ def _asset_statuses(conn: Connection, defs: Definitions, keys: tuple[str, ...]) 
     if not keys:
         return {}
     wanted = [AssetKey.from_user_string(key) for key in keys]
-    states = asset_states.read_states(conn, wanted)
+    states = asset_states.read_states(conn, defs, wanted)
     found = {}
     for key in wanted:
         if key in defs.assets:
