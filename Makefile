@@ -75,6 +75,7 @@ bench: compiled ## measure a private stack; prints `name value unit`
 	$(BIN)/python benchmarks/automation.py
 	$(BIN)/python benchmarks/reactions.py
 	$(BIN)/python benchmarks/pages.py
+	$(BIN)/python benchmarks/lineage.py
 
 docs: $(STAMP) ## build the documentation site into build/site
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import httpx
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Site, Watched
 
@@ -73,3 +74,71 @@ def test_a_mistyped_selection(site: Site, watched: Watched) -> None:
     page.get_by_label("Selection").fill("raw/orders")
     page.get_by_label("Selection").press("Enter")
     expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def drawn(page: Page) -> Locator:
+    """The lineage, once the first picture is on its canvas."""
+    graph = page.locator(".graph.map")
+    expect(graph).to_have_attribute("data-state", "drawn")
+    return graph
+
+
+def test_the_lineage_is_walked_by_keyboard(site: Site, watched: Watched) -> None:
+    page = watched.open(f"{site.url}/lineage")
+    graph = drawn(page)
+    page.get_by_label("Find in the graph").fill("board_deck")
+    panel = graph.locator(".panel")
+    expect(panel.get_by_role("heading")).to_have_text("reports/board_deck")
+    graph.locator("canvas").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(panel.get_by_role("heading")).not_to_have_text("reports/board_deck")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(page.get_by_text("1 asset chosen")).to_be_visible()
+    panel.get_by_role("button", name="and upstream").click()
+    expect(page.locator("#picked-count")).not_to_have_text("1 asset chosen")
+    graph.locator("canvas").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/assets/**")
+
+
+def test_the_lineage_by_pointer(site: Site, watched: Watched) -> None:
+    page = watched.open(f"{site.url}/lineage?by=group")
+    graph = drawn(page)
+    page.get_by_label("Find in the graph").fill("board_deck")
+    canvas = graph.locator("canvas")
+    size = canvas.bounding_box()
+    assert size is not None
+    middle = {"x": size["width"] / 2, "y": size["height"] / 2}  # where the search has brought it
+    expect(graph.locator(".panel")).to_be_visible()
+    graph.get_by_role("button", name="Close").click()
+    canvas.hover(position=middle)
+    expect(graph.locator(".tip")).to_contain_text("reports/board_deck")
+    canvas.click(position=middle)
+    expect(graph.locator(".panel").get_by_role("heading")).to_have_text("reports/board_deck")
+    page.get_by_label("Find in the graph").fill("")
+    graph.get_by_role("button", name="Fold all", exact=True).click()
+    page.wait_for_url("**folded=*")
+    page.reload()
+    drawn(page)
+    page.get_by_label("Find in the graph").fill("board_deck")
+    expect(graph.get_by_role("button", name="Unfold", exact=True)).to_be_visible()
+    with page.expect_download() as picture:
+        graph.get_by_role("button", name="Download as a picture").click()
+    assert picture.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("path", ["/assets", "/lineage"])
+def test_what_is_stale_is_materialized(site: Site, watched: Watched, path: str) -> None:
+    page = watched.open(f"{site.url}{path}")
+    page.get_by_role("button", name="Materialize all").click()
+    dialog = page.locator("#pick")
+    expect(dialog.get_by_role("heading")).to_contain_text("assets")
+    everything = dialog.get_by_role("heading").text_content()
+    dialog.get_by_role("button", name="Close").last.click()
+    page.get_by_role("button", name="Materialize stale").click()
+    expect(dialog.get_by_role("heading")).not_to_have_text(everything or "")
+    keys = {one["key"] for one in httpx.get(f"{site.url}/api/v1/staleness", trust_env=False, timeout=30).json()["items"]}
+    shown = set(dialog.locator("#pick-list .tag").all_text_contents())
+    assert shown
+    assert shown <= keys

@@ -125,15 +125,6 @@ def test_switch_of_a_schedule(site: Site, watched: Watched) -> None:
     expect(page.get_by_role("switch", name="weekly_report")).to_have_attribute("aria-checked", "true")
 
 
-def test_graph_finds_a_node(site: Site, watched: Watched) -> None:
-    page = watched.open(f"{site.url}/lineage")
-    expect(page.locator(".graph .node")).to_have_count(11)
-    page.get_by_label("Find in the graph").fill("board_deck")
-    expect(page.locator(".graph .node:not(.dim)")).to_have_count(1)
-    page.locator(".graph .node:not(.dim)").click()
-    expect(page).to_have_url(f"{site.url}/assets/reports/board_deck")
-
-
 def test_run_again_from_failure(site: Site, watched: Watched) -> None:
     page = watched.open(f"{site.url}/runs/{site.ids['failure']}")
     page.get_by_role("button", name="Re-execute from failure").click()

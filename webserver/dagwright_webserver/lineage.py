@@ -6,47 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from dagwright_shared.model.snapshot import AssetExecution
 from dagwright_webserver import looks
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.assets import AssetLink
 from dagwright_webserver.reads.jobs import JobView
 from dagwright_webserver.reads.lineage import LineageView
 
-MAX_DRAWN = 600
-"""More nodes than this are no picture that anybody can read; the page asks for a group or an asset instead."""
+GROUPED_FROM = 150
+"""So many assets are drawn in their groups unless the page is asked otherwise: the groups are what one reads from afar."""
 
-
-def asset_graph(view: LineageView, *, focus: str | None = None) -> dict[str, Any]:
-    """Assets as nodes; each says its status by tone, icon and word."""
-    nodes = [
-        _node(
-            node.key, node.key, _subtitle(node.group, node.kinds), node.status, f"/assets/{quote(node.key, safe='/')}", on=node.key == focus
-        )
-        for node in view.nodes
-    ]
-    return {"nodes": nodes, "edges": [[edge.upstream, edge.downstream] for edge in view.edges]}
-
-
-def group_graph(view: LineageView) -> dict[str, Any]:
-    """The groups as nodes, each with its worst status: what is left to be read of thousands of assets. Empty where there is but one."""
-    members: dict[str, list[AssetStatus]] = {}
-    group_of = {}
-    for node in view.nodes:
-        members.setdefault(node.group, []).append(node.status)
-        group_of[node.key] = node.group
-    if not 1 < len(members) <= MAX_DRAWN:
-        return {}
-    nodes = []
-    for group, statuses in sorted(members.items()):
-        worst = min(statuses, key=_WORST.index)
-        failed = sum(status in (AssetStatus.FAILED, AssetStatus.CHECK_FAILED) for status in statuses)
-        about = looks.plural(len(statuses), "asset") + (f" · {failed:,} failed" if failed else "")
-        nodes.append(_node(group, group, about, worst, f"/lineage?{urlencode({'group': group})}"))
-    edges = {(group_of[edge.upstream], group_of[edge.downstream]) for edge in view.edges}
-    return {"nodes": nodes, "edges": sorted([a, b] for a, b in edges if a != b)}
-
-
-_WORST = (
+_WORST_FIRST = (
     AssetStatus.FAILED,
     AssetStatus.CHECK_FAILED,
     AssetStatus.MATERIALIZING,
@@ -54,6 +24,32 @@ _WORST = (
     AssetStatus.MATERIALIZED,
     AssetStatus.EXTERNAL,
 )
+
+
+def asset_map(view: LineageView, *, focus: str | None = None) -> dict[str, Any]:
+    """Assets by columns, an asset being its place in each: a list of ten thousand objects would be most of the page.
+
+    `status`, `group` and `location` are places in `statuses` (the worst first), `groups` and `locations`; `edges` are pairs
+    of places of assets, one after the other.
+    """
+    groups, locations = sorted({node.group for node in view.nodes}), sorted({node.location for node in view.nodes})
+    group_at, location_at = {name: n for n, name in enumerate(groups)}, {name: n for n, name in enumerate(locations)}
+    status_at, asset_at = {status: n for n, status in enumerate(_WORST_FIRST)}, {node.key: n for n, node in enumerate(view.nodes)}
+    looked = [(status, looks.look(status)) for status in _WORST_FIRST]
+    return {
+        "keys": list(asset_at),
+        "status": [status_at[node.status] for node in view.nodes],
+        "group": [group_at[node.group] for node in view.nodes],
+        "location": [location_at[node.location] for node in view.nodes],
+        "kinds": [", ".join(node.kinds) for node in view.nodes],
+        "made": [int(node.execution is AssetExecution.MATERIALIZE) for node in view.nodes],
+        "partitioned": [int(node.partitioned) for node in view.nodes],
+        "edges": [asset_at[key] for edge in view.edges for key in (edge.upstream, edge.downstream)],
+        "on": asset_at.get(focus or "", -1),
+        "statuses": [{"status": status, "tone": look.tone, "icon": look.icon, "label": look.label} for status, look in looked],
+        "groups": groups,
+        "locations": locations,
+    }
 
 
 def graphs_of(view: JobView) -> Mapping[str, int]:
@@ -117,10 +113,6 @@ def neighbours(key: str, status: AssetStatus, upstream: Iterable[AssetLink], dow
             )
         edges.append(edge)
     return {"nodes": nodes, "edges": edges}
-
-
-def _subtitle(group: str, kinds: tuple[str, ...]) -> str:
-    return " · ".join([part for part in (group, ", ".join(kinds)) if part])
 
 
 def _node(name: str, title: str, about: str, status: AssetStatus | None, url: str, *, on: bool = False) -> dict[str, Any]:

@@ -515,6 +515,8 @@ def json_safe(value: Any) -> Any:
             return value if math.isfinite(value) else str(value)
         case Mapping():
             return {str(key): json_safe(item) for key, item in value.items()}
+        case list() if all(type(item) is int for item in value):  # columns of numbers are long, and as they should be
+            return value
         case list() | tuple() | set() | frozenset():
             return [json_safe(item) for item in value]
         case _:

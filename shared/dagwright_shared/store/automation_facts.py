@@ -195,6 +195,12 @@ def versions(conn: Connection, keys: Collection[AssetKey]) -> list[VersionRow]:
     ]
 
 
+def partition_counts(conn: Connection, keys: Collection[AssetKey]) -> dict[AssetKey, int]:
+    """Of how many partitions of these assets something is known."""
+    rows = conn.execute(_COUNTS, {"keys": [key.to_user_string() for key in keys]})
+    return {AssetKey.from_user_string(row.key): row.partitions for row in rows}
+
+
 def dynamic_marks(conn: Connection, names: Collection[str]) -> dict[str, tuple[int, int]]:
     """Of dynamic partitions by name: two numbers that are others when a key is added or deleted."""
     if not names:
@@ -255,6 +261,10 @@ SELECT a.key, f.state FROM freshness_states f JOIN assets a ON a.asset_id = f.as
 _VERSIONS = text("""
 SELECT a.key, p.partition, p.data_version, p.code_version, p.input_data_versions, p.materialized_at, p.observed_at, p.observed_data_version
 FROM assets a JOIN asset_partitions p ON p.asset_id = a.asset_id WHERE a.key = ANY(CAST(:keys AS text[]))
+""")
+_COUNTS = text("""
+SELECT a.key, count(*) AS partitions FROM assets a JOIN asset_partitions p ON p.asset_id = a.asset_id
+WHERE a.key = ANY(CAST(:keys AS text[])) GROUP BY a.key
 """)
 _DYNAMIC = text("""
 SELECT name, count(*) AS keys, max(ordinal) AS newest FROM dynamic_partitions WHERE name = ANY(CAST(:names AS text[])) GROUP BY name

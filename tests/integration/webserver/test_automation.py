@@ -19,6 +19,8 @@ from dagwright_shared.model.keys import AssetKey, LocationName, new_run_id
 from dagwright_shared.model.partitions import StaticPartitions
 from dagwright_shared.model.snapshot import AssetDepSnapshot, AssetSnapshot, LocationSnapshot, SensorKind, SensorSnapshot
 from dagwright_shared.store import events
+from dagwright_webserver.reads import staleness
+from dagwright_webserver.reads.definitions import DefinitionsCache
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -108,6 +110,31 @@ def test_staleness_of_partitions(ticked: Engine, api: httpx.Client) -> None:
     make(ticked, PARTED, "p", ("y",), **{"in/up": "1"})
     found = api.get("/assets/parted").json()["staleness"]
     assert (found["status"], [one["partition"] for one in found["stale_partitions"]]) == ("STALE", ["x"])
+
+
+def test_what_is_stale(ticked: Engine, api: httpx.Client) -> None:
+    make(ticked, DOWN, "d", **{"in/up": "1"})
+    make(ticked, UP, "2")
+    make(ticked, PARTED, "p", ("x",), **{"in/up": "2"})
+    found = api.get("/staleness").json()
+    assert {one["key"]: one["status"] for one in found["items"]}["down"] == "STALE"
+    assert "parted" not in [one["key"] for one in found["items"]]
+    make(ticked, UP, "3")
+    found = api.get("/staleness", params={"selection": "parted"}).json()
+    assert [(one["key"], one["causes"][0]["reason"]) for one in found["items"]] == [("parted", "in/up has new data")]
+    assert api.get("/staleness", params={"around": "nowhere"}).status_code == 404
+    assert "selection" in problems(api.get("/staleness", params={"selection": "("}))
+
+
+def test_assets_of_many_partitions_are_not_judged_among_others(ticked: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(ticked, PARTED, "p", ("x",), **{"in/up": "0"})
+    make(ticked, PARTED, "p", ("y",), **{"in/up": "0"})
+    monkeypatch.setattr(staleness, "_MANY", 1)
+    with ticked.connect() as conn:
+        defs = DefinitionsCache().current(conn)
+        found = staleness.read_stale(conn, defs, list(defs.graph.keys()), now=datetime.now(UTC))
+    assert "parted" in found.not_judged
+    assert "parted" not in [one.key for one in found.items]
 
 
 def test_code_changes(ticked: Engine, api: httpx.Client, server: Running) -> None:

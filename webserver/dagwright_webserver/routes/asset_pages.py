@@ -74,6 +74,7 @@ def lineage_page(
     group: Word = None,
     asset: Word = None,
     selection: Word = None,
+    by: Word = None,
     depth: Annotated[int, Query(ge=1, le=100)] = 2,
 ) -> Response:
     def read(conn: Connection, defs: Definitions) -> tuple[LineageView, Problem | None]:
@@ -86,14 +87,14 @@ def lineage_page(
         )
 
     view, problem = web.read_defs(read)
-    too_many = len(view.nodes) > lineage.MAX_DRAWN
+    by = by if by in ("none", "group", "location") else "group" if len(view.nodes) >= lineage.GROUPED_FROM else "none"
     return render.page(
         request,
         "lineage.html",
         view=view,
-        graph=lineage.group_graph(view) if too_many else lineage.asset_graph(view, focus=asset),
+        graph=lineage.asset_map(view, focus=asset),
+        by=by,
         problem=problem,
-        too_many=too_many,
         depth=depth,
         upstream=lineage.upstream_of(view),
     )

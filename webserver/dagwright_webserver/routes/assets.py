@@ -25,6 +25,7 @@ from dagwright_webserver.reads.lineage import LineageView
 from dagwright_webserver.reads.materializations import MaterializationListView
 from dagwright_webserver.reads.partition_heat import PartitionHeatView, read_heat
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
+from dagwright_webserver.reads.staleness import StaleListView, read_stale
 from dagwright_webserver.routes.runs import Client, IdempotencyKey, enqueue_once, prepare, trigger_of
 from dagwright_webserver.schemas import API, Cursor, LaunchBody, Launched, Limit, Name, RunOptions, Text, returns
 
@@ -60,22 +61,28 @@ def list_assets(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     return answer(web.read_defs(lambda conn, defs: asset_reads.list_assets(conn, defs, wanted, limit=limit, cursor=cursor)))
 
 
+Around = Annotated[str | None, Query(max_length=1000, description="Only what is near this asset.")]
+Depth = Annotated[int, Query(ge=0, le=100, description="How many steps around it.")]
+
+
 @router.get("/lineage", summary="Get the lineage graph", responses=returns(LineageView, 404, 422, 503))
-def get_lineage(
-    web: Services,
-    around: Annotated[str | None, Query(max_length=1000, description="Only what is near this asset.")] = None,
-    depth: Annotated[int, Query(ge=0, le=100, description="How many steps around it.")] = 1,
-    group: Name = None,
-    selection: Selection = None,
-) -> Response:
+def get_lineage(web: Services, around: Around = None, depth: Depth = 1, group: Name = None, selection: Selection = None) -> Response:
     """Assets and dependencies between them: all, or a part that is chosen in one way."""
 
     def read(conn: Connection, defs: Definitions) -> LineageView:
-        key = None
-        if around is not None:
-            key = parse_key(around, defs)
-            defs.asset(key)
-        return lineage_reads.read_lineage(conn, defs, around=key, depth=depth, group=group, selection=selection)
+        center = _defined(around, defs)
+        return lineage_reads.read_lineage(conn, defs, around=center, depth=depth, group=group, selection=selection)
+
+    return answer(web.read_defs(read))
+
+
+@router.get("/staleness", summary="List what is stale or missing", responses=returns(StaleListView, 404, 422, 503))
+def list_stale(web: Services, around: Around = None, depth: Depth = 1, group: Name = None, selection: Selection = None) -> Response:
+    """Which assets are not what their code would make of their upstreams now, and why; of all, or of a part as in the lineage graph."""
+
+    def read(conn: Connection, defs: Definitions) -> StaleListView:
+        keys = lineage_reads.part(defs, around=_defined(around, defs), depth=depth, group=group, selection=selection)
+        return read_stale(conn, defs, keys, now=utc_now())
 
     return answer(web.read_defs(read))
 
@@ -210,6 +217,14 @@ def get_asset(key: KeyPath, web: Services, location: Name = None) -> Response:
         lambda conn, defs: asset_reads.get_asset(conn, defs, web.partitions, parse_key(key, defs), now=utc_now(), location=location)
     )
     return answer(view)
+
+
+def _defined(text: str | None, defs: Definitions) -> AssetKey | None:
+    if text is None:
+        return None
+    key = parse_key(text, defs)
+    defs.asset(key)
+    return key
 
 
 def parse_key(text: str, defs: Definitions) -> AssetKey:

@@ -1,4 +1,4 @@
-// Choosing assets, and materializing what is chosen: a run, or a backfill where it is many partitions.
+// Choosing assets, and materializing what is chosen, all that is shown, or what is stale of it: a run, or a backfill where it is many partitions.
 import { copyText, curlOf, post, toast } from "./app.js";
 
 const chosen = new Map(); // key to whether it is partitioned
@@ -7,10 +7,44 @@ const dialog = document.getElementById("pick");
 const form = document.getElementById("pick-form");
 const alarm = document.getElementById("pick-error");
 
+// Which assets the page is about, as [{key, partitioned}], and the query that narrows the graph to them.
+let shown = { all: inCatalog, scope: "" };
+export function offer(other) { shown = other; }
+
+// Every page of the catalog as it is filtered.
+async function inCatalog() {
+  const query = new URLSearchParams([...new URLSearchParams(location.search)].filter(([name, value]) => value && name !== "cursor"));
+  query.set("limit", "1000");
+  const found = [];
+  for (let cursor = null; ;) {
+    if (cursor) query.set("cursor", cursor);
+    const page = await post(`/api/v1/assets?${query}`, undefined, "GET");
+    found.push(...page.items.filter((each) => each.execution === "materialize").map((each) => ({ key: each.key, partitioned: each.partitions !== null })));
+    cursor = page.next_cursor;
+    if (!cursor) return found;
+  }
+}
+
+async function offerAll(stale) {
+  try {
+    let assets = await shown.all();
+    if (stale) {
+      const keys = new Set((await post(`/api/v1/staleness${shown.scope ? `?${shown.scope}` : ""}`, undefined, "GET")).items.map(({ key }) => key));
+      assets = assets.filter(({ key }) => keys.has(key));
+    }
+    if (!assets.length) return toast(stale ? "Nothing is stale or missing" : "There is nothing that can be materialized");
+    choose(assets);
+    ask();
+  } catch (error) {
+    toast(error.message, { bad: true });
+  }
+}
+
 export function choose(assets) {
   chosen.clear();
   for (const { key, partitioned } of assets) chosen.set(key, partitioned);
   tell();
+  document.dispatchEvent(new CustomEvent("chosen", { detail: [...chosen.keys()] }));
 }
 
 export function ask() {
@@ -66,6 +100,8 @@ document.addEventListener("change", (event) => {
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-pick-none]")) choose([]);
   if (event.target.closest("[data-open-pick]")) ask();
+  const which = event.target.closest("[data-materialize]")?.dataset.materialize;
+  if (which) offerAll(which === "stale");
   if (event.target === dialog || (dialog.contains(event.target) && event.target.closest("[data-close]"))) dialog.close();
   if (event.target.closest("[data-pick-curl]")) {
     try { copyText(curlOf("POST", ...request())); } catch (error) { complain(error); }

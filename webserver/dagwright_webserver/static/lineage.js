@@ -1,4 +1,5 @@
-// Draws graphs: assets with their status, or the ops of a job. Drag to pan, wheel or pinch to zoom, Tab and Enter to open.
+// Draws small graphs: an asset among its neighbours, or the ops of a job. Drag to pan, wheel or pinch to zoom, Tab and Enter to open.
+// The lineage page, which may have any number of assets, is drawn by lineage-map.js.
 const SVG = "http://www.w3.org/2000/svg";
 const H = 44;
 const make = (name, attributes = {}, ...children) => {
@@ -87,8 +88,7 @@ function show(box, data, sizes, places) {
   box.replaceChildren(svg, tools);
   whole();
   new ResizeObserver(whole).observe(box);
-  box.find = (text) => find(text, nodes, edges, places, box, view, apply, whole);
-  if (box.dataset.refresh || box.dataset.graph === "near-graph") keepFresh(box, nodes);
+  if (box.dataset.graph === "near-graph") keepFresh(box, nodes);
 }
 
 // What was cut is told on hover.
@@ -164,48 +164,19 @@ function light(nodes, edges) {
   }
 }
 
-function find(text, nodes, edges, places, box, view, apply, whole) {
-  const words = text.trim().toLowerCase();
-  const hits = new Set([...nodes.keys()].filter((id) => id.toLowerCase().includes(words)));
-  for (const [id, element] of nodes) element.classList.toggle("dim", Boolean(words) && !hits.has(id));
-  for (const edge of edges) edge.classList.toggle("dim", Boolean(words) && !edge.ends.every((id) => hits.has(id)));
-  if (!words || !hits.size) return whole();
-  if (hits.size === 1) {
-    const [x, y] = places.nodes[[...hits][0]];
-    view.k = 1;
-    view.x = box.clientWidth / 2 - x;
-    view.y = box.clientHeight / 2 - y;
-    apply();
-  }
-}
-
 // A refresh brings new data for the same nodes: only their status is repainted, so nothing jumps.
 function keepFresh(box, nodes) {
-  const data = document.getElementById(box.dataset.graph);
-  if (!data) return;
   document.addEventListener("htmx:afterSwap", () => {
     const now = document.getElementById(box.dataset.graph);
     if (now) repaint(JSON.parse(now.textContent), nodes);
   });
-  if (!box.dataset.refresh) return;
-  let due = null;
-  const fetchAnew = async () => {
-    due = null;
-    const answer = await fetch(box.dataset.refresh, { headers: { "HX-Request": "true" } });
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.getElementById(box.dataset.graph);
-    if (fresh) repaint(JSON.parse(fresh.textContent), nodes);
-  };
-  for (const topic of ["assets", "runs"]) document.body.addEventListener(`live:${topic}`, () => { due ??= setTimeout(fetchAnew, 300); });
-  setInterval(fetchAnew, 30000);
 }
 
 function repaint(data, nodes) {
   for (const node of data.nodes || []) {
     const element = nodes.get(node.id);
     if (!element) continue;
-    element.setAttribute("class", `node t-${node.tone}${node.on ? " on" : ""}${element.classList.contains("dim") ? " dim" : ""}`);
+    element.setAttribute("class", `node t-${node.tone}${node.on ? " on" : ""}`);
     element.querySelector("use").setAttribute("href", `${icons}#${node.icon}`);
     element.querySelector("title").textContent = tip(node);
     element.setAttribute("aria-label", `${node.title}, ${node.label}`);
@@ -213,7 +184,3 @@ function repaint(data, nodes) {
 }
 
 for (const box of document.querySelectorAll("[data-graph]")) draw(box);
-const search = document.getElementById("graph-search");
-search?.addEventListener("input", () => { for (const box of document.querySelectorAll("[data-graph]")) box.find?.(search.value); });
-search?.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
-search?.addEventListener("change", (event) => event.stopPropagation());
