@@ -27,6 +27,7 @@ def test_report_and_wipe(site: Site, watched: Watched) -> None:
     expect(button).to_be_disabled()
     page.get_by_label("to confirm").fill("partner/order_exports")
     button.click()
+    expect(page.get_by_text("Wiped 1 partition")).to_be_visible()
     expect(page.get_by_text("No events yet")).to_be_visible()
     assert status(site, "partner/order_exports") == "EXTERNAL"
 
