@@ -987,6 +987,8 @@ class LineageNode(Model, frozen=True, kw_only=True):
     """Name of its group."""
     kinds: tuple[str, ...]
     """What it is made with or stored in."""
+    execution: AssetExecution
+    """materialize, observe or external."""
     status: AssetStatus
     """Its state in one word."""
     layer: int
@@ -1988,6 +1990,26 @@ class SlotView(Model, frozen=True, kw_only=True):
     """When it was asked for."""
     acquired_at: datetime | None
     """When it was had; null while it is waited for."""
+
+
+class StaleAssetView(Model, frozen=True, kw_only=True):
+    """An asset that should be made anew, or for the first time."""
+
+    key: str
+    """Its key."""
+    status: StaleStatus
+    """STALE, of a partitioned asset if one of its newest 1,000 partitions is; or MISSING: nothing of it was made."""
+    causes: tuple[CauseView, ...]
+    """Why it is stale; of a partitioned asset the causes of its newest stale partition."""
+
+
+class StaleListView(Model, frozen=True, kw_only=True):
+    """What is stale or missing among some assets."""
+
+    items: tuple[StaleAssetView, ...]
+    """By key; only what can be materialized."""
+    not_judged: tuple[str, ...]
+    """Assets that have, or read one that has, so many partitions that only their own page judges them."""
 
 
 class StalePartitionView(Model, frozen=True, kw_only=True):

@@ -343,6 +343,26 @@ class AssetsCalls:
             "GET", "/api/v1/lineage", models.LineageView, query={"around": around, "depth": depth, "group": group, "selection": selection}
         )
 
+    def list_stale(
+        self, *, around: str | None = None, depth: int = 1, group: str | None = None, selection: str | None = None
+    ) -> models.StaleListView:
+        """List what is stale or missing.
+
+        Which assets are not what their code would make of their upstreams now, and why; of all, or of a part as in the lineage
+        graph.
+
+        Args:
+            around: Only what is near this asset.
+            depth: How many steps around it.
+            selection: In the selection language, such as `group:year+ and not kind:duckdb`.
+        """
+        return self._transport.call(
+            "GET",
+            "/api/v1/staleness",
+            models.StaleListView,
+            query={"around": around, "depth": depth, "group": group, "selection": selection},
+        )
+
     def list_evaluations(
         self, key: str, *, check: str | None = None, limit: int | None = None
     ) -> Pages[models.ConditionEvaluationView, models.ConditionEvaluationListView]:
