@@ -189,3 +189,14 @@ def test_keyboard_reaches_content(site: Site, watched: Watched) -> None:
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
+
+
+def test_each_module_runs_once(site: Site, watched: Watched) -> None:
+    """A module that a browser knows by two addresses runs twice, and so does every click."""
+    page = watched.page
+    for path, _ in PAGES.values():
+        watched.open(site.url + path.format(**site.ids))
+        loaded = page.evaluate("performance.getEntriesByType('resource').map(each => each.name).filter(name => name.endsWith('.js'))")
+        names = [re.sub(r"/v-[0-9a-f]+/", "/", each) for each in loaded]
+        assert sorted(names) == sorted(set(names)), path
+        assert all("/v-" in each for each in loaded), path

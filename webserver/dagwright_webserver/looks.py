@@ -65,6 +65,12 @@ _UNKNOWN = Look("neutral", "missing", "Unknown")
 RUN_STATUSES = ("QUEUED", "STARTING", "STARTED", "CANCELING", "SUCCESS", "FAILURE", "CANCELED")
 ASSET_STATUSES = ("MATERIALIZED", "MATERIALIZING", "FAILED", "CHECK_FAILED", "MISSING", "EXTERNAL")
 
+TRIGGERS: Mapping[str, str] = {
+    "user": "browser", "api": "REST", "cli": "command line", "schedule": "schedule", "sensor": "sensor", "automation": "automation",
+    "backfill": "backfill", "retry": "retry",
+}  # fmt: skip
+"""What asked for a run, in words."""
+
 _EVENT_TONES = {
     "RUN_SUCCEEDED": "success",
     "STEP_SUCCEEDED": "success",

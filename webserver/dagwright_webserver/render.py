@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from functools import lru_cache
@@ -18,11 +17,10 @@ from markupsafe import Markup, escape
 
 from dagwright_shared.model.access import Grant, Identity, Role
 from dagwright_shared.model.metadata import json_safe
-from dagwright_webserver import looks
+from dagwright_webserver import looks, static_files
 from dagwright_webserver.access import Access
 
 HERE = Path(__file__).parent
-STATIC = HERE / "static"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "worker-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -91,10 +89,21 @@ def _environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     env.globals.update(
-        static=static, sections=SECTIONS, look=looks.look, query=query, part_url=part_url, who=who, RUN_STATUSES=looks.RUN_STATUSES
+        static=static_files.url,
+        sections=SECTIONS,
+        look=looks.look,
+        query=query,
+        toggled=toggled,
+        part_url=part_url,
+        who=who,
+        TRIGGERS=looks.TRIGGERS,
     )
     env.globals.update(
-        RUN_STATUSES=looks.RUN_STATUSES, ASSET_STATUSES=looks.ASSET_STATUSES, event_words=looks.event_words, event_tone=looks.event_tone
+        TRIGGERS=looks.TRIGGERS,
+        RUN_STATUSES=looks.RUN_STATUSES,
+        ASSET_STATUSES=looks.ASSET_STATUSES,
+        event_words=looks.event_words,
+        event_tone=looks.event_tone,
     )
     env.filters.update(
         duration=looks.duration,
@@ -123,18 +132,17 @@ def _environment() -> Environment:
     return env
 
 
-@lru_cache(maxsize=64)
-def static(name: str) -> str:
-    """URL of a static file that changes with its content, so that browsers may keep it for ever."""
-    path = STATIC / name
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10] if path.is_file() else "absent"
-    return f"/static/{name}?v={digest}"
-
-
 def query(request: Request, **changes: object) -> str:
     """The address of the page with some query parameters changed; None takes one away. Paging starts anew."""
     params = [(k, v) for k, v in request.query_params.multi_items() if k not in changes and k not in ("cursor", "_part")]
     params += [(key, str(value)) for key, value in changes.items() if value not in (None, "")]
+    return request.url.path + ("?" + urlencode(params) if params else "")
+
+
+def toggled(request: Request, name: str, value: str) -> str:
+    """The address of the page with one value of a parameter that may be given again added, or taken away where it is there."""
+    params = [(k, v) for k, v in request.query_params.multi_items() if v and k not in ("cursor", "_part")]
+    params = [pair for pair in params if pair != (name, value)] if (name, value) in params else [*params, (name, value)]
     return request.url.path + ("?" + urlencode(params) if params else "")
 
 

@@ -47,6 +47,8 @@ class RunFilterBody(Body):
     """Runs that have not ended are left out."""
     text: str | None = Field(default=None, max_length=200)
     """Start of the id, or a part of the job or an asset."""
+    outside_backfills: bool = False
+    """Only runs that no backfill asked for."""
 
     def wanted(self) -> RunFilter:
         """The filter of the list.
@@ -69,6 +71,7 @@ class RunFilterBody(Body):
             ended_after=aware(self.ended_after),
             ended_before=aware(self.ended_before),
             text=self.text,
+            outside_backfills=self.outside_backfills,
         )
 
 

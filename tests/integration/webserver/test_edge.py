@@ -19,7 +19,7 @@ from tests.integration.webserver.conftest import Running, problems, publish
 from dagwright_shared.model.errors import SettingsError
 from dagwright_shared.runtime import settings
 from dagwright_shared.store import embedded, engine, schema
-from dagwright_webserver import edge, main
+from dagwright_webserver import edge, main, static_files
 
 pytestmark = pytest.mark.integration
 
@@ -164,3 +164,14 @@ def test_it_outlives_a_restart_of_postgres(tmp_path: Path) -> None:
     finally:
         made.dispose()
         cluster.stop()
+
+
+def test_files_are_kept_by_browsers_as_long_as_they_are_the_same(server: Running) -> None:
+    with httpx.Client(base_url=server.url, trust_env=False) as client:
+        current = client.get(static_files.url("app.js"))
+        assert "immutable" in current.headers["cache-control"]
+        for address in ("/static/app.js", "/static/v-000000000000/app.js"):  # by hand, and from a page of an earlier version
+            other = client.get(address)
+            assert (other.headers["cache-control"], other.text) == ("no-cache", current.text)
+        assert client.get("/static/v-000000000000/../../render.py").status_code == 404
+        assert client.get(static_files.url("nothing.js")).status_code == 404

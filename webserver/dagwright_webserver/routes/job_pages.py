@@ -18,7 +18,7 @@ from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.jobs import JobView
 from dagwright_webserver.reads.presets import PresetView
-from dagwright_webserver.routes import run_pages
+from dagwright_webserver.routes import run_list_page
 
 html = APIRouter(include_in_schema=False)
 
@@ -43,7 +43,7 @@ def job(
 ) -> Response:
     def read(conn: Connection, defs: Definitions) -> tuple[JobView, Mapping[str, AssetStatus], Mapping[str, str]]:
         view = job_reads.get_job(conn, defs, name, now=utc_now(), location=location or None)
-        return view, _asset_statuses(conn, defs, view.assets), run_list.step_errors(conn, run_pages.failed(view.recent_runs))
+        return view, _asset_statuses(conn, defs, view.assets), run_list.step_errors(conn, run_list_page.failed(view.recent_runs))
 
     view, statuses, step_errors = web.read_defs(read)
     body = _body(view)

@@ -9,15 +9,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
-from starlette.types import Scope
 
 from dagwright_shared.model.errors import DagwrightError, UnauthenticatedError
 from dagwright_shared.model.ticks import TickStatus
-from dagwright_webserver import drawings, errors, reference, render
+from dagwright_webserver import drawings, errors, reference, render, static_files
 from dagwright_webserver.access import login_url
 from dagwright_webserver.deps import Public, Services, Web
 from dagwright_webserver.reads import automation as automation_reads
@@ -25,7 +23,7 @@ from dagwright_webserver.reads import deployment as deployment_reads
 from dagwright_webserver.reads import overview as overview_reads
 from dagwright_webserver.reads import run_list
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.routes import access_pages, asset_pages, backfill_pages, job_pages, run_pages
+from dagwright_webserver.routes import access_pages, asset_pages, backfill_pages, job_pages, run_list_page, run_pages
 from dagwright_webserver.routes.deployment import read_deployment
 
 html = APIRouter(include_in_schema=False)
@@ -35,22 +33,11 @@ _TIMELINE_HOURS = (0.25, 1, 6, 12, 24)
 """Windows of the timeline; without a choice, the shortest one that holds the runs of the last day."""
 
 
-class _Static(StaticFiles):
-    """Addresses carry a digest of the content, so browsers may keep the files for ever."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        scope: Scope = args[2] if len(args) > 2 else kwargs["scope"]
-        response.headers["Content-Security-Policy"] = render.CSP  # workers take it from their file
-        lasting = b"v=" in scope.get("query_string", b"")
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
-        return response
-
-
 def install(app: FastAPI) -> None:
     """Add the pages, the files that they load, and errors as pages for people. Call after `errors.install`."""
-    app.mount("/static", _Static(directory=render.STATIC), name="static")
+    app.mount("/static", static_files.Files(policy=render.CSP), name="static")
     app.include_router(html)
+    app.include_router(run_list_page.html)
     app.include_router(run_pages.html)
     app.include_router(asset_pages.html)
     app.include_router(backfill_pages.html)
@@ -79,7 +66,7 @@ def _for_people(handler: Callable[[Request, Any], Any]) -> Callable[[Request, Ex
 
 @html.get("/favicon.ico")
 def favicon(_web: Public) -> Response:
-    return RedirectResponse(render.static("logo.svg"), 308)
+    return RedirectResponse(static_files.url("logo.svg"), 308)
 
 
 # ------------------------------------------------------------------------------------------------ overview

@@ -1,90 +1,30 @@
-"""The pages of runs: the list, and one run."""
+"""The page of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
-from dagwright_shared.model.keys import RunId
-from dagwright_shared.model.runs import RunStatus
 from dagwright_webserver import drawings, render
 from dagwright_webserver.deps import Services, Web
-from dagwright_webserver.reads import backfills as backfill_reads
 from dagwright_webserver.reads import deployment as deployment_reads
 from dagwright_webserver.reads import events as event_reads
-from dagwright_webserver.reads import run_list
 from dagwright_webserver.reads import runs as run_reads
 from dagwright_webserver.reads import waiting as waiting_reads
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.events import EventFilter, EventView, LogFile, LogView
-from dagwright_webserver.reads.run_list import RunFilter, RunSummary
 from dagwright_webserver.reads.runs import RunView
 from dagwright_webserver.reads.waiting import WaitingView
 from dagwright_webserver.routes.runs import event_filter, require_run
-from dagwright_webserver.schemas import parse_tags
 
 html = APIRouter(include_in_schema=False)
 
 Word = Annotated[str | None, Query(max_length=1000)]
 _EVENTS = 400
-
-
-@html.get("/runs")
-def runs(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
-    request: Request,
-    web: Services,
-    status: Word = None,
-    job: Word = None,
-    asset: Word = None,
-    tag: Word = None,
-    trigger: Word = None,
-    text: Word = None,
-    cursor: Word = None,
-) -> Response:
-    statuses = _statuses(status)
-    rest = RunFilter(
-        job=job or None,
-        asset=asset or None,
-        trigger=trigger or None,
-        text=text or None,
-        tags=parse_tags([tag]) if tag else {},
-    )
-    wanted = RunFilter(statuses=statuses, job=rest.job, asset=rest.asset, trigger=rest.trigger, text=rest.text, tags=rest.tags)
-
-    def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
-        view = run_list.list_runs(conn, wanted, limit=50, cursor=cursor or None)
-        return {
-            "view": view,
-            "step_errors": run_list.step_errors(conn, failed(view.items)),
-            "waits": waiting_reads.sentences(conn, defs, _queued(view.items), web.settings.limits),
-            "backfills": backfill_reads.list_backfills(conn, limit=5).items if not cursor else (),
-            "progress": drawings.progress,
-            "counts": run_list.count_by_status(conn, rest),
-            "jobs": list(defs.jobs),
-            "assets": [str(key) for key in list(defs.assets)[:2000]],
-        }
-
-    filtered = bool(statuses or rest != RunFilter())
-    return render.page(request, "runs.html", statuses=[str(each) for each in statuses], filtered=filtered, **web.read_defs(read))
-
-
-def _queued(items: Sequence[RunSummary]) -> list[RunId]:
-    return [RunId(run.run_id) for run in items if run.status is RunStatus.QUEUED]
-
-
-def failed(items: Sequence[RunSummary]) -> list[str]:
-    """Those of some runs that failed."""
-    return [run.run_id for run in items if run.status is RunStatus.FAILURE]
-
-
-def _statuses(given: str | None) -> tuple[RunStatus, ...]:
-    known = {str(status): status for status in RunStatus}
-    return tuple(known[part] for part in (given or "").upper().split(",") if part in known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

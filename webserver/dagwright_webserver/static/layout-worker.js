@@ -1,5 +1,5 @@
 // Lays a graph out away from the page's thread: {nodes: [{id, w, h}], edges: [[from, to]]} -> places and bends.
-importScripts("/static/vendor/dagre.js");
+importScripts("vendor/dagre.js");
 
 onmessage = ({ data: { nodes, edges, across } }) => {
   const graph = new dagre.graphlib.Graph();

@@ -34,7 +34,7 @@ function draw(box) {
   if (!data.nodes?.length) { box.querySelector(".msg").textContent = "Nothing to draw"; return; }
   const widest = Math.min(240, Math.max(...data.nodes.map(width)));
   const sizes = new Map(data.nodes.map((node) => [node.id, widest])); // one width for all: columns line up
-  const worker = new Worker("/static/layout-worker.js");
+  const worker = new Worker(new URL("layout-worker.js", import.meta.url));
   worker.onmessage = ({ data: places }) => { worker.terminate(); show(box, data, sizes, places); };
   worker.onerror = () => { worker.terminate(); box.querySelector(".msg").textContent = "The layout failed; the list has the same data"; };
   worker.postMessage({ nodes: data.nodes.map(({ id }) => ({ id, w: sizes.get(id), h: H })), edges: data.edges, across: true });
