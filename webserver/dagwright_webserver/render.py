@@ -96,7 +96,6 @@ def _environment() -> Environment:
         toggled=toggled,
         part_url=part_url,
         who=who,
-        TRIGGERS=looks.TRIGGERS,
     )
     env.globals.update(
         TRIGGERS=looks.TRIGGERS,

@@ -1612,6 +1612,8 @@ class RunFilterBody(Model, frozen=True, kw_only=True, omit_defaults=True):
     """Runs that have not ended are left out."""
     text: str | None = None
     """Start of the id, or a part of the job or an asset."""
+    outside_backfills: bool = False
+    """Only runs that no backfill asked for."""
 
 
 class RunListView(Model, frozen=True, kw_only=True):
