@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
+from urllib.parse import quote
 
 import sqlalchemy.exc
 from fastapi import Depends, Response
@@ -217,6 +218,15 @@ def utc_now() -> datetime:
 def to_json(view: Any) -> bytes:
     """A view as JSON. Compiled once for each class of views; 3 to 10 times as fast as `json.dumps` on a dictionary of it."""
     return adapter(type(view)).dump_json(view)
+
+
+def location_of(path: str) -> dict[str, str]:
+    """The header that says where to see what was made, or how far it is.
+
+    Args:
+        path: below `/api/v1/`.
+    """
+    return {"Location": f"/api/v1/{quote(path)}"}
 
 
 def answer(view: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from dagwright_shared.model.access import AuditResult
 from dagwright_shared.model.errors import (
+    ChangedError,
     ConflictError,
     DagwrightError,
     DeadlineError,
@@ -115,6 +116,8 @@ def _from_dagwright(request: Request, error: Exception) -> Response:
             return problem_response(429, "too-many", error.message, instance=instance, headers=headers)
         case InvalidRequestError():
             return problem_response(422, "invalid-request", _sentence(error), instance=instance, problems=error.problems)
+        case ChangedError():
+            return problem_response(412, "changed", error.message, instance=instance, headers={"ETag": error.etag})
         case ConflictError():
             return problem_response(409, "conflict", error.message, instance=instance)
         case DeadlineError():

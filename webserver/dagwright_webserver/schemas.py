@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, get_args
@@ -390,6 +391,7 @@ _FAILURES: dict[int | str, str] = {
     403: "Who asks may not do this; `needed_role` says what it takes.",
     404: "There is no such thing.",
     409: "The thing is in a state that does not allow this.",
+    412: "It is not as `If-Match` says: somebody has changed it meanwhile. `ETag` says what it is now.",
     422: "The request is not valid; `problems` says where.",
     413: "The body is too large.",
     429: "Too many requests; `Retry-After` says when to try again.",
@@ -401,13 +403,19 @@ _FAILURES: dict[int | str, str] = {
 }
 
 
+_MADE = frozenset({201, 202})
+_LOCATION = {"Location": {"description": "Where to see what was made, or how far it is.", "schema": {"type": "string"}}}
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problem answers that a route documents, beside those that any request can meet."""
     wanted: list[int | str] = [*sorted({*statuses, 422}), "default"]
     return {status: {"description": _FAILURES[status], "content": _PROBLEM} for status in wanted}
 
 
-def returns(answer: Any, *failures: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """The answers that a route documents: the type of a good one, and its problem answers."""
+def returns(answer: Any, *failures: int, status: int = 200, headers: Mapping[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
+    """The answers that a route documents: the type of a good one with its headers, and its problem answers."""
     good = {"description": "As asked.", "content": {"application/json": {"schema": reference(answer)}}}
+    if status in _MADE or headers:
+        good["headers"] = {**(_LOCATION if status in _MADE else {}), **(headers or {})}
     return {status: good, **problems(*failures)}

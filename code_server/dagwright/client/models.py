@@ -965,6 +965,8 @@ class LimitsView(Model, frozen=True, kw_only=True):
     """Whether each `step` claims slots, or a `run` as a whole."""
     changed: tuple[str, ...]
     """Which of these were changed by REST, and so differ from the settings."""
+    etag: str
+    """Of all of these, for `If-Match` of a change."""
 
 
 class LineageEdge(Model, frozen=True, kw_only=True):
@@ -1355,6 +1357,8 @@ class PoolView(Model, frozen=True, kw_only=True):
     """Who holds slots, the longest first; the first two hundred."""
     waiters: tuple[SlotView, ...]
     """Who waits, the next at the top; the first two hundred."""
+    etag: str
+    """Of its slots, for `If-Match` of a change."""
 
 
 class PortView(Model, frozen=True, kw_only=True):
@@ -1815,6 +1819,8 @@ class ScheduleView(Model, frozen=True, kw_only=True):
     """The next five moments, as if it were switched on."""
     recent_ticks: tuple[TickView, ...]
     """The newest 30 ticks, oldest of them first."""
+    etag: str
+    """Of its switch, for `If-Match` of a change."""
     tags: dict[str, str]
     """Labels that its runs get."""
     metadata: dict[str, Any]
@@ -1859,6 +1865,8 @@ class SensorView(Model, frozen=True, kw_only=True):
     """Assets that an asset sensor watches."""
     cursor: str | None
     """What it remembers between ticks."""
+    etag: str
+    """Of its switch and its cursor, for `If-Match` of a change."""
     next_tick: datetime | None
     """When it is asked next; null while it is off, and for a sensor that waits for an event."""
     recent_ticks: tuple[TickView, ...]
@@ -2228,6 +2236,8 @@ class UserView(Model, frozen=True, kw_only=True):
     """When they were added."""
     signed_in_at: datetime | None
     """When they last logged in."""
+    etag: str
+    """Of their roles and whether they are disabled, for `If-Match` of a change."""
 
 
 class WaitingView(Model, frozen=True, kw_only=True):

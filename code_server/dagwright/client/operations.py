@@ -885,7 +885,9 @@ class InstanceCalls:
 
         `event: change` with `{"topic", "ids"}` whenever something of a topic changed; `ids` is empty when it may be anything.
 
-        Changes within 30 ms are told as one. After a reconnect everything may have changed, so a page reads its list anew.
+        Changes within 30 ms are told as one. Reconnecting with `Last-Event-ID` begins with a change of each topic that may be
+        anything,
+        so that nothing is missed: whoever follows reads its lists anew.
 
         Args:
             topics: Comma-separated: runs, backfills, assets, freshness, locations, instigators, ticks, queue, recovery.
@@ -1039,16 +1041,10 @@ class LimitsCalls:
         """
         return self._transport.call("GET", "/api/v1/limits", models.LimitsView)
 
-    def reset(self) -> models.LimitsView:
-        """Forget changes of limits.
-
-        The settings hold again.
-        """
-        return self._transport.call("DELETE", "/api/v1/limits", models.LimitsView)
-
     def change(
         self,
         *,
+        if_match: str | None = None,
         max_concurrent_runs: int | None | Left = LEFT_OUT,
         reserved_runs: int | None | Left = LEFT_OUT,
         tag_concurrency_limits: Sequence[Mapping[str, Any]] | None | Left = LEFT_OUT,
@@ -1061,6 +1057,8 @@ class LimitsCalls:
         Change some limits from now on, for all daemons; they are kept over restarts and win over the settings.
 
         Args:
+            if_match: `etag` of what was looked at: when somebody has changed it since, this is refused with 412. Left out:
+                whatever it is.
             max_concurrent_runs: Active runs, over all locations.
             reserved_runs: Places of these that runs of backfills and automation leave free; null: a fifth, at least one.
             tag_concurrency_limits: `key`, `value` (a value, or `{"applyLimitPerUniqueValue": true}`, or left out) and `limit`.
@@ -1072,6 +1070,7 @@ class LimitsCalls:
             "PATCH",
             "/api/v1/limits",
             models.LimitsView,
+            headers={"If-Match": if_match},
             body={
                 "max_concurrent_runs": max_concurrent_runs,
                 "reserved_runs": reserved_runs,
@@ -1081,6 +1080,17 @@ class LimitsCalls:
                 "pool_granularity": pool_granularity,
             },
         )
+
+    def reset(self, *, if_match: str | None = None) -> models.LimitsView:
+        """Forget changes of limits.
+
+        The settings hold again.
+
+        Args:
+            if_match: `etag` of what was looked at: when somebody has changed it since, this is refused with 412. Left out:
+                whatever it is.
+        """
+        return self._transport.call("DELETE", "/api/v1/limits", models.LimitsView, headers={"If-Match": if_match})
 
 
 class LocationsCalls:
@@ -1141,7 +1151,7 @@ class PoolsCalls:
         """
         return self._transport.call("GET", f"/api/v1/pools/{way(name)}", models.PoolView)
 
-    def set(self, name: str, *, slots: int) -> models.PoolView:
+    def set(self, name: str, *, slots: int, if_match: str | None = None) -> models.PoolView:
         """Set the slots of a pool.
 
         How many steps (or runs) of the pool may go on at once, from now on. Who waits is let in at once where there is room.
@@ -1149,18 +1159,24 @@ class PoolsCalls:
         Args:
             name: Name of the pool.
             slots: 0 lets nothing start; fewer than are in use lets those finish.
+            if_match: `etag` of what was looked at: when somebody has changed it since, this is refused with 412. Left out:
+                whatever it is.
         """
-        return self._transport.call("PUT", f"/api/v1/pools/{way(name)}", models.PoolView, body={"slots": slots})
+        return self._transport.call(
+            "PUT", f"/api/v1/pools/{way(name)}", models.PoolView, headers={"If-Match": if_match}, body={"slots": slots}
+        )
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, if_match: str | None = None) -> None:
         """Forget the slots of a pool.
 
         The default of the deployment holds for the pool from then on: any number, unless `default_pool_slots` says otherwise.
 
         Args:
             name: Name of the pool.
+            if_match: `etag` of what was looked at: when somebody has changed it since, this is refused with 412. Left out:
+                whatever it is.
         """
-        self._transport.call("DELETE", f"/api/v1/pools/{way(name)}", None)
+        self._transport.call("DELETE", f"/api/v1/pools/{way(name)}", None, headers={"If-Match": if_match})
 
 
 class RunsCalls:
@@ -1581,25 +1597,41 @@ class SchedulesCalls:
         """
         return self._transport.call("GET", f"/api/v1/schedules/{part(name)}", models.ScheduleView, query={"location": location})
 
-    def start(self, name: str, *, location: str | None = None) -> models.ScheduleView:
+    def start(self, name: str, *, location: str | None = None, if_match: str | None = None) -> models.ScheduleView:
         """Switch a schedule on.
 
         Ticks from now on are evaluated. Repeating it changes nothing.
 
         Args:
             name: Name of the schedule.
+            if_match: `etag` of what was looked at: when somebody has changed it since, this is refused with 412. Left out:
+                whatever it is.
         """
-        return self._transport.call("POST", f"/api/v1/schedules/{part(name)}/start", models.ScheduleView, query={"location": location})
+        return self._transport.call(
+            "POST",
+            f"/api/v1/schedules/{part(name)}/start",
+            models.ScheduleView,
+            query={"location": location},
+            headers={"If-Match": if_match},
+        )
 
-    def stop(self, name: str, *, location: str | None = None) -> models.ScheduleView:
+    def stop(self, name: str, *, location: str | None = None, if_match: str | None = None) -> models.ScheduleView:
         """Switch a schedule off.
 
         Runs that it has launched go on. Repeating it changes nothing.
 
         Args:
             name: Name of the schedule.
+            if_match: `etag` of what was looked at: when somebody has changed it since, this is refused with 412. Left out:
+                whatever it is.
         """
-        return self._transport.call("POST", f"/api/v1/schedules/{part(name)}/stop", models.ScheduleView, query={"location": location})
+        return self._transport.call(
+            "POST",
+            f"/api/v1/schedules/{part(name)}/stop",
+            models.ScheduleView,
+            query={"location": location},
+            headers={"If-Match": if_match},
+        )
 
     def list_ticks(
         self, name: str, *, location: str | None = None, status: models.TickStatus | None = None, limit: int | None = None
@@ -1673,25 +1705,33 @@ class SensorsCalls:
         """
         return self._transport.call("GET", f"/api/v1/sensors/{part(name)}", models.SensorView, query={"location": location})
 
-    def start(self, name: str, *, location: str | None = None) -> models.SensorView:
+    def start(self, name: str, *, location: str | None = None, if_match: str | None = None) -> models.SensorView:
         """Switch a sensor on.
 
         It is evaluated from now on. Repeating it changes nothing.
 
         Args:
             name: Name of the sensor.
+            if_match: `etag` of what was looked at: when somebody has changed it since, this is refused with 412. Left out:
+                whatever it is.
         """
-        return self._transport.call("POST", f"/api/v1/sensors/{part(name)}/start", models.SensorView, query={"location": location})
+        return self._transport.call(
+            "POST", f"/api/v1/sensors/{part(name)}/start", models.SensorView, query={"location": location}, headers={"If-Match": if_match}
+        )
 
-    def stop(self, name: str, *, location: str | None = None) -> models.SensorView:
+    def stop(self, name: str, *, location: str | None = None, if_match: str | None = None) -> models.SensorView:
         """Switch a sensor off.
 
         Runs that it has launched go on. Repeating it changes nothing.
 
         Args:
             name: Name of the sensor.
+            if_match: `etag` of what was looked at: when somebody has changed it since, this is refused with 412. Left out:
+                whatever it is.
         """
-        return self._transport.call("POST", f"/api/v1/sensors/{part(name)}/stop", models.SensorView, query={"location": location})
+        return self._transport.call(
+            "POST", f"/api/v1/sensors/{part(name)}/stop", models.SensorView, query={"location": location}, headers={"If-Match": if_match}
+        )
 
     def list_ticks(
         self, name: str, *, location: str | None = None, status: models.TickStatus | None = None, limit: int | None = None
@@ -1725,7 +1765,7 @@ class SensorsCalls:
             "GET", f"/api/v1/sensors/{part(name)}/ticks/{part(tick_id)}", models.TickView, query={"location": location}
         )
 
-    def set_cursor(self, name: str, *, cursor: str | None, location: str | None = None) -> models.SensorView:
+    def set_cursor(self, name: str, *, cursor: str | None, location: str | None = None, if_match: str | None = None) -> models.SensorView:
         """Set the cursor of a sensor.
 
         Rewind a sensor, or make it forget. An evaluation that is going on does not write its own cursor over it.
@@ -1733,9 +1773,16 @@ class SensorsCalls:
         Args:
             name: Name of the sensor.
             cursor: What its function will find as `context.cursor`; null: as if it had never been evaluated.
+            if_match: `etag` of what was looked at: when somebody has changed it since, this is refused with 412. Left out:
+                whatever it is.
         """
         return self._transport.call(
-            "PUT", f"/api/v1/sensors/{part(name)}/cursor", models.SensorView, query={"location": location}, body={"cursor": cursor}
+            "PUT",
+            f"/api/v1/sensors/{part(name)}/cursor",
+            models.SensorView,
+            query={"location": location},
+            headers={"If-Match": if_match},
+            body={"cursor": cursor},
         )
 
     def evaluate(self, name: str, *, location: str | None = None, cursor: str | None = None) -> models.EvaluationView:
@@ -1865,6 +1912,7 @@ class UsersCalls:
         self,
         name: str,
         *,
+        if_match: str | None = None,
         role: models.Role | None | Left = LEFT_OUT,
         location_roles: Mapping[str, models.Role | None] | None | Left = LEFT_OUT,
         disabled: bool | None | Left = LEFT_OUT,
@@ -1876,6 +1924,8 @@ class UsersCalls:
 
         Args:
             name: Name of the user, in whatever case.
+            if_match: `etag` of what was looked at: when somebody has changed it since, this is refused with 412. Left out:
+                whatever it is.
             role: What they may do, with the deployment and at locations that are not named; null: nothing.
             location_roles: Another role in its place, by location; replaces what there was.
             disabled: Whether they cannot log in, nor use API tokens.
@@ -1885,18 +1935,21 @@ class UsersCalls:
             "PATCH",
             f"/api/v1/users/{part(name)}",
             models.UserView,
+            headers={"If-Match": if_match},
             body={"role": role, "location_roles": location_roles, "disabled": disabled, "password": password},
         )
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, *, if_match: str | None = None) -> None:
         """Delete a user.
 
         With all sessions and API tokens. The audit log keeps the name.
 
         Args:
             name: Name of the user, in whatever case.
+            if_match: `etag` of what was looked at: when somebody has changed it since, this is refused with 412. Left out:
+                whatever it is.
         """
-        self._transport.call("DELETE", f"/api/v1/users/{part(name)}", None)
+        self._transport.call("DELETE", f"/api/v1/users/{part(name)}", None, headers={"If-Match": if_match})
 
 
 class ViewsCalls:

@@ -6,6 +6,7 @@
     |   `-- SubsetError                      it picks ops, assets or checks that are not there
     |-- NotFoundError (LookupError)          no such run, asset, job, schedule, location ...
     |-- ConflictError                        the thing is in a state that does not allow this
+    |   `-- ChangedError                     somebody else has changed it meanwhile
     |-- UnavailableError (ConnectionError)   a code server or the database does not answer
     |   `-- DeadlineError (TimeoutError)     ... or not in time
     |-- FencedError                          a newer attempt owns the run; this one must stop
@@ -125,6 +126,25 @@ def _rebuild_not_found(kind: str, name: str, suggestion: str | None, message: st
 
 class ConflictError(DagwrightError):
     """The thing is in a state that does not allow this."""
+
+
+class ChangedError(ConflictError):
+    """Somebody else has changed it meanwhile."""
+
+    def __init__(self, message: str | None = None, *, etag: str) -> None:
+        """
+        Args:
+            etag: entity tag of the thing as it is now.
+        """
+        self.etag = etag
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild_changed, (self.message, self.etag))
+
+
+def _rebuild_changed(message: str, etag: str) -> ChangedError:
+    return ChangedError(message, etag=etag)
 
 
 class UnavailableError(DagwrightError, ConnectionError):

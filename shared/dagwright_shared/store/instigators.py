@@ -55,6 +55,18 @@ def by_id(conn: Connection, instigator_id: int) -> Instigator | None:
     return None if row is None else _instigator(row)
 
 
+def hold(conn: Connection, instigator_id: int) -> Instigator:
+    """A schedule or sensor as it is, and stays until the end of this transaction.
+
+    Raises:
+        NotFoundError: no such schedule or sensor.
+    """
+    row = conn.execute(select(_instigators).where(_instigators.c.instigator_id == instigator_id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFoundError("schedule or sensor", str(instigator_id))
+    return _instigator(row)
+
+
 def set_switch(conn: Connection, instigator_id: int, *, on: bool | None) -> Instigator:
     """Turn a schedule or sensor on or off; None goes back to the default of its definition.
 

@@ -12,6 +12,7 @@ from dagwright_shared.store import api_tokens, audit, sessions, users
 from dagwright_shared.store.api_tokens import ApiToken
 from dagwright_shared.store.audit import AuditFilter
 from dagwright_shared.store.users import User
+from dagwright_webserver.reads.etags import etag_of
 from dagwright_webserver.reads.view import Moment, view
 
 SHOWN_HASH = 12
@@ -57,6 +58,8 @@ class UserView:
     """When they were added."""
     signed_in_at: Moment | None
     """When they last logged in."""
+    etag: str
+    """Of their roles and whether they are disabled, for `If-Match` of a change."""
 
 
 @view
@@ -210,6 +213,7 @@ def user_view(user: User) -> UserView:
         provider=user.issuer,
         created_at=user.created_at,
         signed_in_at=user.signed_in_at,
+        etag=etag_of(user.name, roles_json(user.grant), user.disabled),
     )
 
 

@@ -20,6 +20,7 @@ from dagwright_shared.model.ticks import InstigatorKind, TickStatus
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.definitions import Definitions
+from dagwright_webserver.reads.etags import etag_of
 from dagwright_webserver.reads.view import Moment, seconds_between, view
 
 
@@ -113,6 +114,8 @@ class ScheduleView:
     """The next five moments, as if it were switched on."""
     recent_ticks: tuple[TickView, ...]
     """The newest 30 ticks, oldest of them first."""
+    etag: str
+    """Of its switch, for `If-Match` of a change."""
     tags: Mapping[str, str]
     """Labels that its runs get."""
     metadata: Mapping[str, Any]
@@ -149,6 +152,8 @@ class SensorView:
     """Assets that an asset sensor watches."""
     cursor: str | None
     """What it remembers between ticks."""
+    etag: str
+    """Of its switch and its cursor, for `If-Match` of a change."""
     next_tick: Moment | None
     """When it is asked next; null while it is off, and for a sensor that waits for an event."""
     recent_ticks: tuple[TickView, ...]
@@ -342,6 +347,7 @@ def _schedule(
         overlap=schedule.overlap,
         next_ticks=tuple(itertools.islice(_fires(schedule, now), 5)),
         recent_ticks=tuple(strips.get(row.instigator_id, ())) if row else (),
+        etag=instigator_etag(InstigatorKind.SCHEDULE, row.switch if row else None, None),
         tags=schedule.tags,
         metadata=metadata_to_json(schedule.metadata),
         source=str(schedule.source) if schedule.source else None,
@@ -367,11 +373,21 @@ def _sensor(place: str, sensor: SensorSnapshot, row: Row[Any] | None, strips: Ma
         minimum_interval_seconds=sensor.minimum_interval_seconds,
         watched_assets=tuple(str(key) for key in sensor.asset_keys),
         cursor=row.cursor if row else None,
+        etag=instigator_etag(InstigatorKind.SENSOR, row.switch if row else None, row.cursor if row else None),
         next_tick=next_tick,
         recent_ticks=tuple(strips.get(row.instigator_id, ())) if row else (),
         metadata=metadata_to_json(sensor.metadata),
         source=str(sensor.source) if sensor.source else None,
     )
+
+
+def instigator_etag(kind: InstigatorKind, switch: bool | None, cursor: str | None) -> str:  # noqa: FBT001 - as the row has it
+    """Of what can be edited.
+
+    Args:
+        switch: None: nobody has touched it.
+    """
+    return etag_of(kind, switch, cursor if kind is InstigatorKind.SENSOR else None)
 
 
 def _target(target: TriggerTarget) -> TargetView:

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.model.limits import Limits
 from dagwright_shared.store import limits, pools
-from dagwright_shared.store.pools import SlotRow
+from dagwright_shared.store.pools import PoolRow, SlotRow
+from dagwright_webserver.reads.etags import etag_of
 from dagwright_webserver.reads.view import Moment, view
 
 _SHOWN = 200
@@ -52,6 +53,8 @@ class PoolView:
     """Who holds slots, the longest first; the first two hundred."""
     waiters: tuple[SlotView, ...]
     """Who waits, the next at the top; the first two hundred."""
+    etag: str
+    """Of its slots, for `If-Match` of a change."""
 
 
 @view
@@ -84,6 +87,8 @@ class LimitsView:
     """Whether each `step` claims slots, or a `run` as a whole."""
     changed: tuple[str, ...]
     """Which of these were changed by REST, and so differ from the settings."""
+    etag: str
+    """Of all of these, for `If-Match` of a change."""
 
 
 def read_pools(conn: Connection, settings: Limits, name: str | None = None) -> tuple[PoolView, ...]:
@@ -105,6 +110,7 @@ def read_pools(conn: Connection, settings: Limits, name: str | None = None) -> t
             defined=row.defined,
             holders=tuple(_slot(slot) for slot in slots[row.name] if slot.acquired_at is not None)[:_SHOWN],
             waiters=tuple(_slot(slot) for slot in slots[row.name] if slot.acquired_at is None)[:_SHOWN],
+            etag=pool_etag(row if row.defined else None),
         )
         for row in rows
     )
@@ -128,7 +134,13 @@ def read_limits(conn: Connection, settings: Limits) -> LimitsView:
     force = limits.over(settings, changed)
     values = force.to_json()
     values["tag_concurrency_limits"] = tuple(values["tag_concurrency_limits"])
-    return LimitsView(**values, background_runs=force.background_runs, changed=tuple(sorted(changed)))
+    etag = etag_of("limits", force.to_json(), changed)
+    return LimitsView(**values, background_runs=force.background_runs, changed=tuple(sorted(changed)), etag=etag)
+
+
+def pool_etag(defined: PoolRow | None) -> str:
+    """Of what can be edited: the slots that were set; None: nobody has set them."""
+    return etag_of("pool", None if defined is None else defined.slots)
 
 
 def _slot(slot: SlotRow) -> SlotView:

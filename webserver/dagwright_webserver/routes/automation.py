@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 from dagwright_shared.decide import schedules as decide_schedules
 from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem
 from dagwright_shared.model.snapshot import ScheduleSnapshot
-from dagwright_shared.model.ticks import InstigatorKind, ScheduleQuestion, SensorQuestion, TickStatus
+from dagwright_shared.model.ticks import Instigator, InstigatorKind, ScheduleQuestion, SensorQuestion, TickStatus
 from dagwright_shared.store import instigators
 from dagwright_webserver import code_servers
 from dagwright_webserver.deps import Editor, Launcher, Services, Web, answer, utc_now
+from dagwright_webserver.edits import TAGGED, IfMatch, require_same, tagged
 from dagwright_webserver.reads import automation as reads
 from dagwright_webserver.reads.automation import (
     ScheduleListView,
@@ -44,23 +45,23 @@ def list_schedules(web: Services, location: Name = None, limit: Limit = 100, cur
     )
 
 
-@schedules.get("/{name}", summary="Get a schedule", responses=returns(ScheduleView, 404, 503))
+@schedules.get("/{name}", summary="Get a schedule", responses=returns(ScheduleView, 404, 503, headers=TAGGED))
 def get_schedule(name: ScheduleName, web: Services, location: Name = None) -> Response:
     """One schedule with its switch, its next ticks and its last ones."""
-    return answer(web.read_defs(lambda conn, defs: reads.get_schedule(conn, defs, name, now=utc_now(), location=location)))
+    return tagged(web.read_defs(lambda conn, defs: reads.get_schedule(conn, defs, name, now=utc_now(), location=location)))
 
 
-@schedules.post("/{name}/start", summary="Switch a schedule on", responses=returns(ScheduleView, 404, 503))
-def start_schedule(name: ScheduleName, web: Editor, location: Name = None) -> Response:
+@schedules.post("/{name}/start", summary="Switch a schedule on", responses=returns(ScheduleView, 404, 412, 503, headers=TAGGED))
+def start_schedule(name: ScheduleName, web: Editor, location: Name = None, if_match: IfMatch = None) -> Response:
     """Ticks from now on are evaluated. Repeating it changes nothing."""
-    switch(web, InstigatorKind.SCHEDULE, name, location, on=True)
+    switch(web, InstigatorKind.SCHEDULE, name, location, on=True, if_match=if_match)
     return get_schedule(name, web, location)
 
 
-@schedules.post("/{name}/stop", summary="Switch a schedule off", responses=returns(ScheduleView, 404, 503))
-def stop_schedule(name: ScheduleName, web: Editor, location: Name = None) -> Response:
+@schedules.post("/{name}/stop", summary="Switch a schedule off", responses=returns(ScheduleView, 404, 412, 503, headers=TAGGED))
+def stop_schedule(name: ScheduleName, web: Editor, location: Name = None, if_match: IfMatch = None) -> Response:
     """Runs that it has launched go on. Repeating it changes nothing."""
-    switch(web, InstigatorKind.SCHEDULE, name, location, on=False)
+    switch(web, InstigatorKind.SCHEDULE, name, location, on=False, if_match=if_match)
     return get_schedule(name, web, location)
 
 
@@ -80,23 +81,23 @@ def list_sensors(web: Services, location: Name = None, limit: Limit = 100, curso
     )
 
 
-@sensors.get("/{name}", summary="Get a sensor", responses=returns(SensorView, 404, 503))
+@sensors.get("/{name}", summary="Get a sensor", responses=returns(SensorView, 404, 503, headers=TAGGED))
 def get_sensor(name: SensorName, web: Services, location: Name = None) -> Response:
     """One sensor with its switch, its cursor and its last ticks."""
-    return answer(web.read_defs(lambda conn, defs: reads.get_sensor(conn, defs, name, now=utc_now(), location=location)))
+    return tagged(web.read_defs(lambda conn, defs: reads.get_sensor(conn, defs, name, now=utc_now(), location=location)))
 
 
-@sensors.post("/{name}/start", summary="Switch a sensor on", responses=returns(SensorView, 404, 503))
-def start_sensor(name: SensorName, web: Editor, location: Name = None) -> Response:
+@sensors.post("/{name}/start", summary="Switch a sensor on", responses=returns(SensorView, 404, 412, 503, headers=TAGGED))
+def start_sensor(name: SensorName, web: Editor, location: Name = None, if_match: IfMatch = None) -> Response:
     """It is evaluated from now on. Repeating it changes nothing."""
-    switch(web, InstigatorKind.SENSOR, name, location, on=True)
+    switch(web, InstigatorKind.SENSOR, name, location, on=True, if_match=if_match)
     return get_sensor(name, web, location)
 
 
-@sensors.post("/{name}/stop", summary="Switch a sensor off", responses=returns(SensorView, 404, 503))
-def stop_sensor(name: SensorName, web: Editor, location: Name = None) -> Response:
+@sensors.post("/{name}/stop", summary="Switch a sensor off", responses=returns(SensorView, 404, 412, 503, headers=TAGGED))
+def stop_sensor(name: SensorName, web: Editor, location: Name = None, if_match: IfMatch = None) -> Response:
     """Runs that it has launched go on. Repeating it changes nothing."""
-    switch(web, InstigatorKind.SENSOR, name, location, on=False)
+    switch(web, InstigatorKind.SENSOR, name, location, on=False, if_match=if_match)
     return get_sensor(name, web, location)
 
 
@@ -120,14 +121,14 @@ def get_sensor_tick(name: SensorName, tick_id: TickId, web: Services, location: 
     return _tick(web, InstigatorKind.SENSOR, name, location, tick_id)
 
 
-@sensors.put("/{name}/cursor", summary="Set the cursor of a sensor", responses=returns(SensorView, 404, 422, 503))
-def set_cursor(name: SensorName, body: CursorBody, web: Editor, location: Name = None) -> Response:
+@sensors.put("/{name}/cursor", summary="Set the cursor of a sensor", responses=returns(SensorView, 404, 412, 422, 503, headers=TAGGED))
+def set_cursor(name: SensorName, body: CursorBody, web: Editor, location: Name = None, if_match: IfMatch = None) -> Response:
     """Rewind a sensor, or make it forget. An evaluation that is going on does not write its own cursor over it."""
 
     def change(conn: Connection) -> None:
         place = find_place(web.definitions.current(conn), InstigatorKind.SENSOR, name, location)
         web.access.require(place)
-        known = instigators.get(conn, InstigatorKind.SENSOR, name, location=place)
+        known = _held(conn, InstigatorKind.SENSOR, name, place, if_match)
         instigators.set_cursor(conn, known.instigator_id, body.cursor)
         web.access.tell(before={"cursor": (known.cursor or "")[:500] or None}, after={"cursor": (body.cursor or "")[:500] or None})
 
@@ -170,20 +171,29 @@ def evaluate_schedule(name: ScheduleName, web: Launcher, body: TryScheduleBody |
     return answer(evaluation_view(code_servers.ask(web, place, lambda client: client.evaluate_schedule(question, timeout=_TRY_SECONDS))))
 
 
-def switch(web: Web, kind: InstigatorKind, name: str, location: str | None, *, on: bool) -> None:
+def switch(web: Web, kind: InstigatorKind, name: str, location: str | None, *, on: bool, if_match: str | None = None) -> None:
     """Turn a schedule or sensor on or off.
 
     Raises:
         NotFoundError: there is none of this name.
+        ChangedError: it is not as `if_match` says.
     """
 
     def change(conn: Connection) -> None:
         place = find_place(web.definitions.current(conn), kind, name, location)
         web.access.require(place)
         web.access.tell(after={"on": on})
-        instigators.set_switch(conn, instigators.get(conn, kind, name, location=place).instigator_id, on=on)
+        instigators.set_switch(conn, _held(conn, kind, name, place, if_match).instigator_id, on=on)
 
     web.write(change)
+
+
+def _held(conn: Connection, kind: InstigatorKind, name: str, place: str, if_match: str | None) -> Instigator:
+    """A schedule or sensor that is about to be changed, as it is; its ticks wait with a new cursor."""
+    found = instigators.hold(conn, instigators.get(conn, kind, name, location=place).instigator_id)
+    switch = found.running if found.switched else None
+    require_same(if_match, reads.instigator_etag(kind, switch, found.cursor), f"{kind.capitalize()} {name!r}")
+    return found
 
 
 def find_place(defs: Definitions, kind: InstigatorKind, name: str, location: str | None) -> str:

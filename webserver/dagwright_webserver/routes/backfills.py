@@ -13,7 +13,7 @@ from dagwright_shared.model.backfills import Backfill, BackfillStatus, NewBackfi
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.store import backfills as store
 from dagwright_webserver import backfilling
-from dagwright_webserver.deps import JSON, Launcher, Services, Web, answer
+from dagwright_webserver.deps import JSON, Launcher, Services, Web, answer, location_of
 from dagwright_webserver.once import once, page_url
 from dagwright_webserver.reads import backfills as reads
 from dagwright_webserver.reads.backfills import BackfillListView, BackfillPreview, BackfillView
@@ -126,12 +126,12 @@ def _create(web: Web, request: Request, key: str | None, body: str, make: Callab
 
     status, reply = once(web, request, key, body, create)
     body_of = {name: reply[name] for name in ("backfill_id", "status", "url")}  # jsonb does not keep the order
-    headers = {"Location": f"{API}/backfills/{reply['backfill_id']}"}
-    return Response(json.dumps(body_of).encode(), status, headers=headers, media_type=JSON)
+    return Response(json.dumps(body_of).encode(), status, headers=location_of(f"backfills/{reply['backfill_id']}"), media_type=JSON)
 
 
 def _told(request: Request, status: int, found: Backfill) -> Response:
-    return Response(json.dumps(_reply(request, found.backfill_id, found.status)).encode(), status, media_type=JSON)
+    reply = json.dumps(_reply(request, found.backfill_id, found.status)).encode()
+    return Response(reply, status, headers=location_of(f"backfills/{found.backfill_id}"), media_type=JSON)
 
 
 def _reply(request: Request, backfill_id: str, status: BackfillStatus) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem
 from dagwright_shared.store import dynamic_partitions as store
-from dagwright_webserver.deps import JSON, Editor, Services, Web, answer
+from dagwright_webserver.deps import JSON, Editor, Services, Web, answer, location_of
 from dagwright_webserver.once import once
 from dagwright_webserver.reads import dynamic_partitions as reads
 from dagwright_webserver.reads.dynamic_partitions import DynamicKeyListView, DynamicPartitionsListView
@@ -87,7 +87,7 @@ def add_dynamic_keys(name: NamePath, body: KeysBody, request: Request, web: Edit
         return {"name": name, "added": store.add(conn, name, body.keys)}
 
     status, reply = once(web, request, idempotency_key, body.model_dump_json(), change)
-    return Response(json.dumps(reply).encode(), status, media_type=JSON)
+    return Response(json.dumps(reply).encode(), status, headers=location_of(f"dynamic-partitions/{name}"), media_type=JSON)
 
 
 @router.delete("/{name}", summary="Delete dynamic partition keys", responses=returns(KeysDeleted, 404, 422, 503))

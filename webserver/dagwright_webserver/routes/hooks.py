@@ -19,7 +19,7 @@ from dagwright_shared.model.snapshot import SensorSnapshot, WebhookSnapshot
 from dagwright_shared.model.ticks import Delivery, DeliveryStatus, Instigator, InstigatorKind
 from dagwright_shared.store import deliveries, instigators
 from dagwright_webserver import code_servers
-from dagwright_webserver.deps import Editor, Public, Services, Web, answer
+from dagwright_webserver.deps import Editor, Public, Services, Web, answer, location_of
 from dagwright_webserver.errors import problem_response
 from dagwright_webserver.reads import deliveries as reads
 from dagwright_webserver.reads.definitions import Definitions
@@ -85,8 +85,9 @@ def deliver(name: HookName, web: Public, request: Request, body: Annotated[bytes
     if refused is not None:
         log.warning("webhook refused", extra={"hook": name, "location": place, "delivery": delivery_id, "reason": refused})
         return problem_response(401, "bad-signature", f"The request is refused: {refused}.", instance=path)
-    url = f"{API}/hooks/{name}/deliveries/{delivery_id}"
-    return answer(Received(delivery_id=delivery_id, id=delivery.external_id, duplicate=not new, verified=verified, url=url), 202)
+    header = location_of(f"hooks/{name}/deliveries/{delivery_id}")
+    received = Received(delivery_id=delivery_id, id=delivery.external_id, duplicate=not new, verified=verified, url=header["Location"])
+    return answer(received, 202, header)
 
 
 @router.get("/{name}/deliveries", summary="List what came to a webhook", responses=returns(DeliveryListView, 404, 422, 503))
@@ -126,7 +127,7 @@ def replay_delivery(name: HookName, delivery_id: DeliveryId, web: Editor, locati
     instigator = web.read_defs(lambda conn, defs: _instigator(conn, defs, name, location))
     web.access.require(instigator.location)
     row = web.write(lambda conn: deliveries.replay(conn, instigator.instigator_id, delivery_id))
-    return answer(reads.delivery_view(name, row), 202)
+    return answer(reads.delivery_view(name, row), 202, location_of(f"hooks/{name}/deliveries/{delivery_id}"))
 
 
 def find_hook(defs: Definitions, name: str, location: str | None) -> tuple[str, SensorSnapshot, WebhookSnapshot]:

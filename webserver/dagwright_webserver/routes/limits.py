@@ -9,8 +9,10 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from dagwright_shared.model.errors import NotFoundError
-from dagwright_shared.store import limits, pools
-from dagwright_webserver.deps import Admin, Services, answer
+from dagwright_shared.store import edits, limits, pools
+from dagwright_shared.store.pools import PoolRow
+from dagwright_webserver.deps import Admin, Services, Web, answer
+from dagwright_webserver.edits import TAGGED, IfMatch, require_same, tagged
 from dagwright_webserver.reads import limits as reads
 from dagwright_webserver.reads.limits import LimitsView, PoolListView, PoolView
 from dagwright_webserver.schemas import API, Body, problems, returns
@@ -50,30 +52,43 @@ def list_pools(web: Services) -> Response:
     return answer(PoolListView(items=web.read(lambda conn: reads.read_pools(conn, web.settings.limits)), next_cursor=None))
 
 
-@router.get("/pools/{name:path}", tags=["limits"], summary="Get a pool", responses=returns(PoolView, 404, 503))
+@router.get("/pools/{name:path}", tags=["limits"], summary="Get a pool", responses=returns(PoolView, 404, 503, headers=TAGGED))
 def get_pool(name: PoolName, web: Services) -> Response:
     """One pool."""
-    return answer(web.read(lambda conn: reads.read_pool(conn, web.settings.limits, name)))
+    return tagged(web.read(lambda conn: reads.read_pool(conn, web.settings.limits, name)))
 
 
-@router.put("/pools/{name:path}", tags=["limits"], summary="Set the slots of a pool", responses=returns(PoolView, 422, 503))
-def set_pool(name: PoolName, body: PoolBody, web: Admin) -> Response:
+@router.put(
+    "/pools/{name:path}", tags=["limits"], summary="Set the slots of a pool", responses=returns(PoolView, 412, 422, 503, headers=TAGGED)
+)
+def set_pool(name: PoolName, body: PoolBody, web: Admin, if_match: IfMatch = None) -> Response:
     """How many steps (or runs) of the pool may go on at once, from now on. Who waits is let in at once where there is room."""
 
     def change(conn: Connection) -> PoolView:
-        before = next((row.slots for row in pools.list(conn, web.settings.limits) if row.name == name), None)
+        before = _held(conn, web, name, if_match)
         pools.define(conn, name, body.slots)
-        web.access.tell(before={"slots": before}, after={"slots": body.slots})
+        web.access.tell(before={"slots": before.slots if before else None}, after={"slots": body.slots})
         return reads.read_pool(conn, web.settings.limits, name)
 
-    return answer(web.write(change))
+    return tagged(web.write(change))
 
 
-@router.delete("/pools/{name:path}", tags=["limits"], status_code=204, summary="Forget the slots of a pool", responses=problems(404, 503))
-def delete_pool(name: PoolName, web: Admin) -> Response:
+def _held(conn: Connection, web: Web, name: str, if_match: str | None) -> PoolRow | None:
+    """A pool that is about to be changed, as it is."""
+    edits.hold(conn, f"pool {name}")
+    found = next((row for row in pools.list(conn, web.settings.limits) if row.name == name), None)
+    require_same(if_match, reads.pool_etag(found if found and found.defined else None), f"Pool {name!r}")
+    return found
+
+
+@router.delete(
+    "/pools/{name:path}", tags=["limits"], status_code=204, summary="Forget the slots of a pool", responses=problems(404, 412, 503)
+)
+def delete_pool(name: PoolName, web: Admin, if_match: IfMatch = None) -> Response:
     """The default of the deployment holds for the pool from then on: any number, unless `default_pool_slots` says otherwise."""
 
     def change(conn: Connection) -> None:
+        _held(conn, web, name, if_match)
         known = [row.name for row in pools.list(conn, web.settings.limits) if row.defined]
         if not pools.remove(conn, name):
             raise NotFoundError("pool", name, known=known)
@@ -82,31 +97,37 @@ def delete_pool(name: PoolName, web: Admin) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/limits", tags=["limits"], summary="Get the limits of the queue", responses=returns(LimitsView, 503))
+@router.get("/limits", tags=["limits"], summary="Get the limits of the queue", responses=returns(LimitsView, 503, headers=TAGGED))
 def get_limits(web: Services) -> Response:
     """The limits in force: the settings, with what was changed while the deployment runs."""
-    return answer(web.read(lambda conn: reads.read_limits(conn, web.settings.limits)))
+    return tagged(web.read(lambda conn: reads.read_limits(conn, web.settings.limits)))
 
 
-@router.patch("/limits", tags=["limits"], summary="Change limits of the queue", responses=returns(LimitsView, 422, 503))
-def change_limits(body: LimitsBody, web: Admin) -> Response:
+@router.patch(
+    "/limits", tags=["limits"], summary="Change limits of the queue", responses=returns(LimitsView, 412, 422, 503, headers=TAGGED)
+)
+def change_limits(body: LimitsBody, web: Admin, if_match: IfMatch = None) -> Response:
     """Change some limits from now on, for all daemons; they are kept over restarts and win over the settings."""
 
     def change(conn: Connection) -> LimitsView:
+        edits.hold(conn, "limits")
+        require_same(if_match, reads.read_limits(conn, web.settings.limits).etag, "The limits")
         before, changes = limits.read(conn, web.settings.limits).to_json(), body.model_dump(exclude_unset=True)
         limits.change(conn, web.settings.limits, changes)
         web.access.tell(before={name: before[name] for name in changes}, after=changes)
         return reads.read_limits(conn, web.settings.limits)
 
-    return answer(web.write(change))
+    return tagged(web.write(change))
 
 
-@router.delete("/limits", tags=["limits"], summary="Forget changes of limits", responses=returns(LimitsView, 503))
-def reset_limits(web: Admin) -> Response:
+@router.delete("/limits", tags=["limits"], summary="Forget changes of limits", responses=returns(LimitsView, 412, 503, headers=TAGGED))
+def reset_limits(web: Admin, if_match: IfMatch = None) -> Response:
     """The settings hold again."""
 
     def change(conn: Connection) -> LimitsView:
+        edits.hold(conn, "limits")
+        require_same(if_match, reads.read_limits(conn, web.settings.limits).etag, "The limits")
         limits.reset(conn)
         return reads.read_limits(conn, web.settings.limits)
 
-    return answer(web.write(change))
+    return tagged(web.write(change))

@@ -16,7 +16,7 @@ from dagwright_shared.model.events import EVENT_TYPES, RunEvent
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, new_run_id
 from dagwright_shared.store import events
 from dagwright_webserver import reporting
-from dagwright_webserver.deps import JSON, Editor, Web, utc_now
+from dagwright_webserver.deps import JSON, Editor, Web, location_of, utc_now
 from dagwright_webserver.errors import problem_response
 from dagwright_webserver.once import once
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
@@ -97,7 +97,7 @@ def _report(
         return _record(web, conn, parse_key(asset, defs), make)
 
     status, reply = once(web, request, key, body.model_dump_json(), change)
-    return Response(json.dumps(reply).encode(), status, media_type=JSON)
+    return Response(json.dumps(reply).encode(), status, headers=location_of(f"assets/{asset}"), media_type=JSON)
 
 
 def _record(web: Web, conn: Connection, asset: AssetKey, make: Callable[[AssetKey, Definitions, Moment], Report]) -> dict[str, Any]:

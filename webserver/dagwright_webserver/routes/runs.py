@@ -16,7 +16,7 @@ from dagwright_shared.model.events import LogLevel, LogStream
 from dagwright_shared.model.keys import new_run_id
 from dagwright_shared.model.runs import NewRun, RunStatus, Trigger, TriggerKind
 from dagwright_webserver import launching, run_control
-from dagwright_webserver.deps import JSON, Editor, Launcher, Services, Web, answer, utc_now
+from dagwright_webserver.deps import JSON, Editor, Launcher, Services, Web, answer, location_of, utc_now
 from dagwright_webserver.once import once, page_url
 from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import run_list
@@ -349,7 +349,9 @@ def cancel(run_id: RunIdPath, web: Launcher, body: CancelBody | None = None) -> 
 
     force = body is not None and body.force
     run = web.write(lambda conn: run_control.cancel(conn, web, run_id, force=force))
-    return Response(json.dumps({"run_id": run.run_id, "status": run.status}).encode(), 202, media_type=JSON)
+    return Response(
+        json.dumps({"run_id": run.run_id, "status": run.status}).encode(), 202, headers=location_of(f"runs/{run_id}"), media_type=JSON
+    )
 
 
 @router.post(

@@ -15,7 +15,7 @@ from dagwright_shared.model.errors import ConflictError, ForbiddenError, Invalid
 from dagwright_shared.runtime import passwords
 from dagwright_shared.store import sessions, users
 from dagwright_webserver import signing_in
-from dagwright_webserver.deps import Member, Public, Web, answer
+from dagwright_webserver.deps import Member, Public, Web, answer, location_of
 from dagwright_webserver.reads import access as reads
 from dagwright_webserver.reads.access import MeView, SessionListView
 from dagwright_webserver.schemas import API, Body, problems, returns
@@ -52,7 +52,7 @@ class PasswordBody(Body):
 def log_in(body: SignInBody, request: Request, web: Public) -> Response:
     """Begin a session by name and password. Programs use an API token in its place."""
     found, secret = signing_in.by_password(web, request, body.name, body.password)
-    response = answer(reads.me(found, web.settings.auth), 201)
+    response = answer(reads.me(found, web.settings.auth), 201, location_of("me"))
     signing_in.set_cookie(web, response, secret)
     return response
 

@@ -158,10 +158,12 @@ def _look(web: Web, run_id: str, sent: int, told: tuple[RunStatus, int] | None) 
 async def stream_changes(
     web: Services,
     topics: Annotated[str, Query(max_length=500, description=f"Comma-separated: {', '.join(TOPICS)}.")] = "runs",
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", description="Id of the last event that was received.")] = None,
 ) -> Response:
     """`event: change` with `{"topic", "ids"}` whenever something of a topic changed; `ids` is empty when it may be anything.
 
-    Changes within 30 ms are told as one. After a reconnect everything may have changed, so a page reads its list anew.
+    Changes within 30 ms are told as one. Reconnecting with `Last-Event-ID` begins with a change of each topic that may be anything,
+    so that nothing is missed: whoever follows reads its lists anew.
     """
     wanted = frozenset(part.strip() for part in topics.split(",") if part.strip())
     unknown = sorted(wanted - set(TOPICS))
@@ -170,19 +172,21 @@ async def stream_changes(
         message = f"{name!r} is not a topic; the topics are {', '.join(TOPICS)}"
         problem = Problem(path="topics", message=message, value=topics, expected=", ".join(TOPICS), suggestion=nearest(name, TOPICS))
         raise InvalidRequestError("The stream cannot be opened", problems=[problem])
-    return StreamingResponse(_changes(web, wanted), headers=_HEADERS, media_type="text/event-stream")
+    return StreamingResponse(_changes(web, wanted, again=bool(last_event_id)), headers=_HEADERS, media_type="text/event-stream")
 
 
-async def _changes(web: Web, topics: frozenset[str]) -> AsyncIterator[bytes]:
+async def _changes(web: Web, topics: frozenset[str], *, again: bool) -> AsyncIterator[bytes]:
     with metrics.STREAMS.track_inprogress(), web.live.subscribe(topics) as subscription:
         yield b"retry: 1000\n\n"
+        for topic in sorted(topics) if again else ():
+            yield _message("change", json.dumps({"topic": topic, "ids": []}).encode(), time.time_ns())
         async for changed in _waits(subscription, _ends(web)):
             if not changed:
                 yield b": still here\n\n"
             for topic, ids in changed.items():
                 # Who sees only some locations learns that something changed, and reads what of it is theirs.
                 shown = sorted(ids) if web.access.scope.whole else []
-                yield _message("change", json.dumps({"topic": topic, "ids": shown}).encode())
+                yield _message("change", json.dumps({"topic": topic, "ids": shown}).encode(), time.time_ns())
 
 
 def _ends(web: Web) -> float:

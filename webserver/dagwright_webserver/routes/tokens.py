@@ -13,7 +13,7 @@ from dagwright_shared.model.access import Role
 from dagwright_shared.model.errors import ForbiddenError, InvalidRequestError, NotFoundError, Problem
 from dagwright_shared.store import api_tokens, users
 from dagwright_shared.store.api_tokens import ApiToken
-from dagwright_webserver.deps import Member, Web, answer
+from dagwright_webserver.deps import Member, Web, answer, location_of
 from dagwright_webserver.reads import access as reads
 from dagwright_webserver.reads.access import TokenListView, TokenMade
 from dagwright_webserver.routes.session import account_of
@@ -73,7 +73,7 @@ def create_token(body: TokenBody, web: Member) -> Response:
         return made, secret
 
     made, secret = web.write(change)
-    return answer(TokenMade(token=secret, details=reads.token_view(made)), 201, {"Cache-Control": "no-store"})
+    return answer(TokenMade(token=secret, details=reads.token_view(made)), 201, {"Cache-Control": "no-store", **location_of("tokens")})
 
 
 @router.delete("/{token_id}", status_code=204, summary="Revoke an API token", responses=problems(401, 403, 404, 503))

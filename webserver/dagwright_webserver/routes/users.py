@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 
 from dagwright_shared.model.access import AuditResult, Grant, Role
 from dagwright_shared.runtime import passwords
-from dagwright_shared.store import sessions
+from dagwright_shared.store import edits, sessions
 from dagwright_shared.store import users as store
 from dagwright_shared.store.audit import AuditFilter
-from dagwright_webserver.deps import Admin, answer
+from dagwright_webserver.deps import Admin, answer, location_of
+from dagwright_webserver.edits import TAGGED, IfMatch, require_same, tagged
 from dagwright_webserver.reads import access as reads
 from dagwright_webserver.reads.access import AuditListView, UserListView, UserView
 from dagwright_webserver.schemas import API, Body, Cursor, Limit, Name, aware, problems, returns
@@ -64,17 +65,21 @@ def add_user(body: UserBody, web: Admin) -> Response:
     hashed = None if body.password is None else passwords.hashed(body.password)
     grant = Grant(role=body.role, locations=body.location_roles)
     web.access.tell(target=body.name, after=reads.roles_json(grant))
-    return answer(reads.user_view(web.write(lambda conn: store.create(conn, body.name, grant, password_hash=hashed))), 201)
+    return answer(
+        reads.user_view(web.write(lambda conn: store.create(conn, body.name, grant, password_hash=hashed))),
+        201,
+        location_of(f"users/{body.name}"),
+    )
 
 
-@router.get("/users/{name}", summary="Get a user", responses=returns(UserView, 401, 403, 404, 503))
+@router.get("/users/{name}", summary="Get a user", responses=returns(UserView, 401, 403, 404, 503, headers=TAGGED))
 def get_user(name: UserName, web: Admin) -> Response:
     """One user."""
-    return answer(reads.user_view(web.read(lambda conn: store.get(conn, name))))
+    return tagged(reads.user_view(web.read(lambda conn: store.get(conn, name))))
 
 
-@router.patch("/users/{name}", summary="Change a user", responses=returns(UserView, 401, 403, 404, 409, 422, 503))
-def change_user(name: UserName, body: UserChange, web: Admin) -> Response:
+@router.patch("/users/{name}", summary="Change a user", responses=returns(UserView, 401, 403, 404, 409, 412, 422, 503, headers=TAGGED))
+def change_user(name: UserName, body: UserChange, web: Admin, if_match: IfMatch = None) -> Response:
     """Give other roles, disable, enable, or set a password. It holds at once, in all sessions and for all tokens of the user."""
     given = body.model_dump(exclude_unset=True)
     values: dict[str, Any] = {key: given[key] for key in ("role", "location_roles", "disabled") if key in given}
@@ -84,7 +89,9 @@ def change_user(name: UserName, body: UserChange, web: Admin) -> Response:
         values["password_hash"] = passwords.hashed(body.password)
 
     def change(conn: Connection) -> store.User:
+        edits.hold(conn, f"user {name}")
         user = store.get(conn, name)
+        require_same(if_match, reads.user_view(user).etag, f"User {name!r}")
         changed = store.change(conn, user.user_id, **values) if values else user
         if "password_hash" in values or changed.disabled:
             sessions.end_all(conn, user.user_id)
@@ -94,15 +101,17 @@ def change_user(name: UserName, body: UserChange, web: Admin) -> Response:
 
     changed = web.write(change)
     web.identities.clear()
-    return answer(reads.user_view(changed))
+    return tagged(reads.user_view(changed))
 
 
-@router.delete("/users/{name}", status_code=204, summary="Delete a user", responses=problems(401, 403, 404, 409, 503))
-def delete_user(name: UserName, web: Admin) -> Response:
+@router.delete("/users/{name}", status_code=204, summary="Delete a user", responses=problems(401, 403, 404, 409, 412, 503))
+def delete_user(name: UserName, web: Admin, if_match: IfMatch = None) -> Response:
     """With all sessions and API tokens. The audit log keeps the name."""
 
     def change(conn: Connection) -> None:
+        edits.hold(conn, f"user {name}")
         user = store.get(conn, name)
+        require_same(if_match, reads.user_view(user).etag, f"User {name!r}")
         web.access.tell(target=user.name, before=_state(user))
         store.remove(conn, user.user_id)
 
