@@ -7,6 +7,7 @@ first used, so that importing the package costs little; `_EXPORTS` says where ea
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 __version__ = "0.1.0"
@@ -55,13 +56,15 @@ _MODULES = {
     ),
     "dagwright.authoring.instance_events": "AssetCheckEvaluation Event EventLogEntry EventLogRecord EventType",
     "dagwright.authoring.instance_runs": "RunRecord RunView RunsFilter",
+    "dagwright.authoring.inventory": "AssetValueLoader",
     "dagwright.authoring.io_managers": (
-        "ConfigurableIOManager ConfigurableIOManagerFactory IOManager IOManagerDefinition InputManager InputManagerDefinition "
-        "input_manager io_manager"
+        "ConfigurableIOManager ConfigurableIOManagerFactory ConfigurableLegacyIOManagerAdapter IOManager IOManagerDefinition InputManager "
+        "InputManagerDefinition input_manager io_manager"
     ),
     "dagwright.authoring.jobs": "JobDefinition UnresolvedAssetJobDefinition define_asset_job job",
     "dagwright.authoring.loggers": (
-        "InitLoggerContext LoggerDefinition build_init_logger_context colored_console_logger default_loggers json_console_logger logger"
+        "InitLoggerContext JsonLogFormatter LoggerDefinition build_init_logger_context colored_console_logger default_loggers "
+        "json_console_logger logger"
     ),
     "dagwright.authoring.mappings": (
         "AllPartitionMapping DimensionPartitionMapping IdentityPartitionMapping LastPartitionMapping MultiPartitionMapping "
@@ -78,19 +81,23 @@ _MODULES = {
         "load_assets_from_package_module load_assets_from_package_name map_asset_specs"
     ),
     "dagwright.authoring.multi_assets": "multi_asset",
+    "dagwright.authoring.node_graphs": (
+        "DependencyDefinition DynamicCollectDependencyDefinition InputMapping MultiDependencyDefinition NodeInvocation OutputMapping"
+    ),
     "dagwright.authoring.observables": "multi_observable_source_asset observable_source_asset",
     "dagwright.authoring.ops": "DynamicOut In Nothing OpDefinition Out op",
     "dagwright.authoring.partitioned_config": (
         "PartitionedConfig daily_partitioned_config dynamic_partitioned_config hourly_partitioned_config monthly_partitioned_config "
         "partitioned_config static_partitioned_config weekly_partitioned_config"
     ),
+    "dagwright.authoring.partition_moment": "partition_loading_context",
     "dagwright.authoring.partitions": (
         "AddDynamicPartitionsRequest DeleteDynamicPartitionsRequest DynamicPartitionsDefinition MultiPartitionKey "
         "MultiPartitionsDefinition PartitionKeyRange PartitionsDefinition StaticPartitionsDefinition TimeWindow"
     ),
     "dagwright.authoring.policies": "BackfillPolicy Backoff Failure Jitter RetryPolicy RetryRequested backoff",
     "dagwright.authoring.repositories": (
-        "ReconstructableJob build_reconstructable_job file_relative_path reconstructable repository with_resources"
+        "BindResourcesToJobs ReconstructableJob build_reconstructable_job file_relative_path reconstructable repository with_resources"
     ),
     "dagwright.authoring.requests": "RunRequest SkipReason",
     "dagwright.authoring.resource_building": "build_init_resource_context build_resources",
@@ -113,9 +120,10 @@ _MODULES = {
     ),
     "dagwright.authoring.scoped_resources": "UnknownResourceError",
     "dagwright.authoring.selections": "AssetSelection",
-    "dagwright.authoring.sensor_results": "SensorResult",
+    "dagwright.authoring.sensor_results": "SensorResult SensorReturnTypesUnion",
     "dagwright.authoring.sensors": "DefaultSensorStatus SensorDefinition SensorEvaluationContext build_sensor_context sensor",
     "dagwright.authoring.specs": "AssetCheckSpec AssetDep AssetIn AssetOut AssetSpec",
+    "dagwright.authoring.table_metadata": "TableMetadataSet",
     "dagwright.authoring.tag_names": (
         "ASSET_PARTITION_RANGE_END_TAG ASSET_PARTITION_RANGE_START_TAG DATA_VERSION_TAG MAX_RUNTIME_SECONDS_TAG "
         "MULTIPARTITION_KEY_DELIMITER PARTITION_NAME_TAG"
@@ -135,13 +143,13 @@ _MODULES = {
     ),
     # Values that every process knows.
     "dagwright_shared.model.errors": "DagwrightError DefinitionError InvalidRequestError NotFoundError SubsetError UserCodeError",
-    "dagwright_shared.model.keys": "AssetCheckKey AssetKey",
+    "dagwright_shared.model.keys": "AssetCheckKey AssetKey AssetOrCheckKey",
     "dagwright_shared.model.metadata": (
-        "AssetMetadataValue BoolMetadataValue FloatMetadataValue IntMetadataValue JobMetadataValue JsonMetadataValue MarkdownMetadataValue "
-        "MetadataValue NotebookMetadataValue NullMetadataValue PathMetadataValue PythonArtifactMetadataValue RunMetadataValue TableColumn "
-        "TableColumnConstraints TableColumnDep TableColumnLineage TableColumnLineageMetadataValue TableConstraints TableMetadataValue "
-        "TableRecord TableSchema TableSchemaMetadataValue TextMetadataValue TimestampMetadataValue UrlMetadataValue "
-        "normalize_metadata"
+        "AssetMetadataValue BoolMetadataValue FloatMetadataValue IntMetadataValue JobMetadataValue JsonMetadataValue "
+        "MarkdownMetadataValue MetadataValue NotebookMetadataValue NullMetadataValue ObjectMetadataValue PathMetadataValue "
+        "PythonArtifactMetadataValue RunMetadataValue TableColumn TableColumnConstraints TableColumnDep TableColumnLineage "
+        "TableColumnLineageMetadataValue TableConstraints TableMetadataValue TableRecord TableSchema TableSchemaMetadataValue "
+        "TextMetadataValue TimestampMetadataValue UrlMetadataValue normalize_metadata"
     ),
     "dagwright_shared.model.runs": "RunStatus",
     # Running: contexts, IO managers, tests.
@@ -158,6 +166,7 @@ _MODULES = {
     "dagwright.components.sql": "SqlComponent TemplatedSqlComponent",
     "dagwright.components.state": "StateBackedComponent",
     "dagwright.components.testing": "component_defs get_all_components_defs_within_project get_component_defs_within_project",
+    "dagwright.environment": "environ",
     "dagwright.execution.building": (
         "InvocationError build_asset_check_context build_asset_context build_input_context build_op_context build_output_context"
     ),
@@ -174,15 +183,17 @@ _MODULES = {
     "dagwright.execution.table_io": "DbClient DbIOManager DbTypeHandler TablePartitionDimension TableSlice partition_where_clause",
     "dagwright.execution.versions": "DataProvenance",
     "dagwright.job_execution": "JobExecutionResult ReexecutionOptions execute_job",
+    "dagwright.merging": "merge_dicts",
     "dagwright.pipes.client": "PipesClient PipesClientCompletedInvocation PipesSubprocessClient",
     "dagwright.pipes.injectors": "PipesEnvContextInjector PipesFileContextInjector PipesTempFileContextInjector",
     "dagwright.pipes.messages": "PipesExecutionResult PipesMessageHandler",
-    "dagwright.pipes.ports": "PipesContextInjector PipesLaunchedData PipesMessageReader",
+    "dagwright.pipes.ports": "PipesContextInjector PipesLaunchedData PipesLogReader PipesMessageReader",
     "dagwright.pipes.protocol": "PipesError PipesExecutionError",
-    "dagwright.pipes.readers": "PipesBlobStoreMessageReader PipesFileMessageReader PipesTempFileMessageReader",
+    "dagwright.pipes.readers": "PipesBlobStoreMessageReader PipesCompositeMessageReader PipesFileMessageReader PipesTempFileMessageReader",
     "dagwright.pipes.session": "PipesSession open_pipes_session",
     "dagwright.planning.validation": "validate_run_config",
     "dagwright.automation_trial": "EvaluateAutomationConditionsResult evaluate_automation_conditions",
+    "dagwright.serdes": "SerializationError deserialize_value serialize_value whitelist_for_serdes",
     "dagwright.testing": "ExecuteInProcessResult materialize materialize_to_memory",
     "dagwright.trial": "TestInstance TrialTick",
 }
@@ -243,7 +254,9 @@ def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return importlib.import_module(f"dagwright.{name}")
     if module is None:
-        raise AttributeError(f"module 'dagwright' has no attribute {name!r}")
+        from dagwright.missing_names import error  # noqa: PLC0415 - only for a name that is not there
+
+        raise error(name, __all__, sys._getframe(1))
     value = getattr(importlib.import_module(module), plain)
     globals()[name] = value
     return value

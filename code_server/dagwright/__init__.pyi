@@ -102,8 +102,10 @@ from dagwright.authoring.instance_events import EventType as EventType
 from dagwright.authoring.instance_runs import RunRecord as RunRecord
 from dagwright.authoring.instance_runs import RunView as RunView
 from dagwright.authoring.instance_runs import RunsFilter as RunsFilter
+from dagwright.authoring.inventory import AssetValueLoader as AssetValueLoader
 from dagwright.authoring.io_managers import ConfigurableIOManager as ConfigurableIOManager
 from dagwright.authoring.io_managers import ConfigurableIOManagerFactory as ConfigurableIOManagerFactory
+from dagwright.authoring.io_managers import ConfigurableLegacyIOManagerAdapter as ConfigurableLegacyIOManagerAdapter
 from dagwright.authoring.io_managers import IOManager as IOManager
 from dagwright.authoring.io_managers import IOManagerDefinition as IOManagerDefinition
 from dagwright.authoring.io_managers import InputManager as InputManager
@@ -115,6 +117,7 @@ from dagwright.authoring.jobs import UnresolvedAssetJobDefinition as UnresolvedA
 from dagwright.authoring.jobs import define_asset_job as define_asset_job
 from dagwright.authoring.jobs import job as job
 from dagwright.authoring.loggers import InitLoggerContext as InitLoggerContext
+from dagwright.authoring.loggers import JsonLogFormatter as JsonLogFormatter
 from dagwright.authoring.loggers import LoggerDefinition as LoggerDefinition
 from dagwright.authoring.loggers import build_init_logger_context as build_init_logger_context
 from dagwright.authoring.loggers import colored_console_logger as colored_console_logger
@@ -146,6 +149,12 @@ from dagwright.authoring.modules import load_assets_from_package_module as load_
 from dagwright.authoring.modules import load_assets_from_package_name as load_assets_from_package_name
 from dagwright.authoring.modules import map_asset_specs as map_asset_specs
 from dagwright.authoring.multi_assets import multi_asset as multi_asset
+from dagwright.authoring.node_graphs import DependencyDefinition as DependencyDefinition
+from dagwright.authoring.node_graphs import DynamicCollectDependencyDefinition as DynamicCollectDependencyDefinition
+from dagwright.authoring.node_graphs import InputMapping as InputMapping
+from dagwright.authoring.node_graphs import MultiDependencyDefinition as MultiDependencyDefinition
+from dagwright.authoring.node_graphs import NodeInvocation as NodeInvocation
+from dagwright.authoring.node_graphs import OutputMapping as OutputMapping
 from dagwright.authoring.observables import multi_observable_source_asset as multi_observable_source_asset
 from dagwright.authoring.observables import observable_source_asset as observable_source_asset
 from dagwright.authoring.ops import DynamicOut as DynamicOut
@@ -154,6 +163,7 @@ from dagwright.authoring.ops import Nothing as Nothing
 from dagwright.authoring.ops import OpDefinition as OpDefinition
 from dagwright.authoring.ops import Out as Out
 from dagwright.authoring.ops import op as op
+from dagwright.authoring.partition_moment import partition_loading_context as partition_loading_context
 from dagwright.authoring.partition_subsets import PartitionsSubset as PartitionsSubset
 from dagwright.authoring.partition_subsets import UpstreamPartitionsResult as UpstreamPartitionsResult
 from dagwright.authoring.partitioned_config import PartitionedConfig as PartitionedConfig
@@ -180,6 +190,7 @@ from dagwright.authoring.policies import Jitter as Jitter
 from dagwright.authoring.policies import RetryPolicy as RetryPolicy
 from dagwright.authoring.policies import RetryRequested as RetryRequested
 from dagwright.authoring.policies import backoff as backoff
+from dagwright.authoring.repositories import BindResourcesToJobs as BindResourcesToJobs
 from dagwright.authoring.repositories import ReconstructableJob as ReconstructableJob
 from dagwright.authoring.repositories import build_reconstructable_job as build_reconstructable_job
 from dagwright.authoring.repositories import file_relative_path as file_relative_path
@@ -228,6 +239,7 @@ from dagwright.authoring.schedules import schedule as schedule
 from dagwright.authoring.scoped_resources import UnknownResourceError as UnknownResourceError
 from dagwright.authoring.selections import AssetSelection as AssetSelection
 from dagwright.authoring.sensor_results import SensorResult as SensorResult
+from dagwright.authoring.sensor_results import SensorReturnTypesUnion as SensorReturnTypesUnion
 from dagwright.authoring.sensors import DefaultSensorStatus as DefaultSensorStatus
 from dagwright.authoring.sensors import SensorDefinition as SensorDefinition
 from dagwright.authoring.sensors import SensorEvaluationContext as SensorEvaluationContext
@@ -238,6 +250,7 @@ from dagwright.authoring.specs import AssetDep as AssetDep
 from dagwright.authoring.specs import AssetIn as AssetIn
 from dagwright.authoring.specs import AssetOut as AssetOut
 from dagwright.authoring.specs import AssetSpec as AssetSpec
+from dagwright.authoring.table_metadata import TableMetadataSet as TableMetadataSet
 from dagwright.authoring.tag_names import ASSET_PARTITION_RANGE_END_TAG as ASSET_PARTITION_RANGE_END_TAG
 from dagwright.authoring.tag_names import ASSET_PARTITION_RANGE_START_TAG as ASSET_PARTITION_RANGE_START_TAG
 from dagwright.authoring.tag_names import DATA_VERSION_TAG as DATA_VERSION_TAG
@@ -312,6 +325,7 @@ from dagwright.components.state import StateBackedComponent as StateBackedCompon
 from dagwright.components.testing import component_defs as component_defs
 from dagwright.components.testing import get_all_components_defs_within_project as get_all_components_defs_within_project
 from dagwright.components.testing import get_component_defs_within_project as get_component_defs_within_project
+from dagwright.environment import environ as environ
 from dagwright.execution.building import InvocationError as InvocationError
 from dagwright.execution.building import build_asset_check_context as build_asset_check_context
 from dagwright.execution.building import build_asset_context as build_asset_context
@@ -345,6 +359,7 @@ from dagwright.execution.versions import DataProvenance as DataProvenance
 from dagwright.job_execution import JobExecutionResult as JobExecutionResult
 from dagwright.job_execution import ReexecutionOptions as ReexecutionOptions
 from dagwright.job_execution import execute_job as execute_job
+from dagwright.merging import merge_dicts as merge_dicts
 from dagwright.pipes.client import PipesClient as PipesClient
 from dagwright.pipes.client import PipesClientCompletedInvocation as PipesClientCompletedInvocation
 from dagwright.pipes.client import PipesSubprocessClient as PipesSubprocessClient
@@ -355,15 +370,21 @@ from dagwright.pipes.messages import PipesExecutionResult as PipesExecutionResul
 from dagwright.pipes.messages import PipesMessageHandler as PipesMessageHandler
 from dagwright.pipes.ports import PipesContextInjector as PipesContextInjector
 from dagwright.pipes.ports import PipesLaunchedData as PipesLaunchedData
+from dagwright.pipes.ports import PipesLogReader as PipesLogReader
 from dagwright.pipes.ports import PipesMessageReader as PipesMessageReader
 from dagwright.pipes.protocol import PipesError as PipesError
 from dagwright.pipes.protocol import PipesExecutionError as PipesExecutionError
 from dagwright.pipes.readers import PipesBlobStoreMessageReader as PipesBlobStoreMessageReader
+from dagwright.pipes.readers import PipesCompositeMessageReader as PipesCompositeMessageReader
 from dagwright.pipes.readers import PipesFileMessageReader as PipesFileMessageReader
 from dagwright.pipes.readers import PipesTempFileMessageReader as PipesTempFileMessageReader
 from dagwright.pipes.session import PipesSession as PipesSession
 from dagwright.pipes.session import open_pipes_session as open_pipes_session
 from dagwright.planning.validation import validate_run_config as validate_run_config
+from dagwright.serdes import SerializationError as SerializationError
+from dagwright.serdes import deserialize_value as deserialize_value
+from dagwright.serdes import serialize_value as serialize_value
+from dagwright.serdes import whitelist_for_serdes as whitelist_for_serdes
 from dagwright.testing import ExecuteInProcessResult as ExecuteInProcessResult
 from dagwright.testing import materialize as materialize
 from dagwright.testing import materialize_to_memory as materialize_to_memory
@@ -377,6 +398,7 @@ from dagwright_shared.model.errors import SubsetError as SubsetError
 from dagwright_shared.model.errors import UserCodeError as UserCodeError
 from dagwright_shared.model.keys import AssetCheckKey as AssetCheckKey
 from dagwright_shared.model.keys import AssetKey as AssetKey
+from dagwright_shared.model.keys import AssetOrCheckKey as AssetOrCheckKey
 from dagwright_shared.model.metadata import AssetMetadataValue as AssetMetadataValue
 from dagwright_shared.model.metadata import BoolMetadataValue as BoolMetadataValue
 from dagwright_shared.model.metadata import FloatMetadataValue as FloatMetadataValue
@@ -387,6 +409,7 @@ from dagwright_shared.model.metadata import MarkdownMetadataValue as MarkdownMet
 from dagwright_shared.model.metadata import MetadataValue as MetadataValue
 from dagwright_shared.model.metadata import NotebookMetadataValue as NotebookMetadataValue
 from dagwright_shared.model.metadata import NullMetadataValue as NullMetadataValue
+from dagwright_shared.model.metadata import ObjectMetadataValue as ObjectMetadataValue
 from dagwright_shared.model.metadata import PathMetadataValue as PathMetadataValue
 from dagwright_shared.model.metadata import PythonArtifactMetadataValue as PythonArtifactMetadataValue
 from dagwright_shared.model.metadata import RunMetadataValue as RunMetadataValue

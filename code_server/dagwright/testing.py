@@ -17,6 +17,7 @@ from dagwright.authoring.instance_events import AssetCheckEvaluation, Event, Eve
 from dagwright.authoring.instance_runs import RunView, run_view
 from dagwright.authoring.jobs import JobDefinition
 from dagwright.authoring.mappings import AllPartitionMapping
+from dagwright.authoring.partitions import PartitionKeyRange
 from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.results import AssetMaterialization
 from dagwright.authoring.selections import AssetSelection
@@ -331,9 +332,8 @@ def _materialize(
     tags: Mapping[str, str] | None,
     selection: Any,
 ) -> ExecuteInProcessResult:
-    kinds = [item for item in assets if isinstance(item, AssetsDefinition | AssetSpec)]
     definitions = Definitions(
-        assets=kinds,
+        assets=[item for item in assets if isinstance(item, AssetsDefinition | AssetSpec)],
         asset_checks=[item for item in assets if not isinstance(item, AssetsDefinition | AssetSpec)],
         resources=dict(resources),
     )
@@ -425,7 +425,7 @@ def load_value(
     key: AssetKey,
     instance: Any,
     python_type: Any,
-    partition_key: str | None,
+    covered: str | PartitionKeyRange | None,
     metadata: Mapping[str, Any] | None,
     resource_config: Mapping[str, Any] | None,
 ) -> Any:
@@ -435,8 +435,8 @@ def load_value(
     def take(value: Any) -> None:
         taken.append(value)
 
-    take.__annotations__ = {} if python_type is None else {"value": python_type}
-    whole = partition_key is None
+    take.__annotations__ = {"return": None} | ({} if python_type is None else {"value": python_type})
+    whole = covered is None
     partitions_def = None if whole else definitions.resolve().graph.spec(key).partitions_def
     mapping = AllPartitionMapping() if whole else None
     given = AssetIn(key=key, metadata=metadata, partition_mapping=mapping)
@@ -446,7 +446,8 @@ def load_value(
         selection=[taker],
         resources=definitions.resources,
         instance=instance,
-        partition_key=partition_key,
+        partition_key=covered if isinstance(covered, str) else None,
+        tags={ranges.START_TAG: covered.start, ranges.END_TAG: covered.end} if isinstance(covered, PartitionKeyRange) else None,
         run_config={"resources": dict(resource_config)} if resource_config else None,
     )
     return taken[0]

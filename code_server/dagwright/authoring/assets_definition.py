@@ -385,7 +385,7 @@ class AssetsDefinition:
         """The same computation, its op named after its one asset."""
         name = naming.identifier(self.key)
         if self.graph is not None:
-            return self._copy(graph=replace(self.graph, name=name))
+            return self._copy(graph=self.graph._copy(name=name))
         return self._copy(op=self.op.renamed(name) if self.op is not None else None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

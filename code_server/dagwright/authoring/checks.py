@@ -4,63 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dagwright.authoring import invocation, naming, ops, signatures
+from dagwright.authoring import naming, ops, signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.assets import Loaded
+from dagwright.authoring.assets_definition import AssetsDefinition
 from dagwright.authoring.executors import ExecutorDefinition
-from dagwright.authoring.ops import OpDefinition, Out
+from dagwright.authoring.ops import Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
-from dagwright.authoring.specs import AssetCheckSpec, AssetIn, read_hooks
-from dagwright_shared.model.errors import DefinitionError, SourceRef
-from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright.authoring.specs import AssetCheckSpec, AssetIn, AssetSpec, read_hooks
+from dagwright_shared.model.errors import DefinitionError
+from dagwright_shared.model.keys import AssetKey
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AssetChecksDefinition:
-    """One or more checks evaluated by one op. Made by `@asset_check`."""
+class AssetChecksDefinition(AssetsDefinition):
+    """One or more checks evaluated by one op, and no asset. Made by `@asset_check`."""
 
-    op: OpDefinition
-    check_specs_by_output_name: Mapping[str, AssetCheckSpec]
-    keys_by_input_name: Mapping[str, AssetKey] = field(default_factory=dict)
-    can_subset: bool = False
-    resource_defs: Mapping[str, Any] = field(default_factory=dict)
-    source: SourceRef | None = None
-
-    @property
-    def name(self) -> str:
-        return self.op.name
-
-    @property
-    def fn(self) -> Callable[..., Any]:
-        return self.op.fn
-
-    @property
-    def check_specs(self) -> tuple[AssetCheckSpec, ...]:
-        return tuple(self.check_specs_by_output_name.values())
-
-    @property
-    def check_keys(self) -> tuple[AssetCheckKey, ...]:
-        return tuple(spec.key for spec in self.check_specs)
+    specs: tuple[AssetSpec, ...] = ()
 
     @property
     def spec(self) -> AssetCheckSpec:
         return self.check_specs[0]
 
     @property
-    def check_key(self) -> AssetCheckKey:
-        return self.spec.key
-
-    @property
     def asset_key(self) -> AssetKey:
         return self.spec.asset_key
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the function directly, as a test does."""
-        return invocation.direct(self, args, kwargs)
+    def _copy(self, **changes: Any) -> AssetChecksDefinition:
+        return replace(self, **changes)
 
     def __repr__(self) -> str:
         return f"<checks {', '.join(key.to_user_string() for key in self.check_keys)}>"

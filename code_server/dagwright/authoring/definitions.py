@@ -262,8 +262,8 @@ def _asset(item: Any, source: SourceRef | None) -> AssetsDefinition:
 
 
 _PLACES: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    ((AssetsDefinition, AssetSpec), "assets"),
     (AssetChecksDefinition, "asset_checks"),
+    ((AssetsDefinition, AssetSpec), "assets"),
     ((JobDefinition, UnresolvedAssetJobDefinition), "jobs"),
     ((ScheduleDefinition, PartitionedSchedule), "schedules"),
     (SensorDefinition, "sensors"),

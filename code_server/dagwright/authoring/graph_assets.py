@@ -315,7 +315,7 @@ def _upstreams(
 def _hooked(graph: GraphDefinition, hooks: frozenset[Any]) -> GraphDefinition:
     if not hooks:
         return graph
-    return replace(graph, nodes={name: replace(node, hook_defs=node.hook_defs | hooks) for name, node in graph.nodes.items()})
+    return graph._copy(node_dict={name: replace(node, hook_defs=node.hook_defs | hooks) for name, node in graph.node_dict.items()})
 
 
 def _assets_of(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, overload
 
 from dagwright.authoring import composition, naming, ops, signatures, value_types
@@ -12,9 +12,10 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.composition import Edge, GraphInput, Node, NodeOutput, OutputHandle
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.config_mapping import ConfigMapping
+from dagwright.authoring.node_graphs import Dependency, Given, InputMapping, NodeInvocation, OutputMapping, Reader
 from dagwright.authoring.ops import DEFAULT_OUTPUT, In, OpDefinition, Out
 from dagwright.authoring.policies import RetryPolicy
-from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
+from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef, nearest
 
 if TYPE_CHECKING:
     from dagwright.authoring.jobs import JobDefinition
@@ -40,21 +41,42 @@ class GraphOut:
         object.__setattr__(self, "description", description)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputMapping:
-    """An input of a graph feeding an input of one of its nodes."""
-
-    graph_input: str
-    node: str
-    input: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, init=False)
 class GraphDefinition:
-    """A graph. Made by `@graph`; call it in another graph's body to nest it, `to_job()` to run it."""
+    """A graph. Made by `@graph`; call it in another graph's body to nest it, `to_job()` to run it.
+
+    Where the nodes are known only at run time, as when they come from a file, it is made of them:
+
+    Args:
+        name: of the graph.
+        node_defs: ops and graphs.
+        dependencies: node to input to what feeds it: a DependencyDefinition, MultiDependencyDefinition or
+            DynamicCollectDependencyDefinition. The node is its name, or a NodeInvocation with an alias.
+        input_mappings: which inputs of nodes are inputs of the graph.
+        output_mappings: which outputs of nodes are outputs of the graph.
+        config, description, tags: as for `@graph`.
+
+    Raises:
+        DefinitionError: a name is not known, an input is not there, nodes depend on each other in a circle.
+
+    Example:
+        >>> from dagwright import DependencyDefinition, op
+        >>> @op
+        ... def one() -> int:
+        ...     return 1
+        >>> @op
+        ... def double(number: int) -> int:
+        ...     return 2 * number
+        >>> two = GraphDefinition(
+        ...     "two", node_defs=[one, double], dependencies={"double": {"number": DependencyDefinition("one")}}
+        ... )
+        >>> two.execute_in_process().output_for_node("double")
+        2
+    """
 
     name: str
-    nodes: Mapping[str, Node]
+    node_dict: Mapping[str, Node]
+    """By name."""
     dependencies: Mapping[str, Mapping[str, Edge]]
     """Node to input to what feeds it; an input that is absent is not connected."""
     ins: Mapping[str, In] = field(default_factory=dict)
@@ -71,10 +93,86 @@ class GraphDefinition:
     """Config of the ops inside that is fixed, by op name."""
     source: SourceRef | None = None
 
+    def __init__(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        node_defs: Sequence[OpDefinition | GraphDefinition] = (),
+        dependencies: Mapping[str | NodeInvocation, Mapping[str, Dependency]] | None = None,
+        input_mappings: Sequence[InputMapping] = (),
+        output_mappings: Sequence[OutputMapping] = (),
+        config: Any = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        source = sources.of_caller()
+        what = f"graph {naming.check_name(name, 'graph', source)!r}"
+        given = Given(node_defs=node_defs, dependencies=dependencies or {}, input_mappings=input_mappings)
+        reader = Reader(what, given, source)
+        composer = reader.read()
+        outputs = {one.graph_output_name: reader.output(one) for one in output_mappings}
+        described = {one.graph_output_name: GraphOut(one.graph_output_description) for one in output_mappings}
+        self._fill(
+            name=name,
+            description=description,
+            ins={
+                one.graph_input_name: composer.nodes[one.mapped_node_name]
+                .definition.ins[one.mapped_node_input_name]
+                ._with(description=one.graph_input_description)
+                for one in input_mappings
+            },
+            tags=naming.check_run_tags(tags, what, source),
+            source=source,
+            **_composed(composer, outputs, described),
+            **_configured(config),
+        )
+
+    def _fill(self, **values: Any) -> None:
+        for each in fields(self):
+            if each.name in values:
+                value = values[each.name]
+            else:
+                value = each.default_factory() if each.default_factory is not MISSING else each.default
+            object.__setattr__(self, each.name, value)
+
+    @classmethod
+    def _of(cls, **values: Any) -> GraphDefinition:
+        """A graph of its fields."""
+        made = cls.__new__(cls)
+        made._fill(**values)
+        return made
+
+    def _copy(self, **changes: Any) -> GraphDefinition:
+        """The same graph with other fields."""
+        return self._of(**{**{each.name: getattr(self, each.name) for each in fields(self)}, **changes})
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The ops and graphs inside, under their names."""
+        return list(self.node_dict.values())
+
+    @property
+    def node_defs(self) -> list[OpDefinition | GraphDefinition]:
+        """The ops and graphs inside, each once."""
+        return list({id(node.definition): node.definition for node in self.nodes}.values())
+
+    def node_named(self, name: str) -> Node:
+        """A node by its name.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        if name not in self.node_dict:
+            raise NotFoundError("node", name, known=self.node_dict, where=f"graph {self.name!r}")
+        return self.node_dict[name]
+
+    def has_node_named(self, name: str) -> bool:
+        return name in self.node_dict
+
     @property
     def input_mappings(self) -> tuple[InputMapping, ...]:
         return tuple(
-            InputMapping(graph_input=origin.name, node=node, input=key)
+            InputMapping(origin.name, node, key)
             for node, edges in self.dependencies.items()
             for key, edge in edges.items()
             for origin in edge.sources
@@ -82,8 +180,8 @@ class GraphDefinition:
         )
 
     @property
-    def output_mappings(self) -> Mapping[str, NodeOutput]:
-        return self.outputs
+    def output_mappings(self) -> tuple[OutputMapping, ...]:
+        return tuple(OutputMapping(name, origin.node, origin.output) for name, origin in self.outputs.items())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not composition.active():
@@ -121,7 +219,7 @@ class GraphDefinition:
             )
         fn = config_or_config_fn if callable(config_or_config_fn) else lambda _: config_or_config_fn
         made = ConfigMapping(lambda value: outer.resolve(fn(value)), config_schema if config_schema is not None else dict)
-        return replace(self, name=name or self.name, config_mapping=made, description=description or self.description)
+        return self._copy(name=name or self.name, config_mapping=made, description=description or self.description)
 
     def to_job(self, name: str | None = None, **options: Any) -> JobDefinition:
         """A job that runs this graph.
@@ -161,21 +259,21 @@ class GraphDefinition:
         """The handle of the op, and its output, whose value an output is: of an op or graph inside, or (`""`) of this graph."""
         graph: GraphDefinition | OpDefinition = self
         for name in handle.split(".") if handle else ():
-            if not isinstance(graph, GraphDefinition) or name not in graph.nodes:
+            if not isinstance(graph, GraphDefinition) or name not in graph.node_dict:
                 return None
-            graph = graph.nodes[name].definition
+            graph = graph.node_dict[name].definition
         while isinstance(graph, GraphDefinition):
             inner = graph.outputs.get(output)
             if inner is None:
                 return None
             handle, output = f"{handle}.{inner.node}" if handle else inner.node, inner.output
-            graph = graph.nodes[inner.node].definition
+            graph = graph.node_dict[inner.node].definition
         return handle, output
 
     def walk(self, prefix: str = "") -> list[tuple[str, OpDefinition, Node]]:
         """All ops inside, nested graphs included, with their dotted handles."""
         found: list[tuple[str, OpDefinition, Node]] = []
-        for name, node in self.nodes.items():
+        for name, node in self.node_dict.items():
             handle = f"{prefix}{name}"
             if isinstance(node.definition, GraphDefinition):
                 found.extend(node.definition.walk(f"{handle}."))
@@ -226,7 +324,7 @@ def graph(compose_fn: Callable[..., Any] | None = None, /, **options: Any) -> An
         >>> @graph
         ... def two():
         ...     return add(one(), one())
-        >>> list(two.nodes)
+        >>> [node.name for node in two.nodes]
         ['one', 'one_2', 'add']
     """
     if compose_fn is not None:
@@ -262,20 +360,35 @@ def make_graph(
         for p in parameters
     }
     described = {DEFAULT_OUTPUT: out} if isinstance(out, GraphOut) else dict(out or {})
-    return GraphDefinition(
+    return GraphDefinition._of(
         name=called,
-        nodes=composer.nodes,
-        dependencies=composer.edges,
         ins=graph_ins,
-        outs={key: _out_of(composer, handle, described.get(key)) for key, handle in outputs.items()},
-        outputs={key: handle.to_origin() for key, handle in outputs.items()},
-        output_depths={key: handle.depth for key, handle in outputs.items() if handle.depth},
         description=description or signatures.doc(fn),
         tags=naming.check_run_tags(tags, f"{what} {called!r}", source),
-        config_mapping=config if isinstance(config, ConfigMapping) else None,
-        config={} if isinstance(config, ConfigMapping) else _fixed(config),
         source=source,
+        **_composed(composer, outputs, described),
+        **_configured(config),
     )
+
+
+def _composed(
+    composer: composition.Composer, outputs: Mapping[str, OutputHandle], described: Mapping[str, GraphOut]
+) -> dict[str, Mapping[str, Any]]:
+    """The fields of a graph that tell what is inside, and how it leaves."""
+    return {
+        "node_dict": composer.nodes,
+        "dependencies": composer.edges,
+        "outs": {key: _out_of(composer, handle, described.get(key)) for key, handle in outputs.items()},
+        "outputs": {key: handle.to_origin() for key, handle in outputs.items()},
+        "output_depths": {key: handle.depth for key, handle in outputs.items() if handle.depth},
+    }
+
+
+def _configured(config: Any) -> dict[str, Any]:
+    """The fields of a graph that its `config=` fills."""
+    if isinstance(config, ConfigMapping):
+        return {"config_mapping": config}
+    return {"config": _fixed(config)}
 
 
 def _fixed(config: Any) -> Mapping[str, Any]:
@@ -351,7 +464,7 @@ def check_connected(graph: GraphDefinition, what: str, values: Mapping[str, Any]
 
 
 def _check_connected(graph: GraphDefinition, what: str, prefix: str) -> None:
-    for name, node in graph.nodes.items():
+    for name, node in graph.node_dict.items():
         edges = graph.dependencies.get(name, {})
         for key, given in node.definition.ins.items():
             if key in edges or given.has_default or given.is_nothing or given.asset_key is not None or given.input_manager_key is not None:

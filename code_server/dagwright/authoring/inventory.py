@@ -14,11 +14,12 @@ from dagwright.authoring.assets_definition import AssetsDefinition
 from dagwright.authoring.instance_events import ASSET_JOB
 from dagwright.authoring.jobs import JobDefinition, define_asset_job
 from dagwright.authoring.local_graph import LocalGraph
+from dagwright.authoring.partitions import PartitionKeyRange
 from dagwright.authoring.schedules import ScheduleDefinition
 from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.sensors import SensorDefinition
 from dagwright.authoring.specs import AssetSpec
-from dagwright_shared.model.errors import NotFoundError
+from dagwright_shared.model.errors import InvalidRequestError, NotFoundError
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 
 if TYPE_CHECKING:
@@ -182,8 +183,10 @@ class AssetValueLoader:
         *,
         python_type: Any = None,
         partition_key: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        partition_key_range: PartitionKeyRange | None = None,
+        input_definition_metadata: Mapping[str, Any] | None = None,
         resource_config: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Any:
         """The value of an asset.
 
@@ -191,17 +194,22 @@ class AssetValueLoader:
             asset_key: the asset.
             python_type: what the IO manager is asked for, as an argument's annotation asks for it.
             partition_key: which partition; by default all of a partitioned asset, as a dict.
-            metadata: of the input, for the IO manager.
+            partition_key_range: the first and last partition of several, in place of `partition_key`.
+            input_definition_metadata: of the input, for the IO manager; `metadata` is its older name.
             resource_config: config of resources by key.
 
         Raises:
             NotFoundError: there is no such asset.
             MissingValueError: it has no stored value.
         """
+        if partition_key is not None and partition_key_range is not None:
+            raise InvalidRequestError("load_asset_value: give a partition_key or a partition_key_range, not both")
         testing = importlib.import_module("dagwright.testing")  # it is above us
         key = naming.asset_key(asset_key)
         _found("asset", key, self.definitions.resolve().assets_by_key)
-        return testing.load_value(self.definitions, key, self.instance, python_type, partition_key, metadata, resource_config)
+        covered = partition_key_range if partition_key_range is not None else partition_key
+        shown = input_definition_metadata if input_definition_metadata is not None else metadata
+        return testing.load_value(self.definitions, key, self.instance, python_type, covered, shown, resource_config)
 
 
 def _found(kind: str, key: K, known: Mapping[K, V]) -> V:

@@ -56,6 +56,33 @@ class ConfigurableIOManagerFactory(ConfigurableResource[Any]):
         return self.create_io_manager(context)
 
 
+class ConfigurableLegacyIOManagerAdapter(ConfigurableIOManagerFactory):
+    """A resource with typed fields around an IO manager that is written as a plain class.
+
+    Example:
+        >>> class Kept(IOManager):
+        ...     def __init__(self, folder):
+        ...         self.folder = folder
+        ...     def handle_output(self, context, obj): ...
+        ...     def load_input(self, context): ...
+        >>> class KeptAdapter(ConfigurableLegacyIOManagerAdapter):
+        ...     folder: str
+        ...     @property
+        ...     def wrapped_io_manager(self):
+        ...         return Kept(self.folder)
+        >>> KeptAdapter(folder="here").create_io_manager(None).folder
+        'here'
+    """
+
+    @property
+    def wrapped_io_manager(self) -> IOManager:
+        """The IO manager, made of the fields."""
+        raise NotImplementedError(f"{type(self).__name__} must define wrapped_io_manager")
+
+    def create_io_manager(self, context: Any) -> IOManager:  # noqa: ARG002 - the fields are all that it is made of
+        return self.wrapped_io_manager
+
+
 class IOManagerDefinition(ResourceDefinition):
     """An IO manager made by a function. See `@io_manager`."""
 

@@ -92,7 +92,7 @@ class JobDefinition:
     @property
     def nodes(self) -> list[Any]:
         """The ops and graphs of its body."""
-        return list(self.graph.nodes.values()) if self.graph is not None else []
+        return self.graph.nodes if self.graph is not None else []
 
     def run_request_for_partition(
         self,

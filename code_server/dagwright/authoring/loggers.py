@@ -124,7 +124,14 @@ _SCHEMA = {
 }
 
 
-class _Json(logging.Formatter):
+class JsonLogFormatter(logging.Formatter):
+    """A line of JSON for each record, as `json_console_logger` writes them: `time`, `level`, `logger`, `message`.
+
+    Example:
+        >>> JsonLogFormatter().format(logging.makeLogRecord({"created": 0.0, "levelname": "INFO", "name": "here", "msg": "hello"}))
+        '{"time": 0.0, "level": "INFO", "logger": "here", "message": "hello"}'
+    """
+
     def format(self, record: logging.LogRecord) -> str:
         shown = {"time": record.created, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
         return json.dumps(shown)
@@ -158,7 +165,7 @@ colored_console_logger = LoggerDefinition(
 )
 """Writes lines on standard error, coloured by level."""
 
-json_console_logger = LoggerDefinition(_console(_Json()), _SCHEMA, "Lines of JSON on standard error.")
+json_console_logger = LoggerDefinition(_console(JsonLogFormatter()), _SCHEMA, "Lines of JSON on standard error.")
 """Writes lines of JSON on standard error."""
 
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from dagwright.authoring import source as sources
+from dagwright.authoring.partition_moment import moment
 from dagwright.authoring.partition_subsets import PartitionsSubset, UpstreamPartitionsResult
-from dagwright.authoring.partitions import PartitionsDefinition, moment
+from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.keys import PartitionKey
 from dagwright_shared.model.mappings import Upstream, upstream_of

@@ -124,13 +124,17 @@ def map_asset_specs(func: Callable[[AssetSpec], AssetSpec], iterable: Iterable[A
 
 
 def find(modules: Iterable[ModuleType], kinds: tuple[type, ...]) -> list[Any]:
-    """Module-level objects of these kinds, and those in module-level lists; each once, in order of appearance."""
+    """Module-level objects of these kinds, and those in module-level lists; each once, in order of appearance.
+
+    Checks are found where they are asked for by name, though their class is a kind of AssetsDefinition.
+    """
+    checks = AssetChecksDefinition in kinds
     found: dict[int, Any] = {}
     for module in modules:
         for value in list(vars(module).values()):
             members = value if isinstance(value, (list, tuple)) else [value]
             for member in members:
-                if isinstance(member, kinds):
+                if isinstance(member, kinds) and (checks or not isinstance(member, AssetChecksDefinition)):
                     found.setdefault(id(member), member)
     return list(found.values())
 

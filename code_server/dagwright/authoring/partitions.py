@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, cast
 
+from dagwright.authoring import partition_moment
 from dagwright.authoring import source as sources
+from dagwright.authoring.partition_moment import moment
 from dagwright.authoring.partition_subsets import PartitionsSubset
 from dagwright_shared.model import partitions as model
 from dagwright_shared.model.errors import DefinitionError, nearest
@@ -151,6 +153,7 @@ class PartitionsDefinition(ABC):
         names = list(model.dynamic_names(self._model))
         if not names:
             return model.NO_DYNAMIC
+        store = partition_moment.store(store)
         if store is None:
             raise DefinitionError(
                 f"the keys of dynamic partitions {names[0]!r} are kept by the deployment",
@@ -313,10 +316,3 @@ def check_key(key: object) -> str:
                 mend="leave it out",
             )
     return key
-
-
-def moment(current_time: datetime | None) -> datetime:
-    """The moment at which partitions are counted: now, if none is given."""
-    if current_time is None:
-        return datetime.now(UTC)
-    return current_time if current_time.tzinfo is not None else current_time.replace(tzinfo=UTC)

@@ -69,8 +69,8 @@ def repository(
 
 
 _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
-    ("assets", (AssetsDefinition, AssetSpec)),
     ("asset_checks", (AssetChecksDefinition,)),
+    ("assets", (AssetsDefinition, AssetSpec)),
     ("jobs", (JobDefinition, UnresolvedAssetJobDefinition)),
     ("schedules", (ScheduleDefinition, PartitionedSchedule)),
     ("sensors", (SensorDefinition,)),
@@ -124,6 +124,18 @@ def with_resources(
         for key, value in resource_defs.items()
     }
     return [item.with_resources(ready) if isinstance(item, AssetsDefinition) else item for item in definitions]
+
+
+class BindResourcesToJobs(list[Any]):
+    """Jobs that get the resources of Definitions where they have none of their own, as all jobs do here.
+
+    Example:
+        >>> from dagwright import Definitions, job
+        >>> @job
+        ... def nightly(): ...
+        >>> [one.name for one in Definitions(jobs=BindResourcesToJobs([nightly])).jobs]
+        ['nightly']
+    """
 
 
 def file_relative_path(dunderfile: str, relative_path: str) -> str:

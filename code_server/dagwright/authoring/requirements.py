@@ -14,8 +14,10 @@ from dagwright.authoring.resources import ConfigurableResource, ResourceDefiniti
 from dagwright.authoring.schedules import ScheduleDefinition
 from dagwright.authoring.sensors import SensorDefinition
 from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 
-CheckOwner: TypeAlias = AssetsDefinition | AssetChecksDefinition
+CheckOwner: TypeAlias = AssetsDefinition
+"""Of assets with checks of their own, or of checks alone (AssetChecksDefinition)."""
 
 
 def gather(resources: Mapping[str, Any], owners: Iterable[CheckOwner]) -> dict[str, Any]:
@@ -44,13 +46,13 @@ def check(
     """Every key that an op, schedule, sensor or resource asks for must have a resource."""
     owners: tuple[CheckOwner, ...] = (*assets, *checks)
     for owner in owners:
-        if isinstance(owner, AssetsDefinition) and owner.graph is not None:
+        if owner.graph is not None:
             for handle, op, _ in owner.graph.walk():
                 _need_op(f"op {handle!r} of {_article(owner)}", op, resources)
-        elif isinstance(owner, AssetsDefinition) and owner.op is None:
+        elif owner.op is None:
             io_keys = {spec.io_manager_key for spec in owner.specs if spec.io_manager_key}
             _need(f"{owner!r}", io_keys, resources, owner.source, "io_manager_key")
-        elif owner.op is not None:
+        else:
             _need_op(_article(owner), owner.op, resources)
     for job in jobs:
         if job.graph is not None:
@@ -117,8 +119,9 @@ def _need(what: str, keys: Iterable[str], resources: Mapping[str, Any], source: 
 
 
 def _article(owner: CheckOwner) -> str:
-    keys = [str(key) for key in owner.keys] if isinstance(owner, AssetsDefinition) else [key.to_user_string() for key in owner.check_keys]
-    return f"{'asset' if isinstance(owner, AssetsDefinition) else 'check'} {', '.join(keys[:3])}"
+    keys: Iterable[AssetKey | AssetCheckKey] = owner.check_keys if isinstance(owner, AssetChecksDefinition) else owner.keys
+    what = "check" if isinstance(owner, AssetChecksDefinition) else "asset"
+    return f"{what} {', '.join(key.to_user_string() for key in list(keys)[:3])}"
 
 
 def some_of(names: Iterable[str], limit: int = 8) -> str:

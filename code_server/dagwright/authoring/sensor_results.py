@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from dagwright.authoring.partitions import AddDynamicPartitionsRequest, DeleteDynamicPartitionsRequest
 from dagwright.authoring.requests import RunRequest, SkipReason, misfit
@@ -52,6 +52,12 @@ class SensorResult:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+
+SensorReturnTypesUnion: TypeAlias = (
+    Iterator[SkipReason | RunRequest | SensorResult] | Sequence[RunRequest] | SkipReason | RunRequest | SensorResult | None
+)
+"""What a sensor's function may return, or yield."""
 
 
 def as_result(returned: object, what: str) -> SensorResult:

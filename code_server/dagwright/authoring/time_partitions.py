@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Any, cast
 
 from dagwright.authoring import source as sources
-from dagwright.authoring.partitions import PartitionKeyRange, PartitionsDefinition, TimeWindow, moment
+from dagwright.authoring.partition_moment import moment
+from dagwright.authoring.partitions import PartitionKeyRange, PartitionsDefinition, TimeWindow
 from dagwright_shared.model import cron
 from dagwright_shared.model import partitions as model
 from dagwright_shared.model.errors import DefinitionError

@@ -148,7 +148,7 @@ def _edges(graph: GraphDefinition, prefix: str, given: dict[str, list[tuple[str,
     Args:
         given: what feeds the graph's own inputs, as (op, output).
     """
-    for name, node in graph.nodes.items():
+    for name, node in graph.node_dict.items():
         feeds = {
             key: [found for origin in edge.sources for found in _origins(graph, origin, prefix, given)]
             for key, edge in graph.dependencies.get(name, {}).items()
@@ -169,14 +169,14 @@ def _origins(graph: GraphDefinition, origin: Origin, prefix: str, given: dict[st
 
 def _source(graph: GraphDefinition, origin: NodeOutput, prefix: str) -> tuple[str, str]:
     """The op whose output it is, inside whatever graph."""
-    node = graph.nodes[origin.node]
+    node = graph.node_dict[origin.node]
     if isinstance(node.definition, GraphDefinition):
         return _source(node.definition, node.definition.outputs[origin.output], f"{prefix}{origin.node}.")
     return f"{prefix}{origin.node}", origin.output
 
 
 def _configs(graph: GraphDefinition, path: tuple[str, ...]) -> Iterator[NodeConfig]:
-    for name, node in graph.nodes.items():
+    for name, node in graph.node_dict.items():
         if name in graph.config:
             continue  # fixed by the graph
         if isinstance(node.definition, GraphDefinition) and node.definition.config_mapping is not None:
@@ -266,7 +266,7 @@ def _asset_edges(
 ) -> Iterator[EdgeSnapshot]:
     inputs = {key: name for name, key in definition.keys_by_input_name.items()}
     wanted: dict[AssetKey, None] = {}
-    if isinstance(definition, AssetsDefinition):
+    if not isinstance(definition, AssetChecksDefinition):
         for key in keys:
             wanted.update((dep.asset_key, None) for dep in definition.specs_by_key[key].deps)
     else:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import dagwright
+from dagwright import missing_names
 from dagwright_shared.model.errors import nearest
 
 _INSTEAD = {
@@ -37,7 +38,6 @@ _INSTEAD = {
     "dagster._core.storage.runs": "`context.instance`; dagwright keeps its runs in Postgres",
     "dagster._core.storage.compute_log_manager": "the captured output of a run, by its REST API",
     "dagster._core.storage.tags": "the tag's text, such as 'dagster/partition'",
-    "dagster._core.test_utils:environ": "pytest's `monkeypatch.setenv`",
     "dagster._core.test_utils": "`dagwright.DagsterInstance.ephemeral()` and `build_*_context`",
     "dagster._core.libraries": "nothing: dagwright keeps no list of libraries",
     "dagster._grpc": "the contract in proto/dagwright_api",
@@ -47,7 +47,7 @@ _INSTEAD = {
     "dagster._utils.backoff": "`RetryPolicy`, or a loop of your own",
     "dagster._utils.cached_method": "`functools.cached_property` or `functools.cache`",
     "dagster._utils.error": "the `traceback` module",
-    "dagster._utils.merger": "`{**first, **second}`",
+    "dagster._utils.merger": "`dagwright.merge_dicts`, or `{**first, **second}`",
     "dagster._utils.partitions": "the format's text, such as '%Y-%m-%d-%H:%M'",
     "dagster._utils": "the standard library",
     "dagster._config": "`Config` classes, or `Field` and its kin of `dagwright`",
@@ -123,6 +123,8 @@ def has_module(module: str) -> bool:
 def advice(module: str, name: str | None) -> str:
     """What a person can do about a name that has no place here."""
     if module == "dagster":
+        if name in missing_names.INSTEAD:
+            return missing_names.advice(str(name), [])
         close = nearest(name or "", public_names())
         return f"dagwright has no {name}" + (f"; the nearest name is {close}" if close else "")
     what = f"{module}.{name}" if name else module

@@ -37,8 +37,8 @@ class PipesMessageHandler:
         self._custom: list[Any] = []
         self._materialized: set[AssetKey] = set()
         self._problems: list[str] = []
-        self._opened = False
-        self._closed = False
+        self._opened = 0
+        self._closed = 0
         self._exception: ErrorInfo | None = None
 
     @contextmanager
@@ -98,11 +98,12 @@ class PipesMessageHandler:
 
     @property
     def received_opened_message(self) -> bool:
-        return self._opened
+        return self._opened > 0
 
     @property
     def received_closed_message(self) -> bool:
-        return self._closed
+        """Whether every process has closed its session."""
+        return self._closed >= self._reader.expected_writer_count
 
     @property
     def problems(self) -> Sequence[str]:
@@ -118,7 +119,7 @@ class PipesMessageHandler:
     # ---- each method
 
     def _take(self, message: Message) -> None:
-        if self._closed:
+        if self.received_closed_message:
             self._context.log.warning("[pipes] a message after `closed` was not taken: %s %s", message.method, str(message.params)[:500])
             return
         try:
@@ -128,12 +129,12 @@ class PipesMessageHandler:
             self.report_problem(f"{message.method}: {error.message}")
 
     def _on_opened(self, params: Mapping[str, Any]) -> None:
-        self._opened = True
+        self._opened += 1
         self._context.log.debug("[pipes] the external process has opened its session")
         self._reader.on_opened(params)
 
     def _on_closed(self, params: Mapping[str, Any]) -> None:
-        self._closed = True
+        self._closed += 1
         raised = params.get("exception")
         if raised:
             self._exception = protocol.read_exception(raised)

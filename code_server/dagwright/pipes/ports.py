@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from threading import Event
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from dagwright.pipes.protocol import PipesExtras, PipesParams
@@ -43,6 +44,39 @@ class PipesContextInjector(ABC):
         """How the context was to be found, for the message about a process that never reported."""
 
 
+class PipesLogReader(ABC):
+    """Takes in what an external process prints, from where it is kept; a PipesBlobStoreMessageReader starts and stops it.
+
+    Example:
+        >>> import dagwright as dg
+        >>> class Printed(dg.PipesLogReader):
+        ...     def start(self, params, is_session_closed): ...
+        ...     def stop(self): ...
+        ...     def is_running(self):
+        ...         return False
+        ...     def target_is_readable(self, params):
+        ...         return "log_file" in params.get("extras", {})
+        >>> Printed().target_is_readable({"extras": {"log_file": "a.txt"}})
+        True
+    """
+
+    @abstractmethod
+    def target_is_readable(self, params: PipesParams) -> bool:
+        """Whether there is something to read yet. `params` are those of the message reader, and what the process said with its hello."""
+
+    @abstractmethod
+    def start(self, params: PipesParams, is_session_closed: Event) -> None:
+        """Begin to read, usually in a thread, until `is_session_closed` is set."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Read the rest and end."""
+
+    @abstractmethod
+    def is_running(self) -> bool:
+        """Whether it has been started and not stopped."""
+
+
 class PipesMessageReader(ABC):
     """Takes in the messages of an external process while it runs, usually in a thread.
 
@@ -58,6 +92,11 @@ class PipesMessageReader(ABC):
         >>> isinstance(Fixed(), dg.PipesMessageReader)
         True
     """
+
+    @property
+    def expected_writer_count(self) -> int:
+        """How many processes open a session of their own; their messages are complete when each has closed it."""
+        return 1
 
     @abstractmethod
     def read_messages(self, handler: PipesMessageHandler) -> AbstractContextManager[PipesParams]:

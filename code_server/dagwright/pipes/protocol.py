@@ -40,6 +40,8 @@ from dagwright_shared.model.metadata import (
 
 CONTEXT_VARIABLE = "DAGSTER_PIPES_CONTEXT"
 MESSAGES_VARIABLE = "DAGSTER_PIPES_MESSAGES"
+COMPOSITE_WRITERS = "dagster_pipes_composite_writers"
+"""Where the parameters of several message writers stand, when one session has several processes."""
 VERSION_FIELD = "__dagster_pipes_version"
 VERSION = "0.1"
 METHODS = (

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextvars
+import json
 import os
 import tempfile
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from dagwright.pipes.messages import PipesMessageHandler
-from dagwright.pipes.ports import PipesMessageReader
-from dagwright.pipes.protocol import PipesParams
+from dagwright.pipes.ports import PipesLaunchedData, PipesLogReader, PipesMessageReader
+from dagwright.pipes.protocol import COMPOSITE_WRITERS, PipesError, PipesParams
 
 _LOOK_SECONDS = 0.05
 """How long a message lies in a file before it is seen."""
@@ -79,12 +80,18 @@ class PipesBlobStoreMessageReader(PipesMessageReader):
 
     Args:
         interval: seconds between two looks.
+        log_readers: take in what the process prints; each is started when there is something for it to read.
     """
 
-    def __init__(self, interval: float = 10) -> None:
+    def __init__(self, interval: float = 10, log_readers: Sequence[PipesLogReader] | None = None) -> None:
         if interval <= 0:
             raise ValueError(f"{type(self).__name__}: interval is {interval}; give seconds above 0")
         self.interval = interval
+        self.log_readers = list(log_readers or ())
+        self._opened: Mapping[str, Any] = {}
+
+    def on_opened(self, opened_payload: Any) -> None:
+        self._opened = opened_payload
 
     @abstractmethod
     def get_params(self) -> AbstractContextManager[PipesParams]:
@@ -106,15 +113,101 @@ class PipesBlobStoreMessageReader(PipesMessageReader):
                         for line in chunk.split("\n"):
                             handler.handle_line(line)
                         index += 1
+                    self._start_log_readers({**params, **self._opened}, ended)
                     if last_look:
                         return
                     ended.wait(self.interval)
 
-            with _reading(type(self).__name__, handler, follow):
-                yield params
+            try:
+                with _reading(type(self).__name__, handler, follow):
+                    yield params
+            finally:
+                for reader in self.log_readers:
+                    if reader.is_running():
+                        reader.stop()
+
+    def _start_log_readers(self, params: PipesParams, ended: threading.Event) -> None:
+        for reader in self.log_readers:
+            if not reader.is_running() and reader.target_is_readable(params):
+                reader.start(params, ended)
 
     def no_messages_debug_text(self) -> str:
         return f"Messages were expected as numbered objects, looked for every {self.interval} seconds by {type(self).__name__}."
+
+
+class PipesCompositeMessageReader(PipesMessageReader):
+    """Messages of several processes, each with a reader of its own; one step starts them all.
+
+    `session.get_per_writer_bootstrap_env_vars()` gives the environment of each, in the order of the readers.
+
+    Args:
+        readers: one for each process.
+
+    Raises:
+        PipesError: there are none, or one of them reads several processes itself.
+
+    Example:
+        >>> reader = PipesCompositeMessageReader([PipesTempFileMessageReader(), PipesTempFileMessageReader()])
+        >>> reader.expected_writer_count
+        2
+    """
+
+    def __init__(self, readers: Sequence[PipesMessageReader]) -> None:
+        if not readers:
+            raise PipesError("PipesCompositeMessageReader was given no readers; give one for each process")
+        for reader in readers:
+            if reader.expected_writer_count != 1:
+                raise PipesError(
+                    f"PipesCompositeMessageReader was given a {type(reader).__name__} that reads {reader.expected_writer_count} processes; "
+                    "give readers of one process each"
+                )
+        self._readers = tuple(readers)
+
+    @property
+    def expected_writer_count(self) -> int:
+        return len(self._readers)
+
+    @contextmanager
+    def read_messages(self, handler: PipesMessageHandler) -> Iterator[PipesParams]:
+        with ExitStack() as stack:
+            params = [stack.enter_context(reader.read_messages(_OfOneWriter(handler, reader))) for reader in self._readers]
+            yield {COMPOSITE_WRITERS: params}
+
+    def on_launched(self, launched_payload: PipesLaunchedData) -> None:
+        for reader in self._readers:
+            reader.on_launched(launched_payload)
+
+    def no_messages_debug_text(self) -> str:
+        return " ".join(f"[process {number}] {reader.no_messages_debug_text()}" for number, reader in enumerate(self._readers, 1))
+
+
+class _OfOneWriter(PipesMessageHandler):
+    """Hands messages on to the session's handler, and tells the reader of their process when that says hello."""
+
+    def __init__(self, handler: PipesMessageHandler, reader: PipesMessageReader) -> None:
+        super().__init__(handler._context, reader)
+        self._whole = handler
+
+    def handle_message(self, message: Mapping[str, Any]) -> None:
+        self._whole.handle_message(message)
+        if message.get("method") == "opened":
+            self._reader.on_opened(message.get("params") or {})
+
+    def handle_line(self, line: str) -> None:
+        try:
+            message = json.loads(line) if line.strip() else None
+        except ValueError:
+            message = None
+        if isinstance(message, dict):
+            self.handle_message(message)
+        else:
+            self._whole.handle_line(line)
+
+    def report_problem(self, text: str) -> None:
+        self._whole.report_problem(text)
+
+    def report_pipes_framework_exception(self, origin: str, exc_info: Any) -> None:
+        self._whole.report_pipes_framework_exception(origin, exc_info)
 
 
 class _Tail:

@@ -42,6 +42,22 @@ class PipesSession:
         """The same as options of a command line, for where the environment cannot be set."""
         return {protocol.option_name(name): protocol.encode_param(value) for name, value in self.get_bootstrap_params().items()}
 
+    def get_per_writer_bootstrap_env_vars(self) -> Sequence[Mapping[str, str]]:
+        """The environment variables of each process, where a PipesCompositeMessageReader reads several; else of the one."""
+        return [{name: protocol.encode_param(value) for name, value in params.items()} for params in self._per_writer_params()]
+
+    def get_per_writer_bootstrap_cli_arguments(self) -> Sequence[Mapping[str, str]]:
+        """The same as options of a command line."""
+        return [
+            {protocol.option_name(name): protocol.encode_param(value) for name, value in params.items()}
+            for params in self._per_writer_params()
+        ]
+
+    def _per_writer_params(self) -> list[Mapping[str, Any]]:
+        params = self.get_bootstrap_params()
+        writers = self.message_reader_params.get(protocol.COMPOSITE_WRITERS)
+        return [params] if writers is None else [{**params, protocol.MESSAGES_VARIABLE: writer} for writer in writers]
+
     def report_launched(self, launched_payload: PipesLaunchedData) -> None:
         """Tell the message reader what became known by launching, such as the id of a remote job."""
         self.message_handler.on_launched(launched_payload)

@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from dagwright.authoring.assets import AssetsDefinition
+from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.jobs import JobDefinition
 from dagwright.authoring.mappings import OwnMapping, PartitionMapping
@@ -125,7 +126,7 @@ def skeleton(definition: Any) -> Step:
     """The step that a definition would be, without config and sources: for calling it directly."""
     if isinstance(definition, OpDefinition):
         return Step(key=StepKey(definition.name), op=definition, outputs=tuple(flatten.output(n, o) for n, o in definition.outs.items()))
-    kind = "asset" if isinstance(definition, AssetsDefinition) else "check"
+    kind = "check" if isinstance(definition, AssetChecksDefinition) else "asset"
     specs = tuple(definition.specs) if kind == "asset" else ()
     partitions = next((spec.partitions_def.to_model() for spec in specs if spec.partitions_def is not None), None)
     return Step(
@@ -164,12 +165,12 @@ class _Builder:
         names = []
         for definition in self._in_order():
             names.append(definition.op.name if definition.op is not None else definition.name)
-            if isinstance(definition, AssetsDefinition) and any(key in self._assets for key in definition.keys):
-                result += self._asset(definition)
-            elif isinstance(definition, AssetsDefinition):
-                self._check_without_asset(definition)
-            else:
+            if isinstance(definition, AssetChecksDefinition):
                 result.append(self._check(definition))
+            elif any(key in self._assets for key in definition.keys):
+                result += self._asset(definition)
+            else:
+                self._check_without_asset(definition)
         # Config for assets that were not picked this time is fine: a job's own config covers all of them.
         every = {d.name for d in self._resolved.assets_by_key.values() if d.is_executable}
         every |= {d.op.name for d in self._resolved.checks_by_key.values() if d.op is not None}
@@ -187,12 +188,12 @@ class _Builder:
         gates: dict[AssetKey, list[int]] = {}
         for check in self._picked.checks:
             definition = checks[check]
-            if not isinstance(definition, AssetsDefinition) and _spec_of(definition, check).blocking:
+            if isinstance(definition, AssetChecksDefinition) and _spec_of(definition, check).blocking:
                 gates.setdefault(check.asset_key, []).append(id(definition))
         sorter: TopologicalSorter[int] = TopologicalSorter()
         for number, definition in wanted.items():
             upstream = [maker[key] for key in self._upstream(definition) if key in maker]
-            judged = set() if isinstance(definition, AssetsDefinition) else {check.asset_key for check in definition.check_keys}
+            judged = {check.asset_key for check in definition.check_keys} if isinstance(definition, AssetChecksDefinition) else set()
             upstream += [gate for key in self._upstream(definition) if key not in judged for gate in gates.get(key, ())]
             sorter.add(number, *(other for other in upstream if other != number))
         position = {number: place for place, number in enumerate(wanted)}
@@ -215,7 +216,7 @@ class _Builder:
 
     def _upstream(self, definition: Any) -> list[AssetKey]:
         """Assets that the step depends on, its own left out."""
-        if isinstance(definition, AssetsDefinition):
+        if not isinstance(definition, AssetChecksDefinition):
             found = [dep.asset_key for spec in definition.specs if spec.key in self._assets for dep in spec.deps]
             found += definition.keys_by_input_name.values()
             return [key for key in dict.fromkeys(found) if key not in definition.keys]
@@ -424,7 +425,7 @@ def _outputs(definition: Any, selected: set[AssetKey]) -> tuple[PlannedOutput, .
         if name in definition.check_specs_by_output_name:
             continue
         plain = flatten.output(name, out)
-        key = definition.keys_by_output_name.get(name) if isinstance(definition, AssetsDefinition) else None
+        key = definition.keys_by_output_name.get(name)
         found.append(plain if key is None else _asset_output(definition, key, plain, key in selected))
     return tuple(found)
 

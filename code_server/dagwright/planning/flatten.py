@@ -82,7 +82,7 @@ def flatten(
     """
     result = Flat()
     made: dict[str, Mapping[str, FromOutput]] = {}
-    for name, node in graph.nodes.items():
+    for name, node in graph.node_dict.items():
         handle = f"{prefix}{name}"
         sources: dict[str, Source] = {}
         after: dict[Need, None] = dict.fromkeys(order)
@@ -120,7 +120,7 @@ def flatten(
             )
             result.steps.append(step)
             made[name] = {o.name: _made(step, o) for o in step.outputs}
-    config.done(graph.nodes)
+    config.done(graph.node_dict)
     for key, origin in graph.outputs.items():
         result.outputs[key] = made[origin.node][origin.output]
     return result

@@ -110,6 +110,9 @@ class AssetCheckKey:
         return AssetCheckKey(AssetKey.from_user_string(asset), name)
 
 
+AssetOrCheckKey: TypeAlias = AssetKey | AssetCheckKey
+
+
 def format_partition(key: PartitionKey) -> str | None:
     """A partition key as people see it: `2013-01-01`, `2013-01-01|eu`; None when unpartitioned."""
     return "|".join(key) if key else None

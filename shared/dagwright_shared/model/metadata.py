@@ -242,6 +242,27 @@ class PythonArtifactMetadataValue(MetadataValue):
         return f"{self.module}.{self.name}"
 
 
+@dataclass(frozen=True, slots=True, init=False)
+class ObjectMetadataValue(MetadataValue):
+    """An object that cannot be stored: this process has it, others see the name of its class.
+
+    Example:
+        >>> ObjectMetadataValue(object()).class_name
+        'object'
+    """
+
+    class_name: str
+    instance: object | None
+
+    def __init__(self, inst: object, *, instance: object | None = None) -> None:
+        object.__setattr__(self, "class_name", inst if isinstance(inst, str) else type(inst).__name__)
+        object.__setattr__(self, "instance", instance if isinstance(inst, str) else inst)
+
+    @property
+    def value(self) -> str:
+        return self.class_name
+
+
 @dataclass(frozen=True, slots=True)
 class TableColumnConstraints:
     nullable: bool = True
@@ -396,8 +417,13 @@ def described_metadata(raw: Mapping[str, Any]) -> dict[str, MetadataValue]:
         try:
             result[str(key)] = metadata_value(value)
         except TypeError:
-            result[str(key)] = TextMetadataValue(f"[{type(value).__name__}]")
+            result[str(key)] = shown(ObjectMetadataValue(value))
     return result
+
+
+def shown(value: MetadataValue) -> MetadataValue:
+    """The value as another process sees it."""
+    return TextMetadataValue(f"[{value.class_name}]") if isinstance(value, ObjectMetadataValue) else value
 
 
 def _column_type(value: object) -> str:
@@ -417,6 +443,8 @@ def metadata_value_to_json(value: MetadataValue) -> dict[str, Any]:
     match value:
         case TextMetadataValue():
             return {"type": "text", "raw_value": value.text}
+        case ObjectMetadataValue():
+            return metadata_value_to_json(shown(value))
         case UrlMetadataValue():
             return {"type": "url", "raw_value": value.url}
         case PathMetadataValue():

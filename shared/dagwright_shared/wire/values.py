@@ -29,6 +29,7 @@ from dagwright_shared.model.metadata import (
     MetadataValue,
     NotebookMetadataValue,
     NullMetadataValue,
+    ObjectMetadataValue,
     PathMetadataValue,
     PythonArtifactMetadataValue,
     RunMetadataValue,
@@ -45,6 +46,7 @@ from dagwright_shared.model.metadata import (
     TextMetadataValue,
     TimestampMetadataValue,
     UrlMetadataValue,
+    shown,
 )
 
 _M = TypeVar("_M", bound=Message)
@@ -263,6 +265,8 @@ def encode_metadata_value(value: MetadataValue) -> pb.MetadataValue:
     match value:
         case TextMetadataValue():
             return pb.MetadataValue(text=pb.TextMetadata(value=value.text))
+        case ObjectMetadataValue():
+            return encode_metadata_value(shown(value))
         case UrlMetadataValue():
             return pb.MetadataValue(url=pb.TextMetadata(value=value.url))
         case PathMetadataValue():

@@ -156,12 +156,14 @@ def test_a_graph_notes_its_calls() -> None:
         halves = split(start)
         return {"sum": add.alias("adder")(halves.left, one()), "text": halves.right}
 
-    assert list(both.nodes) == ["split", "one", "adder"]
+    assert [node.name for node in both.nodes] == ["split", "one", "adder"]
     assert both.dependencies["split"]["value"].sources == (GraphInput("start"),)
     assert both.dependencies["adder"]["b"].sources == (NodeOutput("one", "result"),)
     assert both.outputs == {"sum": NodeOutput("adder", "result"), "text": NodeOutput("split", "right")}
     assert both.outs["sum"].description == "the sum"
-    assert [(m.graph_input, m.node, m.input) for m in both.input_mappings] == [("start", "split", "value")]
+    assert [(m.graph_input_name, m.mapped_node_name, m.mapped_node_input_name) for m in both.input_mappings] == [
+        ("start", "split", "value")
+    ]
 
 
 def test_nested_graphs_aliases_tags_and_fan_in() -> None:
@@ -181,7 +183,7 @@ def test_nested_graphs_aliases_tags_and_fan_in() -> None:
     edge = outer.graph.dependencies["total"]["values"]
     assert edge.fan_in
     assert edge.sources == (NodeOutput("inner"), NodeOutput("again"), NodeOutput("one_2"))
-    assert outer.graph.nodes["one_2"].tags == {"slow": "yes"}
+    assert outer.graph.node_dict["one_2"].tags == {"slow": "yes"}
     assert outer.all_run_tags == {"team": "a"}
 
 

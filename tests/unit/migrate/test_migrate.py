@@ -45,10 +45,10 @@ def test_what_is_not_dagster_stays_byte_for_byte() -> None:
 
 
 def test_private_names_are_named_with_what_to_use() -> None:
-    text = "import os\nfrom dagster._utils.merger import merge_dicts\nimport dagster._check\n"
+    text = "import os\nfrom dagster._utils.backoff import backoff_delays\nimport dagster._check\n"
     assert changed(text) == text
     first, second = findings(text)
-    assert first.startswith("x.py:2: dagster._utils.merger.merge_dicts is private to Dagster; use `{**first")
+    assert first.startswith("x.py:2: dagster._utils.backoff.backoff_delays is private to Dagster; use `RetryPolicy`")
     assert second.startswith("x.py:3: dagster._check is private to Dagster; use a function of `dagwright.check`")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 import threading
@@ -296,6 +298,98 @@ def test_a_blob_store_reader(script, tmp_path):
     result = run_asset(command, client=dg.PipesSubprocessClient(message_reader=Folder(interval=0.05)))
     assert payloads(result, AssetMaterialized)[0].metadata["n"].value == 1
     assert not [text for _, text in logs(result) if "did not close" in text]
+
+
+def test_several_processes_in_one_session(script):
+    command = script("""
+        import sys
+        with open_dagster_pipes() as pipes:
+            pipes.report_asset_materialization(asset_key=sys.argv[1], metadata={"n": 1})
+    """)
+
+    class Heard(dg.PipesTempFileMessageReader):
+        hellos = 0
+
+        def on_opened(self, opened_payload):
+            self.hellos += 1
+
+    readers = [Heard(), Heard()]
+
+    @dg.multi_asset(specs=[dg.AssetSpec("left"), dg.AssetSpec("right")])
+    def both(context: dg.AssetExecutionContext):
+        with dg.open_pipes_session(context, dg.PipesTempFileContextInjector(), dg.PipesCompositeMessageReader(readers)) as session:
+            for name, own in zip(["left", "right"], session.get_per_writer_bootstrap_env_vars(), strict=True):
+                subprocess.run([*command, name], env={**os.environ, **own}, check=True)
+        yield from session.get_results(implicit_materializations=False)
+
+    result = dg.materialize([both])
+    assert [made.asset_key.path for made in payloads(result, AssetMaterialized)] == [["left"], ["right"]]
+    assert [reader.hellos for reader in readers] == [1, 1]
+    assert not [text for _, text in logs(result) if "did not close" in text]
+
+
+def test_one_of_several_processes_that_does_not_close_is_told(script):
+    quiet, spoken = script("open_dagster_pipes()"), []
+
+    @dg.asset
+    def table(context: dg.AssetExecutionContext):
+        readers = [dg.PipesTempFileMessageReader(), dg.PipesTempFileMessageReader()]
+        with dg.open_pipes_session(context, dg.PipesTempFileContextInjector(), dg.PipesCompositeMessageReader(readers)) as session:
+            subprocess.run(quiet, env={**os.environ, **session.get_per_writer_bootstrap_env_vars()[0]}, check=True)
+            spoken.append(session.get_per_writer_bootstrap_cli_arguments())
+
+    assert [text for _, text in logs(dg.materialize([table])) if "did not close" in text]
+    assert len(spoken[0]) == 2
+
+
+def test_readers_that_cannot_be_put_together():
+    with pytest.raises(dg.DagsterPipesError, match="one for each process"):
+        dg.PipesCompositeMessageReader([])
+    inner = dg.PipesCompositeMessageReader([dg.PipesTempFileMessageReader(), dg.PipesTempFileMessageReader()])
+    with pytest.raises(dg.DagsterPipesError, match="reads 2 processes"):
+        dg.PipesCompositeMessageReader([inner])
+
+
+def test_a_blob_store_reader_starts_and_stops_readers_of_output(tmp_path):
+    told = []
+
+    class Printed(dg.PipesLogReader):
+        running = False
+
+        def start(self, params, is_session_closed):
+            self.running = True
+            told.append(f"start {params['extras']['file']}")
+
+        def stop(self):
+            self.running = False
+            told.append("stop")
+
+        def is_running(self):
+            return self.running
+
+        def target_is_readable(self, params):
+            return "extras" in params
+
+    class Nothing(dg.PipesBlobStoreMessageReader):
+        @contextmanager
+        def get_params(self):
+            yield {"path": str(tmp_path)}
+
+        def download_messages_chunk(self, index, params):
+            return (
+                json.dumps({"__dagster_pipes_version": "0.1", "method": "opened", "params": {"extras": {"file": "a"}}})
+                if index == 1
+                else None
+            )
+
+    @dg.asset
+    def table(context: dg.AssetExecutionContext):
+        with dg.open_pipes_session(context, dg.PipesTempFileContextInjector(), Nothing(0.01, log_readers=[Printed()])):
+            pass
+
+    dg.materialize([table])
+    assert told[:1] == ["start a"]
+    assert told[-1] == "stop"
 
 
 def test_a_broken_reader_is_told(script):
