@@ -182,7 +182,7 @@ def evaluate(
 
 
 def _wanted(definitions: Definitions, graph: EntityGraph, selection: Any) -> set[EntityKey]:
-    conditioned = {entity.key for entity in graph.entities() if entity.condition is not None}
+    conditioned = {entity.key for entity in graph.values() if entity.condition is not None}
     if selection is None:
         return conditioned
     local = definitions.resolve().graph

@@ -97,7 +97,7 @@ def _new_run(
 ) -> NewRun:
     target = _target(asker, request)
     job = _job(definitions, target.job_name) if target.job_name is not None else None
-    known = [str(key) for key in (job.asset_keys if job else ())] or list(definitions.assets)
+    known = {str(key) for key in job.asset_keys} if job is not None and job.asset_keys else definitions.assets.keys()
     for key in target.asset_keys:
         if str(key) not in known:
             raise NotFoundError(

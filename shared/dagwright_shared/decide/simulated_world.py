@@ -45,13 +45,13 @@ class World:
     def at(snapshots: Iterable[LocationSnapshot], now: datetime, dynamic: DynamicKeys) -> World:
         world = World(EntityGraph.of(AssetGraph(snapshots)), dynamic)
         moment = Moment(world.graph, now, dynamic, world)
-        world.known = {entity.key: moment.full(entity.key) for entity in world.graph.entities()}
+        world.known = {entity.key: moment.full(entity.key) for entity in world.graph.values()}
         world.evaluate(now)  # what the conditions compare with later; what they would ask for at once is not of this simulation
         return world
 
     @property
     def conditioned(self) -> list[EntityKey]:
-        return [entity.key for entity in self.graph.entities() if entity.condition is not None]
+        return [entity.key for entity in self.graph.values() if entity.condition is not None]
 
     def read(self, keys: Collection[EntityKey]) -> Mapping[EntityKey, Facts]:
         """Implements `FactsPort`."""

@@ -56,6 +56,8 @@ class Subset:
     def __and__(self, other: Subset) -> Subset:
         if self.ranges == other.ranges:
             return self
+        if not self.ranges or not other.ranges:
+            return EMPTY
         found, mine, theirs = [], 0, 0
         while mine < len(self.ranges) and theirs < len(other.ranges):
             start = max(self.ranges[mine][0], other.ranges[theirs][0])

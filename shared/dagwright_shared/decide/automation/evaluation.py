@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import heapq
 from collections import ChainMap, deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from dagwright_shared.decide.automation import kept, operands, operators
-from dagwright_shared.decide.automation.cursor import Cursor
+from dagwright_shared.decide.automation.cursor import Cursor, NodeState
 from dagwright_shared.decide.automation.graph import Entity, EntityGraph, EntityKey
 from dagwright_shared.decide.automation.moment import Moment
 from dagwright_shared.decide.automation.node import PASSING, Node, Nodes, state_key
 from dagwright_shared.decide.automation.result import Result
 from dagwright_shared.decide.automation.scope import Scope
-from dagwright_shared.model.automation import Condition, Operand
+from dagwright_shared.model.automation import Condition, Operand, Operator, OperatorKind
 from dagwright_shared.model.subsets import EMPTY, Subset
 
+_PLAIN = frozenset({OperatorKind.AND, OperatorKind.OR, OperatorKind.NOT})
+"""Operators that ask their parts of the same entity and remember nothing themselves."""
 _AHEAD = 100
 """The facts of so many that may be asked for next are read at first, and then of twice as many each time."""
 
@@ -60,12 +62,10 @@ class Tick:
         condition = entity.condition or self.default_condition
         if condition is None:
             return None
-        moment, node = self.moment, self.nodes.of(condition)
-        before = self.cursors.get(entity.key)
-        scope = Scope(moment=moment, root=entity, requested=self.requested, cursors=self.cursors, cursor=before, nodes=self.nodes, ask=ask)
+        moment, node, scope = self.moment, self.nodes.of(condition), self._scope(entity)
+        before = scope.cursor
         result = ask(scope, node, entity.key, moment.full(entity.key))
         requested = result.true - self.held.get(entity.key, EMPTY)
-        states = {state_key(part.node, part.key, entity.key): state for part, state in result.remembered()}
         asked = scope.keep(entity.key, requested)
         cursor = Cursor(
             fingerprint=node.id,
@@ -73,7 +73,7 @@ class Tick:
             mark=self.mark,
             at=moment.now,
             requested=asked,
-            nodes=states,
+            nodes=_states(entity, result),
             asked=asked if requested or before is None else before.asked,
             asked_at=moment.now.timestamp() if requested else None if before is None else before.asked_at,
         )
@@ -90,6 +90,27 @@ class Tick:
         if requested:
             self._request(entity, requested)
         return found
+
+    def remember(self, entity: Entity) -> dict[str, NodeState]:
+        """What the condition of one entity has to remember of this tick; of its parts, only those are asked that remember something."""
+        condition = entity.condition or self.default_condition
+        assert condition is not None
+        scope, full = self._scope(entity), self.moment.full(entity.key)
+        found: dict[str, NodeState] = {}
+        for part in _remembering(self.nodes.of(condition)):
+            found.update(_states(entity, ask(scope, part, entity.key, full)))
+        return found
+
+    def _scope(self, entity: Entity) -> Scope:
+        return Scope(
+            moment=self.moment,
+            root=entity,
+            requested=self.requested,
+            cursors=self.cursors,
+            cursor=self.cursors.get(entity.key),
+            nodes=self.nodes,
+            ask=ask,
+        )
 
     def _request(self, entity: Entity, subset: Subset) -> None:
         self.requested[entity.key] = self.requested.get(entity.key, EMPTY) | subset
@@ -137,15 +158,12 @@ def settle(tick: Tick) -> None:
     count as handled by a request that was made before.
     """
     asked = {key: found for key, found in tick.evaluated.items() if found.requested}
-    if not asked:
-        return
     cursors = ChainMap({key: found.cursor for key, found in asked.items()}, dict(tick.cursors))
-    again = Tick(
-        moment=tick.moment, cursors=cursors, mark=tick.mark, nodes=tick.nodes, default_condition=tick.default_condition, tells_all=False
-    )
-    evaluate(again, asked)
-    for key, found in again.evaluated.items():
-        tick.evaluated[key] = replace(asked[key], cursor=replace(asked[key].cursor, nodes=found.cursor.nodes, handled=True))
+    again = Tick(moment=tick.moment, cursors=cursors, mark=tick.mark, nodes=tick.nodes, default_condition=tick.default_condition)
+    for key, found in asked.items():
+        entity = tick.moment.graph[key]
+        nodes = again.remember(entity)
+        tick.evaluated[key] = replace(found, cursor=replace(found.cursor, nodes=nodes, handled=True))
 
 
 def _with_near(graph: EntityGraph, keys: Iterable[EntityKey]) -> list[EntityKey]:
@@ -180,6 +198,19 @@ def ask(scope: Scope, node: Node, key: EntityKey, candidates: Subset) -> Result:
     if node.above:
         return operators.any_downstream(scope, node, key, candidates)
     return operands.evaluate(scope, node, key, candidates)
+
+
+def _states(entity: Entity, result: Result) -> dict[str, NodeState]:
+    return {state_key(part.node, part.key, entity.key): state for part, state in result.remembered()}
+
+
+def _remembering(node: Node) -> Iterator[Node]:
+    """The topmost parts that remember something: whatever stands beside them, they come out the same, since they look at all partitions."""
+    if isinstance(node.condition, Operator) and node.condition.kind in _PLAIN:
+        for child in node.children:
+            yield from _remembering(child)
+    elif node.stateful:
+        yield node
 
 
 def _passes(result: Result) -> bool:

@@ -31,7 +31,7 @@ def _and(scope: Scope, node: Node, key: EntityKey, candidates: Subset) -> Result
         result = scope.ask(scope, child, key, true)
         found.append(result)
         true = true & result.true
-    times = tuple((at, subset & true) for at, subset in _merged(found) or ())
+    times = tuple((at, subset & true) for at, subset in _merged(found) or ()) if true.ranges else ()
     return Result(node, key, node.name, candidates, true, tuple(found), times or None)
 
 
@@ -40,6 +40,8 @@ def _or(scope: Scope, node: Node, key: EntityKey, candidates: Subset) -> Result:
     true = EMPTY
     for result in found:
         true = true | result.true
+    if not true.ranges:
+        return Result(node, key, node.name, candidates, EMPTY, found)
     # One whose time is not known may be the last of all.
     times = _merged(found) if all(result.times for result in found if result.true) else None
     return Result(node, key, node.name, candidates, true, found, times)
@@ -133,7 +135,7 @@ def _any(node: Node, key: EntityKey, candidates: Subset, found: Sequence[Result]
     true = EMPTY
     for result in found:
         true = true | result.true
-    return Result(node, key, node.name, candidates, candidates & true, tuple(found), _merged(found))
+    return Result(node, key, node.name, candidates, candidates & true, tuple(found), _merged(found) if true.ranges else None)
 
 
 def _all(node: Node, key: EntityKey, candidates: Subset, found: Sequence[Result]) -> Result:

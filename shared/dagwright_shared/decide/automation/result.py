@@ -15,9 +15,10 @@ Times: TypeAlias = tuple[tuple[float, Subset], ...]
 """When what became true: seconds since the epoch, and the partitions of that time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
-    """Of one node of a condition, evaluated of one entity."""
+    """Of one node of a condition, evaluated of one entity. Nobody changes it; to be frozen would make it four times as dear, and a tick
+    makes half a million of them."""
 
     node: Node
     key: EntityKey
