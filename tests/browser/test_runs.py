@@ -144,6 +144,25 @@ def test_backfills_stand_among_runs(site: Site, watched: Watched) -> None:
     assert rows(page) == []
 
 
+def test_two_runs_side_by_side(site: Site, watched: Watched) -> None:
+    page = watched.open(f"{site.url}/runs/{site.ids['success']}")
+    page.get_by_role("link", name="Compare").click()
+    assert not serious(page)
+    page.get_by_label("Id of another run").fill(site.ids["failure"])
+    page.get_by_role("button", name="Compare").click()
+    expect(page).to_have_url(f"{site.url}/runs/{site.ids['success']}/compare/{site.ids['failure']}")
+    expect(page.locator("h1")).to_have_text("daily_sales: two runs side by side")
+    expect(page.locator("main")).to_contain_text("only in the run")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        assert serious(page) == [], scheme
+    page.get_by_text("Swap").click()
+    expect(page.locator("main")).to_contain_text("only in the base")
+    page.get_by_role("link", name="Another run").click()
+    page.locator("table").get_by_role("link", name="Compare").first.click()
+    expect(page.locator("h1")).to_have_text("daily_sales: two runs side by side")
+
+
 def test_bad_filters_are_told(site: Site, watched: Watched) -> None:
     page = watched.open(f"{site.url}/runs?created_after=soon")
     expect(page.locator("main")).to_contain_text("created_after")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from dagwright_webserver import looks
 from dagwright_webserver.reads.backfills import BackfillSummary, PartProgress
+from dagwright_webserver.reads.comparisons import ComparedSide, ComparisonView
 from dagwright_webserver.reads.events import EventView
 from dagwright_webserver.reads.overview import OverviewView, TimelineRun
 from dagwright_webserver.reads.partition_status import PartitionsView
@@ -275,3 +276,13 @@ def progress(part: PartProgress | BackfillSummary) -> tuple[Segment, ...]:
             found.append(Segment(round(x, 4), round(width, 4), status, count))
         x += width
     return tuple(found)
+
+
+def side_by_side(view: ComparisonView) -> Mapping[str, tuple[float, float]]:
+    """Steps to the lengths of their two bars, in percent of the longest of all."""
+    longest = max((side.duration_seconds or 0.0 for step in view.steps for side in (step.base, step.run) if side), default=0.0) or 1.0
+
+    def width(side: ComparedSide | None) -> float:
+        return 0.0 if side is None or side.duration_seconds is None else round(max(_LEAST_WIDTH, side.duration_seconds / longest * 100), 3)
+
+    return {step.step_key: (width(step.base), width(step.run)) for step in view.steps}

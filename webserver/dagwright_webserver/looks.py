@@ -121,6 +121,13 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def delta(seconds: float | None) -> str:
+    """How much longer or shorter: `+1.2 s`, `−40 ms`; nothing where it is the same."""
+    if seconds is None or abs(seconds) < 0.0005:
+        return ""
+    return ("+" if seconds > 0 else "\u2212") + duration(abs(seconds))
+
+
 def hours(count: float) -> str:
     """The length of a window: `15 min`, `6 h`."""
     return f"{count:g} h" if count >= 1 else f"{round(count * 60)} min"

@@ -107,6 +107,7 @@ def _environment() -> Environment:
     env.filters.update(
         duration=looks.duration,
         hours=looks.hours,
+        delta=looks.delta,
         tail=looks.tail,
         milliseconds=looks.milliseconds,
         moment=looks.moment,
@@ -123,6 +124,7 @@ def _environment() -> Environment:
         path=lambda text: quote(str(text), safe="/"),
         segment=lambda text: quote(str(text), safe=""),
         pretty=pretty,
+        compact=compact,
         ticked=ticked,
         data=data_block,
         value_text=value_text,
@@ -160,6 +162,11 @@ def who(request: Request) -> Access:
 def pretty(value: object) -> str:
     """JSON that people read."""
     return json.dumps(json_safe(value), indent=2, ensure_ascii=False)
+
+
+def compact(value: object) -> str:
+    """JSON in one line."""
+    return json.dumps(json_safe(value), ensure_ascii=False)
 
 
 def data_block(value: object) -> Markup:

@@ -512,6 +512,125 @@ class CheckView(Model, frozen=True, kw_only=True):
     """What user code attached to the result."""
 
 
+class ComparedAsset(Model, frozen=True, kw_only=True):
+    """What became of an asset, by its newest materialization or observation in each run."""
+
+    asset: str
+    """Its key."""
+    made_by: str
+    """base, run or both."""
+    code_versions: tuple[str | None, str | None]
+    """In the run that is compared with, and in the run."""
+    data_versions: tuple[str | None, str | None]
+    """In the run that is compared with, and in the run; the same version means the same data."""
+    metadata: tuple[ComparedValue, ...]
+    """All labels, by name."""
+
+
+class ComparedCheck(Model, frozen=True, kw_only=True):
+    """The result of a check in each run."""
+
+    check: str
+    """`asset/key:name`."""
+    base: bool | None
+    """Whether it passed in the run that is compared with; null: it was not evaluated."""
+    run: bool | None
+    """Whether it passed in the run."""
+
+
+class ComparedRun(Model, frozen=True, kw_only=True):
+    """One of the two runs."""
+
+    run_id: str
+    """UUID."""
+    status: RunStatus
+    """Where it is in its life."""
+    title: str
+    """What it runs, in a few words."""
+    location: str
+    """The code location whose definitions it runs."""
+    digest: str
+    """Digest of the definitions that it was asked against."""
+    partition: str | None
+    """Partition key, or the first and the last of a range as `a...b`; null when unpartitioned."""
+    trigger: str
+    """What asked for it."""
+    created_at: datetime
+    """When it was asked for."""
+    queued_seconds: float | None
+    """From creation to start."""
+    duration_seconds: float | None
+    """From start to end; null while it is not over."""
+    cpu_seconds: float | None
+    """Of all steps."""
+    peak_memory_bytes: int | None
+    """The highest of all steps."""
+
+
+class ComparedSide(Model, frozen=True, kw_only=True):
+    """A step in one of the two runs."""
+
+    status: StepStatus
+    """Where it is in its life."""
+    attempt: int
+    """Number of its newest attempt."""
+    duration_seconds: float | None
+    """Of the newest attempt."""
+    cpu_seconds: float | None
+    """Of the newest attempt."""
+    peak_memory_bytes: int | None
+    """Of the newest attempt."""
+    error_line: str | None
+    """First line of its error, where it failed."""
+
+
+class ComparedStep(Model, frozen=True, kw_only=True):
+    """A step of one run or of both."""
+
+    step_key: str
+    """Name of the step."""
+    base: ComparedSide | None
+    """In the run that is compared with."""
+    run: ComparedSide | None
+    """In the run."""
+    delta_seconds: float | None
+    """By how much the run took longer; negative: it was faster."""
+
+
+class ComparedValue(Model, frozen=True, kw_only=True):
+    """A metadata label of an asset."""
+
+    label: str
+    """The label."""
+    base: dict[str, Any] | None
+    """`type` and `raw_value` in the run that is compared with."""
+    run: dict[str, Any] | None
+    """`type` and `raw_value` in the run."""
+    delta: float | None
+    """The difference of two numbers."""
+
+
+class ComparisonView(Model, frozen=True, kw_only=True):
+    """A run beside another one, which is the base of the comparison."""
+
+    base: ComparedRun
+    """The run that is compared with."""
+    run: ComparedRun
+    """The run."""
+    same_definitions: bool
+    """Whether both ran the very same definitions."""
+    config: tuple[Difference, ...]
+    """What differs in their run config; at most 1,000 places."""
+    tags: tuple[Difference, ...]
+    """What differs in their tags."""
+    steps: tuple[ComparedStep, ...]
+    """In the order of the run's plan, then those that only the base has."""
+    assets: tuple[ComparedAsset, ...]
+    """By key."""
+    checks: tuple[ComparedCheck, ...]
+    """By name."""
+
+
 class ConditionEvaluationListView(Model, frozen=True, kw_only=True):
     """One page of evaluations, newest first. Those that asked for nothing are listed where something about them had changed."""
 
@@ -634,6 +753,19 @@ class DeploymentView(Model, frozen=True, kw_only=True):
     """What history takes there."""
     problems: tuple[str, ...]
     """What is wrong now, each a sentence that says what to do; empty when all is well."""
+
+
+class Difference(Model, frozen=True, kw_only=True):
+    """A value that is not the same in both."""
+
+    path: str
+    """Where, dotted, such as `ops.load.config.limit`."""
+    base: Any
+    """In the run that is compared with; null when it is not there."""
+    run: Any
+    """In the run; null when it is not there."""
+    kind: str
+    """added, removed or changed, as seen from the run that is compared with."""
 
 
 class Done(Model, frozen=True, kw_only=True):

@@ -1384,6 +1384,17 @@ class RunsCalls:
         """
         return self._transport.call("GET", f"/api/v1/runs/{part(run_id)}/waiting", models.WaitingView)
 
+    def compare(self, run_id: str, other_id: str) -> models.ComparisonView:
+        """Compare two runs.
+
+        A run beside another: config, tags, definitions, times of steps, what was made and its metadata, results of checks.
+
+        Args:
+            run_id: Id of the run, a UUID.
+            other_id: Id of the run to compare with, a UUID.
+        """
+        return self._transport.call("GET", f"/api/v1/runs/{part(run_id)}/compare/{part(other_id)}", models.ComparisonView)
+
     def list_events(
         self,
         run_id: str,

@@ -21,7 +21,7 @@ UUID = "00000000-0000-7000-8000-000000000001"
 PARAMETERS = {
     "run_id": UUID, "backfill_id": UUID, "tick_id": "1", "delivery_id": "1", "token_id": "999999", "session_id": "none",
     "key": "nowhere", "name": "nowhere", "asset_key": "nowhere",
-    "preset": "nowhere", "page": "runs", "view_name": "nowhere",
+    "preset": "nowhere", "page": "runs", "view_name": "nowhere", "other_id": UUID,
 }  # fmt: skip
 PUBLIC = {
     # What anybody reaches; a new one is added here by intent.

@@ -253,7 +253,7 @@ def summary(row: Row[Any]) -> RunSummary:
         started_at=row.started_at,
         ended_at=row.ended_at,
         duration_seconds=seconds_between(row.started_at, row.ended_at),
-        error_line=_first_line(row.error_class, row.error_message),
+        error_line=first_line(row.error_class, row.error_message),
         status_reason=row.status_reason,
         parent_run_id=row.parent_run_id,
         retry_number=row.retry_number,
@@ -281,7 +281,7 @@ def step_errors(conn: Connection, run_ids: Sequence[str]) -> Mapping[str, str]:
         .where(s.run_id.in_(run_ids), s.status == str(StepStatus.FAILURE))
         .order_by(s.run_id, s.ended_at, s.ordinal)
     )
-    return {row.run_id: f"{row.step_key}: {_first_line(row.class_name, row.message) or 'failed'}" for row in conn.execute(query)}
+    return {row.run_id: f"{row.step_key}: {first_line(row.class_name, row.message) or 'failed'}" for row in conn.execute(query)}
 
 
 def _filtered(query: Select[Any], wanted: RunFilter) -> Select[Any]:
@@ -334,7 +334,8 @@ def _matches(text: str) -> ColumnElement[bool]:
     )
 
 
-def _first_line(class_name: str | None, message: str | None) -> str | None:
+def first_line(class_name: str | None, message: str | None) -> str | None:
+    """An error in a line: its class, and the first line of its message."""
     if class_name is None:
         return None
     first = (message or "").strip().split("\n", 1)[0]

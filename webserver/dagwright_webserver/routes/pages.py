@@ -23,7 +23,7 @@ from dagwright_webserver.reads import deployment as deployment_reads
 from dagwright_webserver.reads import overview as overview_reads
 from dagwright_webserver.reads import run_list
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.routes import access_pages, asset_pages, backfill_pages, job_pages, run_list_page, run_pages
+from dagwright_webserver.routes import access_pages, asset_pages, backfill_pages, compare_pages, job_pages, run_list_page, run_pages
 from dagwright_webserver.routes.deployment import read_deployment
 
 html = APIRouter(include_in_schema=False)
@@ -39,6 +39,7 @@ def install(app: FastAPI) -> None:
     app.include_router(html)
     app.include_router(run_list_page.html)
     app.include_router(run_pages.html)
+    app.include_router(compare_pages.html)
     app.include_router(asset_pages.html)
     app.include_router(backfill_pages.html)
     app.include_router(job_pages.html)

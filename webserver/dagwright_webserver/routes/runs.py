@@ -18,6 +18,7 @@ from dagwright_shared.model.runs import NewRun, RunStatus, Trigger, TriggerKind
 from dagwright_webserver import launching, run_control
 from dagwright_webserver.deps import JSON, Editor, Launcher, Services, Web, answer, location_of, utc_now
 from dagwright_webserver.once import once, page_url
+from dagwright_webserver.reads import comparisons as comparison_reads
 from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import run_list
 from dagwright_webserver.reads import runs as run_reads
@@ -154,6 +155,15 @@ def get_run(run_id: RunIdPath, web: Services) -> Response:
 def get_waiting(run_id: RunIdPath, web: Services) -> Response:
     """Which limit, pool, time or missing service holds a run (or steps of it) back: by whom, since when, and how many are before it."""
     return answer(web.read_defs(lambda conn, defs: waiting_reads.read_waiting(conn, defs, run_id, web.settings.limits)))
+
+
+OtherIdPath = Annotated[str, Path(description="Id of the run to compare with, a UUID.")]
+
+
+@router.get("/{run_id}/compare/{other_id}", summary="Compare two runs", responses=returns(comparison_reads.ComparisonView, 404, 503))
+def compare_runs(run_id: RunIdPath, other_id: OtherIdPath, web: Services) -> Response:
+    """A run beside another: config, tags, definitions, times of steps, what was made and its metadata, results of checks."""
+    return answer(web.read(lambda conn: comparison_reads.compare(conn, run_id, other_id)))
 
 
 LevelQuery = Annotated[str | None, Query(description="The least level: DEBUG, INFO, WARNING, ERROR or CRITICAL.")]
