@@ -7,6 +7,7 @@ byte in a pipe that the executor's loop waits on.
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import threading
@@ -16,6 +17,9 @@ from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_set_handler: Callable[[int, Any], Any] = inspect.unwrap(signal.signal)
+"""Without the enums around it, which each forked step would pay for."""
 
 
 class RunInterrupted(BaseException):
@@ -68,7 +72,7 @@ class Cancellation:
     def install(self, signals: Iterable[signal.Signals] = (signal.SIGTERM,)) -> None:
         """Let these signals request the stop. Only the main thread may install handlers."""
         for number in signals:
-            signal.signal(number, self._on_signal)
+            _set_handler(number, self._on_signal)
 
     def interruptible(self) -> _Gate:
         """Inside, a request raises `RunInterrupted` in the main thread (at once, when it was made before)."""

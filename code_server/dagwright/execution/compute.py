@@ -105,7 +105,8 @@ def spread(step: Step, value: Any) -> Iterator[Result]:
         _check_all_said(step, [value])
         yield value
         return
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and value and all(isinstance(v, RESULTS) for v in value):
+    is_list = value is not None and isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    if is_list and value and all(isinstance(v, RESULTS) for v in value):
         _check_all_said(step, value)
         yield from _in_order(step, value)
         return

@@ -65,9 +65,9 @@ class Progress:
         return self.state.finished
 
     @property
-    def more_to_start(self) -> bool:
-        """Whether steps may still have to be started, now or later."""
-        return self.state.open > self.state.in_flight
+    def left_to_start(self) -> int:
+        """How many steps may still have to be started, now or later."""
+        return self.state.open - self.state.in_flight
 
     def take(self) -> Step | None:
         """The next step to start now, if any."""

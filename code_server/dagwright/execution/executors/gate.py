@@ -45,9 +45,10 @@ class Gate:
         return len(self._running) >= self._max
 
     @property
-    def more_to_start(self) -> bool:
-        """Whether steps may still have to be started, now or later."""
-        return self._progress.more_to_start or bool(self._held or self._asking or self._granted)
+    def left_to_start(self) -> int:
+        """How many steps may still have to be started, now or later."""
+        held = sum(len(steps) for steps in self._held.values())
+        return self._progress.left_to_start + held + len(self._asking) + len(self._granted)
 
     def take(self) -> Step | None:
         """The next step to start now, if any; it counts until `leave`."""

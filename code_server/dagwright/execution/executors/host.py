@@ -197,8 +197,8 @@ class HostWork:
         return not self._queue and (self._at_end or self.stopping)
 
     @property
-    def more_to_start(self) -> bool:
-        return not self.finished
+    def left_to_start(self) -> int:
+        return 0 if self.finished else max(1, len(self._queue))
 
     def take(self) -> Step | None:
         while self._waits and not self._queue and not self._at_end and not self._cancellation.requested:

@@ -3,8 +3,9 @@
 The loop waits on the pipes of the steps, on their ends (pidfds), on the request to stop, on the sink, and on time:
 retries that come due, output files to look at, processes that were asked to stop and did not.
 
-Two things keep the time between steps short. While steps run, one more process is forked ahead and warms up, so that the
-next step finds it ready; and a step counts as done once its process has said so, while the process still takes itself apart.
+Three things keep the time between steps short. While steps run, a few more processes are forked ahead and warm up, so that the
+next step finds one ready. They are forked several in a row: after a fork this process, too, has each page copied that it writes
+to, but only once for all of them. And a step counts as done once its process has said so, while that still takes itself apart.
 
 The steps of a step group share one process, which waits for the next of them for as long as the group goes on.
 """
@@ -15,6 +16,7 @@ import os
 import selectors
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,6 +39,8 @@ from dagwright_shared.model.keys import StepKey
 
 TAIL_SECONDS = 0.2
 """How often captured output is looked at."""
+_AHEAD = 4
+"""The most processes that are forked ahead at once."""
 _NOBODY = StepKey("")
 
 
@@ -132,7 +136,8 @@ class _Loop:
         # Made once, for the children to find: nothing of it is set up before a step needs it.
         self._environment = steps.Environment(scope)
         self._workers: list[_Worker] = []
-        self._spare: _Worker | None = None
+        self._spares: deque[_Worker] = deque()
+        """Forked ahead, and without a step."""
         self._groups: dict[Group, _Worker] = {}
         """The process of each step group that goes on."""
         self._busy = 0
@@ -146,7 +151,7 @@ class _Loop:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:  # the spare; others only when something of ours has failed
+        for worker in self._workers:  # spare ones; others only when something of ours has failed
             worker.process.signal_group(signal.SIGKILL)
             worker.process.reap()
             worker.process.close_pipe()
@@ -155,6 +160,7 @@ class _Loop:
         self._selector.close()
 
     def run(self) -> None:
+
         freeze()
         while not self._finished():
             if self._scope.cancellation.requested and not self._progress.stopping:
@@ -173,7 +179,7 @@ class _Loop:
             self._look_at_the_time()
 
     def _finished(self) -> bool:
-        return self._progress.finished and all(worker is self._spare for worker in self._workers)
+        return self._progress.finished and len(self._workers) == len(self._spares)
 
     def _watch(self, fd: int, act: Callable[[], None]) -> None:
         self._selector.register(fd, selectors.EVENT_READ, act)
@@ -193,7 +199,7 @@ class _Loop:
         attempt, history = self._progress.attempt(step), self._scope.history
         worker = self._groups.get(step.group) if step.group is not None else None
         if worker is None or not worker.waits:
-            worker, self._spare = self._spare, None
+            worker = self._spares.popleft() if self._spares else None
         task = _Task(pack(step), attempt, [], is_last=step.group is None)
         if worker is not None:
             if worker.capture is not None:
@@ -229,8 +235,8 @@ class _Loop:
             worker.kill_at = time.monotonic() + self._exit_grace
 
     def _fork_ahead(self) -> None:
-        if self._spare is None and self._busy and not self._progress.stopping and self._gate.more_to_start:
-            self._spare = self._fork(None)
+        if not self._spares and self._busy and not self._progress.stopping:
+            self._spares.extend(self._fork(None) for _ in range(min(_AHEAD, self._gate.left_to_start)))
 
     def _fork(self, task: _Task | None) -> _Worker:
         scope = self._scope
@@ -324,8 +330,8 @@ class _Loop:
             process.signal_group(signal.SIGKILL)  # what it started must not outlive it
         code, consumed = process.reap()
         self._workers.remove(worker)
-        if worker is self._spare:
-            self._spare = None
+        if worker in self._spares:
+            self._spares.remove(worker)
         self._groups = {group: other for group, other in self._groups.items() if other is not worker}
         if worker.step is not None and not worker.over:
             self._conclude(worker, of_exit(code), of_rusage(consumed))
@@ -360,7 +366,7 @@ class _Loop:
         self._gate.let_go()
         self._progress.stop()
         for worker in self._workers:
-            if worker is self._spare:
+            if worker in self._spares:
                 worker.process.hang_up()
             elif worker.waits:
                 self._retire(worker)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import gc
+import inspect
 import os
 import resource
 import signal
@@ -60,7 +61,11 @@ Body = Callable[[Line], None]
 
 _READ_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+# Bound once: the page of memory that a fork writes to first is copied, and a reference count is a write. For the same reason the
+# functions of `signal` are those beneath the ones that turn every number into an enum.
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+_set_handler: Callable[[int, Any], Any] = inspect.unwrap(signal.signal)
+_set_mask: Callable[[int, set[int]], set[int]] = inspect.unwrap(signal.pthread_sigmask)
 
 
 class ChildProcess:
@@ -78,7 +83,7 @@ class ChildProcess:
         inbox, outbox = os.pipe()
         capture.flush_output()  # or what is buffered here would be written by the child again
         # Until the child has its own handlers, a signal sent to it would run those of its parent.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        before = _set_mask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         parent = os.getpid()
         try:
             pid = os.fork()
@@ -87,7 +92,7 @@ class ChildProcess:
                 os.close(outbox)
                 _be_child(body, output, (write, inbox), parent, in_child, before)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            _set_mask(signal.SIG_SETMASK, before)
         os.close(write)
         os.close(inbox)
         os.set_blocking(read, False)
@@ -167,20 +172,20 @@ class ChildProcess:
 
 
 def _be_child(
-    body: Body, output: Capture | None, pipes: tuple[int, int], parent: int, in_child: Callable[[], None], mask: set[int | signal.Signals]
+    body: Body, output: Capture | None, pipes: tuple[int, int], parent: int, in_child: Callable[[], None], mask: set[int]
 ) -> None:
     """The life of the child. Never returns."""
     code = 70
     try:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(code)  # it died before the line above
         os.setpgid(0, 0)
         cancellation = Cancellation()
         signal.set_wakeup_fd(-1)
         cancellation.install()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _set_handler(signal.SIGINT, signal.default_int_handler)
+        _set_mask(signal.SIG_SETMASK, mask)
         atexit._clear()
         _forget_parents_pools()
         in_child()

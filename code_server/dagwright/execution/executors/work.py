@@ -27,8 +27,8 @@ class Work(Protocol):
         """Whether nothing is left to start, to wait for, or in flight."""
 
     @property
-    def more_to_start(self) -> bool:
-        """Whether steps may still have to be started, now or later."""
+    def left_to_start(self) -> int:
+        """How many steps may still have to be started, now or later; where others decide that, at least how many are known."""
 
     def take(self) -> Step | None:
         """The next step to start now, if any."""
