@@ -54,6 +54,7 @@ _MODULES = {
     "dagwright.authoring.instance": (
         "AssetRecordsFilter EventRecordsFilter EventRecordsResult Instance RunStatusChangeRecordsFilter instance_for_test"
     ),
+    "dagwright.authoring.instance_assets": "AssetCheckExecutionRecord AssetPartitionStatus AssetRecord",
     "dagwright.authoring.instance_events": "AssetCheckEvaluation Event EventLogEntry EventLogRecord EventType",
     "dagwright.authoring.instance_runs": "RunRecord RunView RunsFilter",
     "dagwright.authoring.inventory": "AssetValueLoader",

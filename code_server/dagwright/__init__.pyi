@@ -94,6 +94,9 @@ from dagwright.authoring.instance import EventRecordsResult as EventRecordsResul
 from dagwright.authoring.instance import Instance as Instance
 from dagwright.authoring.instance import RunStatusChangeRecordsFilter as RunStatusChangeRecordsFilter
 from dagwright.authoring.instance import instance_for_test as instance_for_test
+from dagwright.authoring.instance_assets import AssetCheckExecutionRecord as AssetCheckExecutionRecord
+from dagwright.authoring.instance_assets import AssetPartitionStatus as AssetPartitionStatus
+from dagwright.authoring.instance_assets import AssetRecord as AssetRecord
 from dagwright.authoring.instance_events import AssetCheckEvaluation as AssetCheckEvaluation
 from dagwright.authoring.instance_events import Event as Event
 from dagwright.authoring.instance_events import EventLogEntry as EventLogEntry

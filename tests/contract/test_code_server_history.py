@@ -9,6 +9,7 @@ import pytest
 from tests.contract import code_server
 from tests.contract.code_server import CodeServer
 
+from dagwright_shared.model.events import LogMessage, StepFailed
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.ticks import SensorQuestion
@@ -59,6 +60,28 @@ def bakery():
     breaks()
 
 
+@dg.op
+def forgets(context: dg.OpExecutionContext):
+    instance, key, letters = context.instance, dg.AssetKey("letters"), dg.StaticPartitionsDefinition(["a", "b", "c"])
+    for letter in "ab":
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=letter))
+    records = instance.get_asset_records([key, dg.AssetKey("unknown")])
+    instance.wipe_asset_partitions(key, ["a"])
+    states = instance.get_status_by_partition(key, ["a", "b", "c"], letters)
+    instance.wipe_assets([key])
+    (broken,) = instance.get_runs(dg.RunsFilter(job_name="bakery"))
+    instance.delete_run(broken.run_id)
+    context.log.info("records=%s states=%s left=%s broken=%s", [record.asset_entry.last_materialization.asset_materialization.partition
+        for record in records], [state and state.value for state in states.values()], sorted(instance.get_materialized_partitions(key)),
+        instance.has_run(broken.run_id))
+    instance.delete_run(context.run_id)
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def cleaning():
+    forgets()
+
+
 @dg.asset_sensor(asset_key=dg.AssetKey("raw"), job=inside)
 def on_raw(context, event):
     return dg.RunRequest(run_key=event.run_id)
@@ -69,7 +92,7 @@ def alarm(context):
     context.log.info("%s: %s", context.dagster_run.job_name, context.get_step_failure_events()[0].message)
 
 
-defs = dg.Definitions(assets=[raw, looks], jobs=[make_raw, inside, apart, bakery], sensors=[on_raw, alarm])
+defs = dg.Definitions(assets=[raw, looks], jobs=[make_raw, inside, apart, bakery, cleaning], sensors=[on_raw, alarm])
 """
 
 
@@ -102,6 +125,15 @@ def test_steps_and_sensors_see_what_happened(server: CodeServer) -> None:
     found = server.client.evaluate_sensor(SensorQuestion(name="on_raw"))
     assert [request.run_key for request in found.requests] == [first.run_id]
     assert server.client.evaluate_sensor(SensorQuestion(name="on_raw", cursor=found.cursor)).requests == ()
+
+
+def test_a_step_forgets_assets_and_ended_runs(server: CodeServer) -> None:
+    server.finished(server.launched("bakery").run_id)
+    run = server.finished(server.launched("cleaning").run_id)
+    (told,) = [event.payload.message for event in server.events(run.run_id) if isinstance(event.payload, LogMessage)]
+    assert told == "records=['b'] states=[None, 'MATERIALIZED', None] left=[] broken=False"
+    (failed,) = [event.payload for event in server.events(run.run_id) if isinstance(event.payload, StepFailed)]
+    assert "is STARTED; cancel it first" in failed.error.message  # its own run
 
 
 def test_a_failure_sensor_reacts_to_runs_that_fail_from_now_on(server: CodeServer) -> None:

@@ -12,18 +12,13 @@ from datetime import datetime
 from typing import Any, cast
 
 from dagwright.authoring import naming
-from dagwright.authoring.asset_reports import partition_keys, reported_payload
+from dagwright.authoring.instance_assets import MADE, SEEN, AssetHistory, readings
 from dagwright.authoring.instance_events import EventLogEntry, EventLogRecord, EventType, record, stored_types
 from dagwright.authoring.instance_memory import MemoryStore
 from dagwright.authoring.instance_runs import RunRecord, RunsFilter, RunView, aware, run_record, run_view
-from dagwright.authoring.results import DataVersion
-from dagwright_shared.model import events as e
 from dagwright_shared.model.history import EventFilter, HistoryPort
-from dagwright_shared.model.keys import AssetKey, PartitionKey, RunId, format_partition
+from dagwright_shared.model.keys import AssetKey, RunId
 from dagwright_shared.model.runs import StepRecord
-
-_MADE = (e.EVENT_TYPES[e.AssetMaterialized],)
-_SEEN = (e.EVENT_TYPES[e.AssetObserved],)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +92,7 @@ class RunStats:
     end_time: float | None
 
 
-class Instance:
+class Instance(AssetHistory):
     """The deployment, as user code may read it and report to it.
 
     Get it as `context.instance`; in a test make one with `Instance.ephemeral()`.
@@ -153,57 +148,6 @@ class Instance:
     def dispose(self) -> None:
         """Nothing is held."""
 
-    # ---- assets
-
-    def get_latest_materialization_event(self, asset_key: AssetKey) -> EventLogEntry | None:
-        """The newest materialization of an asset, of any partition."""
-        found = self._events(_MADE, asset_key, limit=1)
-        return found[0].event_log_entry if found else None
-
-    def get_latest_materialization_events(self, asset_keys: Sequence[AssetKey]) -> Mapping[AssetKey, EventLogEntry | None]:
-        return {key: self.get_latest_materialization_event(key) for key in asset_keys}
-
-    def get_latest_data_version_record(
-        self, key: AssetKey, is_source: bool | None = None, partition_key: str | None = None, **_: Any
-    ) -> EventLogRecord | None:
-        """The newest event of an asset that says which data it has."""
-        types = _SEEN if is_source else (*_MADE, *_SEEN)
-        found = self._events(types, key, partitions=[partition_key] if partition_key is not None else None, limit=1)
-        return found[0] if found else None
-
-    def get_latest_data_version(self, asset_key: AssetKey, partition_key: str | None = None) -> DataVersion | None:
-        """The data version of the newest data of an asset."""
-        known = self.history.latest(naming.asset_key(asset_key, "get_latest_data_version"), partition_keys([partition_key])[0])
-        return DataVersion(known.data_version) if known is not None else None
-
-    def get_asset_keys(self, prefix: Sequence[str] | None = None, limit: int | None = None, cursor: str | None = None) -> list[AssetKey]:
-        """The keys of all assets that something is known of."""
-        keys = [key for key in self.history.asset_keys() if not prefix or list(key.path[: len(prefix)]) == list(prefix)]
-        return [key for key in keys if cursor is None or key.to_user_string() > cursor][:limit]
-
-    all_asset_keys = get_asset_keys
-
-    def has_asset_key(self, asset_key: AssetKey) -> bool:
-        return asset_key in self.history.asset_keys()
-
-    def get_materialized_partitions(
-        self, asset_key: AssetKey, before_cursor: int | None = None, after_cursor: int | None = None
-    ) -> set[str]:
-        """The keys of an asset's partitions that have been materialized."""
-        if before_cursor is not None or after_cursor is not None:
-            found = self._events(_MADE, asset_key, after_id=after_cursor, before_id=before_cursor)
-            return {item.partition_key for item in found if item.partition_key is not None}
-        keys = self.history.materialized(naming.asset_key(asset_key, "get_materialized_partitions"))
-        return {text for key in keys if (text := format_partition(key)) is not None}
-
-    def report_runless_asset_event(self, asset_event: Any) -> None:
-        """Tell what happened to an asset outside of any run.
-
-        Args:
-            asset_event: an AssetMaterialization, an AssetObservation or an AssetCheckEvaluation.
-        """
-        self.history.report(reported_payload(asset_event))
-
     # ---- events
 
     def get_event_records(
@@ -235,13 +179,13 @@ class Instance:
         self, records_filter: AssetKey | AssetRecordsFilter, limit: int = 1000, cursor: str | None = None, ascending: bool = False
     ) -> EventRecordsResult:
         """A page of materializations of an asset."""
-        return self._page(_MADE, records_filter, limit, cursor, ascending)
+        return self._page(MADE, records_filter, limit, cursor, ascending)
 
     def fetch_observations(
         self, records_filter: AssetKey | AssetRecordsFilter, limit: int = 1000, cursor: str | None = None, ascending: bool = False
     ) -> EventRecordsResult:
         """A page of observations of an asset."""
-        return self._page(_SEEN, records_filter, limit, cursor, ascending)
+        return self._page(SEEN, records_filter, limit, cursor, ascending)
 
     def fetch_run_status_changes(
         self,
@@ -351,6 +295,19 @@ class Instance:
         """Add tags to a run."""
         self.history.tag_run(RunId(run_id), naming.check_run_tags(new_tags, "add_run_tags", None))
 
+    def delete_run(self, run_id: str) -> None:
+        """Delete an ended run with its events; what it made of assets stays known.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it has not ended.
+        """
+        self.history.delete_run(RunId(run_id))
+
+    def get_run_tag_keys(self) -> list[str]:
+        """The tags that runs have."""
+        return [key for key, _ in self.get_run_tags()]
+
     def get_run_step_stats(self, run_id: str, step_keys: Sequence[str] | None = None) -> list[StepRecord]:
         """The steps of a run, with their times."""
         return [step for step in self.history.steps(RunId(run_id)) if not step_keys or step.step_key in step_keys]
@@ -363,7 +320,7 @@ class Instance:
             run_id=run_id,
             steps_succeeded=sum(step.status == "SUCCESS" for step in steps),
             steps_failed=sum(step.status == "FAILURE" for step in steps),
-            materializations=len(self._events(_MADE, None, run_ids=[run_id])),
+            materializations=len(self._events(MADE, None, run_ids=[run_id])),
             expectations=0,
             enqueued_time=found.create_timestamp.timestamp() if found else None,
             launch_time=found.start_time if found else None,
@@ -410,7 +367,7 @@ class Instance:
             types=types,
             asset_keys=(naming.asset_key(asset_key, "instance"),) if asset_key is not None else (),
             run_ids=tuple(RunId(run_id) for run_id in run_ids),
-            partitions=_readings(partitions or ()),
+            partitions=readings(partitions or ()),
             after_id=after_id,
             before_id=before_id,
             after=aware(after),
@@ -455,12 +412,6 @@ def instance_for_test(overrides: Mapping[str, Any] | None = None, temp_dir: str 
     """An instance in memory for one test."""
     del overrides, temp_dir
     yield Instance.ephemeral()
-
-
-def _readings(keys: Sequence[str | None]) -> tuple[PartitionKey, ...]:
-    """All that the texts may mean: a `|` may be a part of a key, or join the keys of several dimensions."""
-    plain = ((str(key),) for key in keys if key is not None and "|" in str(key))
-    return (*partition_keys(keys), *plain)
 
 
 def _types(of_type: Any) -> tuple[str, ...]:

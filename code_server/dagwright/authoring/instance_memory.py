@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from dagwright_shared.model.errors import NotFoundError
+from dagwright_shared.model.errors import ConflictError, NotFoundError
 from dagwright_shared.model.events import (
     AssetMaterialized,
     AssetObserved,
@@ -53,6 +53,7 @@ class MemoryStore:
         self.now = now
         self._lock = threading.RLock()
         self._events: list[StoredEvent] = []
+        self._last_id = 0
         self._runs: dict[RunId, Run] = {}
         self._steps: dict[RunId, dict[str, StepRecord]] = {}
         self._dynamic: dict[str, dict[str, None]] = {}
@@ -69,7 +70,7 @@ class MemoryStore:
         """Keep an event, with what follows from it for its run and its asset."""
         with self._lock:
             run = self._runs.get(run_id) if run_id is not None else None
-            stored = StoredEvent(event_id=len(self._events) + 1, run_id=run_id, job_name=run.job_name if run else None, event=event)
+            stored = StoredEvent(event_id=self._next_id(), run_id=run_id, job_name=run.job_name if run else None, event=event)
             self._events.append(stored)
             if run is not None:
                 self._runs[run.run_id] = _after(run, event)
@@ -85,6 +86,11 @@ class MemoryStore:
                 )
             return stored
 
+    def _next_id(self) -> int:
+        """Of an event: ids are not given again when events are forgotten."""
+        self._last_id += 1
+        return self._last_id
+
     def report(self, payload: ReportableEvent) -> None:
         self.append(None, RunEvent(seq=0, time=self.now(), payload=payload))
 
@@ -96,9 +102,18 @@ class MemoryStore:
     def delete_run(self, run_id: RunId) -> None:
         """Forget a run with its events."""
         with self._lock:
-            del self._runs[self._known(run_id).run_id]
+            run = self._known(run_id)
+            if not run.status.is_final:
+                raise ConflictError(f"Run {run_id} is {run.status}; cancel it first, then it can be deleted")
+            del self._runs[run_id]
             self._steps.pop(run_id, None)
             self._events = [stored for stored in self._events if stored.run_id != run_id]
+
+    def wipe(self, asset_key: AssetKey, partitions: tuple[PartitionKey, ...] = ()) -> None:
+        with self._lock:
+            self._events = [stored for stored in self._events if not _is_of(stored, asset_key, partitions)]
+            gone = {place for place in self._latest if place[0] == asset_key and (not partitions or place[1] in partitions)}
+            self._latest = {place: known for place, known in self._latest.items() if place not in gone}
 
     def change_dynamic_keys(self, name: str, add: tuple[str, ...] = (), delete: tuple[str, ...] = ()) -> None:
         with self._lock:
@@ -179,6 +194,11 @@ def _after(run: Run, event: RunEvent) -> Run:
         return replace(run, status=status, started_at=run.started_at or event.time, last_seq=event.seq)
     error = event.payload.error if isinstance(event.payload, RunFailed) else None
     return replace(run, status=status, ended_at=event.time, last_seq=event.seq, error=error)
+
+
+def _is_of(stored: StoredEvent, asset_key: AssetKey, partitions: tuple[PartitionKey, ...]) -> bool:
+    wanted = EventFilter(asset_keys=(asset_key,), partitions=partitions)
+    return _fits(stored, wanted)
 
 
 def _fits(stored: StoredEvent, wanted: EventFilter) -> bool:

@@ -26,6 +26,7 @@ from dagwright.server.frames import Kind
 from dagwright_shared.model.events import RunEvent
 from dagwright_shared.model.history import (
     AssetKeysQuestion,
+    DeleteRunQuestion,
     DynamicKeysQuestion,
     EventFilter,
     HistoryAnswer,
@@ -39,6 +40,7 @@ from dagwright_shared.model.history import (
     StepsQuestion,
     StoredEvent,
     TagQuestion,
+    WipeQuestion,
     answer,
 )
 from dagwright_shared.model.keys import (
@@ -172,6 +174,12 @@ class RemoteHistory:
 
     def asset_keys(self) -> tuple[AssetKey, ...]:
         return self._ask(AssetKeysQuestion()).asset_keys
+
+    def wipe(self, asset_key: AssetKey, partitions: tuple[PartitionKey, ...] = ()) -> None:
+        self._ask(WipeQuestion(asset_key=asset_key, partitions=partitions))
+
+    def delete_run(self, run_id: RunId) -> None:
+        self._ask(DeleteRunQuestion(run_id=run_id))
 
 
 def of_this_process(*, settled: bool = False) -> Instance | None:

@@ -403,6 +403,58 @@ class AssetKeysQuestion(_message.Message):
 Global___AssetKeysQuestion: _TypeAlias = AssetKeysQuestion  # noqa: Y015
 
 @_typing.final
+class WipeQuestion(_message.Message):
+    """Forgets what was made of an asset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_KEY_FIELD_NUMBER: _builtins.int
+    PARTITIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def asset_key(self) -> _values_pb2.AssetKey:
+        """The asset."""
+
+    @_builtins.property
+    def partitions(self) -> _containers.RepeatedCompositeFieldContainer[_partitions_pb2.PartitionKey]:
+        """Only of these partitions; none means everything."""
+
+    def __init__(
+        self,
+        *,
+        asset_key: _values_pb2.AssetKey | None = ...,
+        partitions: _abc.Iterable[_partitions_pb2.PartitionKey] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset_key", b"asset_key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_key", b"asset_key", "partitions", b"partitions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WipeQuestion: _TypeAlias = WipeQuestion  # noqa: Y015
+
+@_typing.final
+class DeleteRunQuestion(_message.Message):
+    """Deletes an ended run with its events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRunQuestion: _TypeAlias = DeleteRunQuestion  # noqa: Y015
+
+@_typing.final
 class HistoryQuestion(_message.Message):
     """A question."""
 
@@ -417,6 +469,8 @@ class HistoryQuestion(_message.Message):
     TAG_FIELD_NUMBER: _builtins.int
     MATERIALIZED_FIELD_NUMBER: _builtins.int
     ASSET_KEYS_FIELD_NUMBER: _builtins.int
+    WIPE_FIELD_NUMBER: _builtins.int
+    DELETE_RUN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def latest(self) -> Global___LatestQuestion:
         """The newest data of an asset partition."""
@@ -453,6 +507,14 @@ class HistoryQuestion(_message.Message):
     def asset_keys(self) -> Global___AssetKeysQuestion:
         """Assets."""
 
+    @_builtins.property
+    def wipe(self) -> Global___WipeQuestion:
+        """Forgetting an asset."""
+
+    @_builtins.property
+    def delete_run(self) -> Global___DeleteRunQuestion:
+        """Deleting a run."""
+
     def __init__(
         self,
         *,
@@ -465,12 +527,14 @@ class HistoryQuestion(_message.Message):
         tag: Global___TagQuestion | None = ...,
         materialized: Global___MaterializedQuestion | None = ...,
         asset_keys: Global___AssetKeysQuestion | None = ...,
+        wipe: Global___WipeQuestion | None = ...,
+        delete_run: Global___DeleteRunQuestion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["asset_keys", b"asset_keys", "dynamic_keys", b"dynamic_keys", "events", b"events", "kind", b"kind", "latest", b"latest", "materialized", b"materialized", "report", b"report", "runs", b"runs", "steps", b"steps", "tag", b"tag"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset_keys", b"asset_keys", "delete_run", b"delete_run", "dynamic_keys", b"dynamic_keys", "events", b"events", "kind", b"kind", "latest", b"latest", "materialized", b"materialized", "report", b"report", "runs", b"runs", "steps", b"steps", "tag", b"tag", "wipe", b"wipe"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_keys", b"asset_keys", "dynamic_keys", b"dynamic_keys", "events", b"events", "kind", b"kind", "latest", b"latest", "materialized", b"materialized", "report", b"report", "runs", b"runs", "steps", b"steps", "tag", b"tag"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_keys", b"asset_keys", "delete_run", b"delete_run", "dynamic_keys", b"dynamic_keys", "events", b"events", "kind", b"kind", "latest", b"latest", "materialized", b"materialized", "report", b"report", "runs", b"runs", "steps", b"steps", "tag", b"tag", "wipe", b"wipe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["latest", "dynamic_keys", "events", "runs", "steps", "report", "tag", "materialized", "asset_keys"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["latest", "dynamic_keys", "events", "runs", "steps", "report", "tag", "materialized", "asset_keys", "wipe", "delete_run"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

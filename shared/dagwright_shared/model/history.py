@@ -116,6 +116,12 @@ class HistoryPort(Protocol):
     def asset_keys(self) -> tuple[AssetKey, ...]:
         """Every asset that something is known of."""
 
+    def wipe(self, asset_key: AssetKey, partitions: tuple[PartitionKey, ...] = ()) -> None:
+        """Forget what was made of an asset, or of some of its partitions."""
+
+    def delete_run(self, run_id: RunId) -> None:
+        """Delete an ended run with its events."""
+
 
 # ---- questions, for those who send them to another process
 
@@ -159,6 +165,18 @@ class AssetKeysQuestion:
     pass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WipeQuestion:
+    asset_key: AssetKey
+    partitions: tuple[PartitionKey, ...] = ()
+    """Only of these; empty means everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRunQuestion:
+    run_id: RunId
+
+
 HistoryQuestion: TypeAlias = (
     LatestQuestion
     | DynamicKeysQuestion
@@ -169,6 +187,8 @@ HistoryQuestion: TypeAlias = (
     | TagQuestion
     | MaterializedQuestion
     | AssetKeysQuestion
+    | WipeQuestion
+    | DeleteRunQuestion
 )
 
 
@@ -200,14 +220,23 @@ def answer(port: HistoryPort, question: HistoryQuestion) -> HistoryAnswer:
             return HistoryAnswer(runs=port.runs(question))
         case StepsQuestion():
             return HistoryAnswer(steps=port.steps(question.run_id))
-        case ReportQuestion():
-            if isinstance(question.event.payload, AssetMaterialized | AssetObserved | CheckEvaluated):
-                port.report(question.event.payload)
-            return HistoryAnswer()
-        case TagQuestion():
-            port.tag_run(question.run_id, question.tags)
-            return HistoryAnswer()
         case MaterializedQuestion():
             return HistoryAnswer(partitions=port.materialized(question.asset_key))
         case AssetKeysQuestion():
             return HistoryAnswer(asset_keys=port.asset_keys())
+        case ReportQuestion() | TagQuestion() | WipeQuestion() | DeleteRunQuestion():
+            _change(port, question)
+            return HistoryAnswer()
+
+
+def _change(port: HistoryPort, question: ReportQuestion | TagQuestion | WipeQuestion | DeleteRunQuestion) -> None:
+    match question:
+        case ReportQuestion():
+            if isinstance(question.event.payload, AssetMaterialized | AssetObserved | CheckEvaluated):
+                port.report(question.event.payload)
+        case TagQuestion():
+            port.tag_run(question.run_id, question.tags)
+        case WipeQuestion():
+            port.wipe(question.asset_key, question.partitions)
+        case DeleteRunQuestion():
+            port.delete_run(question.run_id)

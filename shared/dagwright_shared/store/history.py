@@ -46,6 +46,7 @@ from dagwright_shared.store import (
     event_data,
     events,
     listen,
+    retention,
     runs,
     tables,
     wipes,
@@ -182,6 +183,15 @@ class StoreHistory(HistoryPort):
     def asset_keys(self) -> tuple[AssetKey, ...]:
         known = self._conn.execute(select(_assets.c.key).distinct().order_by(_assets.c.key)).scalars()
         return tuple(AssetKey.from_user_string(key) for key in known)
+
+    def wipe(self, asset_key: AssetKey, partitions: tuple[PartitionKey, ...] = ()) -> None:
+        for asset_id in self._ids(asset_key):
+            wipes.wipe(self._conn, asset_id, partitions or None)
+
+    def delete_run(self, run_id: RunId) -> None:
+        if not runs.is_run_id(run_id):
+            raise NotFoundError("run", run_id)
+        retention.delete_run(self._conn, run_id)
 
     def _ids(self, key: AssetKey) -> list[int]:
         own = _assets.c.location == self._location

@@ -10,6 +10,7 @@ from dagwright_api.v1 import history_pb2 as pb
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.history import (
     AssetKeysQuestion,
+    DeleteRunQuestion,
     DynamicKeysQuestion,
     EventFilter,
     HistoryAnswer,
@@ -22,6 +23,7 @@ from dagwright_shared.model.history import (
     StepsQuestion,
     StoredEvent,
     TagQuestion,
+    WipeQuestion,
 )
 from dagwright_shared.model.keys import (
     Digest,
@@ -109,6 +111,11 @@ def _question(question: HistoryQuestion) -> pb.HistoryQuestion:
             return pb.HistoryQuestion(materialized=pb.MaterializedQuestion(asset_key=encode_asset_key(question.asset_key)))
         case AssetKeysQuestion():
             return pb.HistoryQuestion(asset_keys=pb.AssetKeysQuestion())
+        case WipeQuestion():
+            wiped = pb.WipeQuestion(asset_key=encode_asset_key(question.asset_key), partitions=map(encode_key, question.partitions))
+            return pb.HistoryQuestion(wipe=wiped)
+        case DeleteRunQuestion():
+            return pb.HistoryQuestion(delete_run=pb.DeleteRunQuestion(run_id=question.run_id))
 
 
 def decode_question(data: bytes) -> HistoryQuestion:
@@ -147,6 +154,11 @@ def decode_question(data: bytes) -> HistoryQuestion:
                 return MaterializedQuestion(asset_key=decode_asset_key(message.materialized.asset_key))
             case "asset_keys":
                 return AssetKeysQuestion()
+            case "wipe":
+                partitions = tuple(tuple(key.components) for key in message.wipe.partitions)
+                return WipeQuestion(asset_key=decode_asset_key(message.wipe.asset_key), partitions=partitions)
+            case "delete_run":
+                return DeleteRunQuestion(run_id=RunId(message.delete_run.run_id))
     raise DagwrightError("A worker asks something about the past that this code server does not know; a newer dagwright wrote it")
 
 
