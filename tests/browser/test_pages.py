@@ -174,6 +174,19 @@ def test_theme_is_remembered(site: Site, watched: Watched) -> None:
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
+@pytest.mark.parametrize("path", ["/", "/jobs/daily_sales", "/runs/{success}"])
+def test_a_click_is_heard_once(site: Site, watched: Watched, path: str) -> None:
+    """A script that a page loads under two addresses would be two, each with its listeners: a button would ask for two runs."""
+    page = watched.open(site.url + path.format(**site.ids))
+    scripts = page.evaluate(
+        "performance.getEntriesByType('resource').map(each => new URL(each.name).pathname).filter(each => each.endsWith('.js'))"
+    )
+    names = [script.rsplit("/", 1)[-1] for script in scripts]
+    assert len(names) == len(set(names)) >= 6
+    page.get_by_role("button", name="Light or dark").click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
 @pytest.mark.parametrize("look", ["phone"], indirect=True)
 def test_menu_opens_on_a_phone(site: Site, watched: Watched) -> None:
     page = watched.open(site.url)

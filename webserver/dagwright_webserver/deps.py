@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import sqlalchemy.exc
 from fastapi import Depends, Response
@@ -22,7 +22,7 @@ from dagwright_shared.runtime.settings import Auth, Settings
 from dagwright_shared.store import scoped
 from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_shared.store.partition_states import PartitionMemo
-from dagwright_webserver import access
+from dagwright_webserver import access, zones
 from dagwright_webserver.access import ANYBODY, CHANGING, MEMBER, PUBLIC, Access
 from dagwright_webserver.identities import Identities
 from dagwright_webserver.live import Live
@@ -149,6 +149,7 @@ def needs(wanted: Role | str, *, whole: bool = False, form: bool = False) -> Any
             address=connection.client.host if connection.client else None,
         )
         connection.state.access = asked
+        zones.use(identity.time_zone, unquote(connection.cookies.get(zones.COOKIE, "")))
         access.check(wanted, asked, whole=whole)
         if identity.csrf is not None and connection.scope["method"] in CHANGING and not form:
             access.check_csrf(identity, connection.headers.get(access.CSRF_HEADER))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from dagwright_webserver import looks
+from dagwright_webserver import looks, zones
 from dagwright_webserver.reads.backfills import BackfillSummary, PartProgress
 from dagwright_webserver.reads.comparisons import ComparedSide, ComparisonView
 from dagwright_webserver.reads.events import EventView
@@ -148,11 +148,12 @@ def timeline(view: OverviewView) -> Timeline:
     start = view.window_start.timestamp()
     span = (view.now.timestamp() - start) * 1.03
     step = next((each for each in _ROUND_STEPS if span / each <= 9), _ROUND_STEPS[-1])
-    first = start - start % step + step
+    offset = (zones.here(view.now).utcoffset() or timedelta()).total_seconds()
+    first = start - (start + offset) % step + step  # round hours and midnights of who looks
     count = max(0, int((start + span - first) // step) + 1)
     form = "%b %d" if step >= 86_400 else "%H:%M"
     marks = [
-        Mark(round((first + i * step - start) / span * 100, 3), datetime.fromtimestamp(first + i * step, UTC).strftime(form))
+        Mark(round((first + i * step - start) / span * 100, 3), zones.here(datetime.fromtimestamp(first + i * step, UTC)).strftime(form))
         for i in range(count)
     ]
     rows = tuple(TimelineLane(row.name, row.job, tuple(_bar(run, start, span, view.now) for run in row.runs)) for row in view.timeline[:14])

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from markdown_it import MarkdownIt
 
+from dagwright_webserver import zones
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -164,13 +166,17 @@ def relative(moment: datetime | None, now: datetime | None = None) -> str:
 
 
 def exact(moment: datetime | None) -> str:
-    """A moment to the millisecond, in UTC."""
-    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d} UTC"
+    """A moment to the millisecond, in the time zone of who asks."""
+    if moment is None:
+        return ""
+    local = zones.here(moment)
+    return f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d} {local:%Z}"
 
 
 def clock(moment: datetime) -> str:
-    """The time of day to the millisecond, in UTC, for tables of events."""
-    return moment.astimezone(UTC).strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+    """The time of day to the millisecond, in the time zone of who asks, for tables of events."""
+    local = zones.here(moment)
+    return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
 
 
 def size(count: int | None) -> str:

@@ -49,6 +49,7 @@ from dagwright_webserver.routes import (
     run_bulk,
     runs,
     saved_views,
+    search,
     session,
     simulation,
     streams,
@@ -101,7 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     for noun in (session, users, tokens, streams, previews, runs, run_bulk, saved_views, backfills, reports, wipes, assets):
         app.include_router(noun.router)
-    for noun in (dynamic_partitions, jobs, presets, deployment, limits, simulation, hooks):
+    for noun in (dynamic_partitions, jobs, presets, search, deployment, limits, simulation, hooks):
         app.include_router(noun.router)
     for router in (automation.schedules, automation.sensors):
         app.include_router(router)

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from dagwright_shared.model.access import Grant, Identity, Role
 from dagwright_shared.model.metadata import json_safe
-from dagwright_webserver import looks, static_files
+from dagwright_webserver import looks, static_files, zones
 from dagwright_webserver.access import Access
 
 HERE = Path(__file__).parent
@@ -96,6 +96,7 @@ def _environment() -> Environment:
         toggled=toggled,
         part_url=part_url,
         who=who,
+        zone=zones.name,
     )
     env.globals.update(
         TRIGGERS=looks.TRIGGERS,

@@ -29,6 +29,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     desc,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -233,6 +234,7 @@ runs = Table(
     Index("ix_runs_backfill", "backfill_id", desc("created_at"), desc("run_id"), postgresql_where=text("backfill_id IS NOT NULL")),
     Index("ix_runs_to_settle", "backfill_id", "run_id", postgresql_where=text(TO_SETTLE)),
     Index("ix_runs_xid", "xid"),
+    Index("ix_runs_short_id", func.right(text("run_id::text"), 8).label("short_id"), postgresql_ops={"short_id": "text_pattern_ops"}),
     Index("ix_runs_tags", "tags", postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}),
 )
 

@@ -37,6 +37,7 @@ from dagwright_shared.store import (
 )
 from dagwright_shared.store.history import StoreHistory
 from dagwright_webserver.reads.run_list import RunFilter, list_runs
+from dagwright_webserver.reads.search import find_runs
 
 LARGE = (
     "runs", "events", "ticks", "asset_partitions", "run_assets", "steps", "log_chunks", "check_results", "backfills", "webhook_deliveries",
@@ -135,6 +136,10 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "runs of a retried run": a_page_of_runs(root_run_id=RUN),
     "runs of a tick": a_page_of_runs(tick_id=77),
     "runs by the beginning of an id": a_page_of_runs(search="00000000-0000-7000-8000-0000000007"),
+    "runs by the whole id": lambda conn: find_runs(conn, str(RUN)),
+    "runs by the beginning of an id, for search": lambda conn: find_runs(conn, "00000000-0000-7000-8000-0000000007"),
+    "runs by their short id": lambda conn: find_runs(conn, "00000777"),
+    "runs by the beginning of a short id": lambda conn: find_runs(conn, "000077"),
     "runs by a name": a_page_of_runs(search="job7"),
     "runs of today": a_page_of_runs(created_after=datetime.now(UTC) - timedelta(minutes=1)),
     "counts by status": lambda conn: run_list.counts_by_status(conn, since=datetime.now(UTC) - timedelta(minutes=5)),

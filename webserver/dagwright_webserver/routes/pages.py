@@ -23,7 +23,16 @@ from dagwright_webserver.reads import deployment as deployment_reads
 from dagwright_webserver.reads import overview as overview_reads
 from dagwright_webserver.reads import run_list
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.routes import access_pages, asset_pages, backfill_pages, compare_pages, job_pages, run_list_page, run_pages
+from dagwright_webserver.routes import (
+    access_pages,
+    asset_pages,
+    backfill_pages,
+    compare_pages,
+    job_pages,
+    run_list_page,
+    run_pages,
+    search,
+)
 from dagwright_webserver.routes.deployment import read_deployment
 
 html = APIRouter(include_in_schema=False)
@@ -43,6 +52,7 @@ def install(app: FastAPI) -> None:
     app.include_router(asset_pages.html)
     app.include_router(backfill_pages.html)
     app.include_router(job_pages.html)
+    app.include_router(search.html)
     app.include_router(access_pages.html)
     for kind in (DagwrightError, RequestValidationError, HTTPException, SQLAlchemyError):
         app.add_exception_handler(kind, _for_people(app.exception_handlers[kind]))

@@ -173,13 +173,9 @@ function toggleMenu(open = !$("#side").classList.contains("open")) {
 }
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && $("#side.open")) { toggleMenu(false); $("#menu").focus(); }
-  if (event.key === "/" && !/^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)) {
-    const search = $('main input[type="search"]');
-    if (search) { event.preventDefault(); search.focus(); }
-  }
 });
 
-function toggleTheme() {
+export function toggleTheme() {
   const root = document.documentElement;
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
@@ -203,6 +199,12 @@ function duration(seconds) {
   if (whole < 3600) return `${Math.floor(whole / 60)} m ${pad(whole % 60)} s`;
   return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} m`;
 }
+// As the server tells moments: in the zone that it names.
+export const zone = document.documentElement.dataset.zone || "UTC";
+const format = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
+// How far the zone is ahead of UTC at a moment, in ms.
+export const offset = (ms) => Date.parse(`${format.format(ms).replace(" ", "T")}Z`) - Math.floor(ms / 1000) * 1000;
+export const exact = (ms) => `${format.format(ms)} ${zone}`;
 function tellTimes() {
   const now = Date.now();
   for (const each of $$("time[data-relative]")) {
@@ -210,7 +212,7 @@ function tellTimes() {
     if (each.textContent !== text) each.textContent = text;
   }
   for (const each of $$("[data-since]")) each.textContent = duration(Math.max(0, (now - Date.parse(each.dataset.since)) / 1000));
-  for (const each of $$("time[data-epoch]")) each.textContent = new Date(Number(each.dataset.epoch) * 1000).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
+  for (const each of $$("time[data-epoch]")) each.textContent = exact(Number(each.dataset.epoch) * 1000);
 }
 setInterval(tellTimes, 1000);
 tellTimes();

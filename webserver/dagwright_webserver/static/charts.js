@@ -1,4 +1,6 @@
 // Numeric metadata as lines: over partitions (their order, not their time) or over time.
+import { exact, zone } from "./app.js";
+
 const drawn = new Map();
 
 function draw(box) {
@@ -26,13 +28,14 @@ function draw(box) {
     width: Math.max(200, box.clientWidth), height: 190,
     cursor: { points: { size: 7 }, drag: { x: true, y: false } },
     legend: { show: false },
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone),
     scales: { x: { time: !over }, y: { range: (_, low, high) => { const room = (high - low || Math.abs(high) || 1) * .12; return [low >= 0 && low - room < 0 ? 0 : low - room, high + room]; } } },
     axes: [
       { ...axis, space: 78, size: 30, values: over ? (_, at) => at.map((n) => (Number.isInteger(n) ? data.partitions[n] ?? "" : "")) : undefined },
       { ...axis, size: 52, values: (_, at) => at.map(number) },
     ],
     series: [{}, { stroke: resolved("--accent"), width: 1.75, fill: resolved("--accent-soft"), points: { show: x.length < 60, size: 5, fill: resolved("--bg"), stroke: resolved("--accent") } }],
-    hooks: { setCursor: [(u) => { const n = u.cursor.idx; tip.textContent = n === null || n === undefined ? "" : `${over ? data.partitions[n] : new Date(data.times[n] * 1000).toISOString().slice(0, 16).replace("T", " ")}: ${number(data.values[n])}`; }] },
+    hooks: { setCursor: [(u) => { const n = u.cursor.idx; tip.textContent = n === null || n === undefined ? "" : `${over ? data.partitions[n] : exact(data.times[n] * 1000)}: ${number(data.values[n])}`; }] },
   }, [x, data.values], box);
   tip.className = "quiet small plot-tip";
   box.append(tip);

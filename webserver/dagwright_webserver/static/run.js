@@ -1,5 +1,5 @@
 // The page of a run: its events as they happen (run-log.js keeps their list), captured output followed.
-import { post, toast } from "./app.js";
+import { offset, post, toast } from "./app.js";
 import { RunLog } from "./run-log.js";
 
 const card = document.getElementById("events-card");
@@ -82,9 +82,9 @@ async function placeOf(text) {
 function onDay(text) {
   const start = new Date(card.dataset.started || Date.now());
   const padded = text.padStart(text.indexOf(":") === 1 ? text.length + 1 : 0, "0");
-  const found = new Date(`${start.toISOString().slice(0, 10)}T${padded}Z`);
-  if (found < start && start - found > 12 * 3600e3) found.setUTCDate(found.getUTCDate() + 1);
-  return found.toISOString();
+  const ahead = offset(start.getTime()); // it is read as it is told: in the zone of the page
+  const found = Date.parse(`${new Date(start.getTime() + ahead).toISOString().slice(0, 10)}T${padded}Z`) - ahead;
+  return new Date(found < start && start - found > 12 * 3600e3 ? found + 86400e3 : found).toISOString();
 }
 
 document.addEventListener("run-event", (event) => {
