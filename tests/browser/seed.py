@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, text
@@ -18,7 +18,16 @@ from sqlalchemy import Connection, Engine, text
 from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import ErrorInfo, Frame
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, LocationName, RunId, StepKey, new_run_id
-from dagwright_shared.model.metadata import MetadataValue, TableColumn, TableRecord, TableSchema, normalize_metadata
+from dagwright_shared.model.metadata import (
+    MetadataValue,
+    TableColumn,
+    TableColumnConstraints,
+    TableColumnDep,
+    TableColumnLineage,
+    TableRecord,
+    TableSchema,
+    normalize_metadata,
+)
 from dagwright_shared.model.runs import NewRun, Trigger, TriggerKind
 from dagwright_shared.model.snapshot import LocationSnapshot, LocationState, LocationStatus
 from dagwright_shared.model.ticks import InstigatorKind, TickStatus
@@ -371,7 +380,14 @@ def _metadata(asset: AssetKey, day: str) -> dict[str, object]:
         case "raw/orders":
             return {"rows": rows, "bytes": rows * 213, "source": MetadataValue.url("https://shop.example.com/exports/orders"), "day": day}
         case "staging/orders_clean":
-            return {"rows": rows - 14, "dropped": 14 + n % 5, "null share": round(0.012 + (n % 9) / 900, 5)}
+            return {
+                "rows": rows - 14,
+                "dropped": 14 + n % 5,
+                "null share": round(0.012 + (n % 9) / 900, 5),
+                **_table(
+                    {"id": ["raw/orders.id"], "country": ["raw/customers.country"], "amount": ["raw/orders.amount", "raw/orders.tax"]}
+                ),
+            }
         case "marts/revenue_by_country":
             countries = ("Germany", "France", "Spain", "Italy", "Poland")
             total = rows * 41.7
@@ -389,6 +405,7 @@ def _metadata(asset: AssetKey, day: str) -> dict[str, object]:
                 "top countries": MetadataValue.md(markdown),
                 "preview": MetadataValue.table([TableRecord(c) for c in cells], columns),
                 "schema": MetadataValue.table_schema(columns),
+                "columns": _lineage({"country": ["staging/orders_clean.country"], "revenue": ["staging/orders_clean.amount"]}),
                 "warehouse": MetadataValue.path(f"/warehouse/marts/revenue/{day}.parquet"),
                 "query plan": MetadataValue.json({"scan": "orders_clean", "rows": rows, "join": ["customers"]}),
             }
@@ -396,6 +413,18 @@ def _metadata(asset: AssetKey, day: str) -> dict[str, object]:
             return {"mean": round(2.3 + math.sin(n / 4) / 3, 3), "p95": 7 + n % 3}
         case _:
             return {"rows": 41_200 + n % 40}
+
+
+def _table(sources: Mapping[str, Sequence[str]]) -> dict[str, MetadataValue]:
+    schema = TableSchema([TableColumn(name, "text", constraints=TableColumnConstraints(nullable=name != "id")) for name in sources])
+    return {"schema": MetadataValue.table_schema(schema), "columns": _lineage(sources)}
+
+
+def _lineage(sources: Mapping[str, Sequence[str]]) -> MetadataValue:
+    """Column to what it is made of, each as `asset.column`."""
+    split = {name: [each.rsplit(".", 1) for each in found] for name, found in sources.items()}
+    deps = {name: [TableColumnDep(AssetKey.from_user_string(key), column) for key, column in found] for name, found in split.items()}
+    return MetadataValue.column_lineage(TableColumnLineage(deps))
 
 
 def _ticks(engine: Engine, now: datetime) -> None:

@@ -132,7 +132,16 @@ ASSETS = (
         kinds=("duckdb",),
         owners=("ana@example.com",),
         description="Revenue of a day by country.",
-        metadata={"dashboard": MetadataValue.url("https://bi.example.com/revenue")},
+        metadata={
+            "dashboard": MetadataValue.url("https://bi.example.com/revenue"),
+            "dagwright/code_references": MetadataValue.json(
+                {
+                    "code_references": [
+                        {"kind": "url", "url": "https://github.com/example/shop/tree/main/shop/marts.py#L44", "label": "marts.py"}
+                    ]
+                }
+            ),
+        },
         resource_keys=("warehouse",),
     ),
     _asset("marts/basket_size", "staging/orders_clean", line=71, kinds=("duckdb",), description="How many lines an order has."),

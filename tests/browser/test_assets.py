@@ -143,3 +143,15 @@ def test_what_is_stale_is_materialized(site: Site, watched: Watched, path: str) 
     shown = set(dialog.locator("#pick-list .tag").all_text_contents())
     assert shown
     assert shown <= keys
+
+
+def test_a_column_shows_what_it_is_made_of(site: Site, watched: Watched) -> None:
+    page = watched.open(f"{site.url}/assets/marts/revenue_by_country?tab=columns")
+    graph = page.locator(".graph.columns")
+    expect(graph.locator(".node")).to_have_count(4)
+    graph.locator(".column", has_text="revenue").hover()
+    lit = graph.locator(".column.on")
+    expect(lit).to_have_text(["revenue", "amount", "tax", "amount"], use_inner_text=False)
+    expect(graph.locator(".edge.on")).to_have_count(3)
+    page.get_by_role("link", name="1 step", exact=True).click()
+    expect(graph.locator(".node")).to_have_count(2)

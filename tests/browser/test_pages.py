@@ -26,6 +26,7 @@ PAGES = {
     "lineage": ("/lineage", "As a list"),
     "asset": ("/assets/marts/revenue_by_country", "top countries"),
     "asset-partitions": ("/assets/raw/orders?tab=partitions", "Ranges"),
+    "asset-columns": ("/assets/marts/revenue_by_country?tab=columns", "Made of"),
     "asset-plots": ("/assets/raw/orders?tab=plots", "latest"),
     "asset-checks": ("/assets/raw/orders?tab=checks", "has_rows"),
     "asset-history": ("/assets/raw/orders?tab=history", "Materialized"),
@@ -45,6 +46,8 @@ def test_page(site: Site, watched: Watched, name: str, pictures: Path | None) ->
     expect(page.locator("main")).to_contain_text(words, use_inner_text=False)
     if page.locator("[data-graph]:visible").count():
         expect(page.locator("[data-graph] .node").first).to_be_visible()
+    if page.locator("[data-map]").count():
+        expect(page.locator("[data-map]")).to_have_attribute("data-state", "drawn")
     if name == "asset-plots":
         expect(page.locator("canvas").first).to_be_visible()
     # One load for all looks: what differs between them is the style sheet's doing.

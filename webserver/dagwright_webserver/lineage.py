@@ -10,11 +10,15 @@ from dagwright_shared.model.snapshot import AssetExecution
 from dagwright_webserver import looks
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.assets import AssetLink
+from dagwright_webserver.reads.columns import ColumnsView
 from dagwright_webserver.reads.jobs import JobView
 from dagwright_webserver.reads.lineage import LineageView
 
 GROUPED_FROM = 150
 """So many assets are drawn in their groups unless the page is asked otherwise: the groups are what one reads from afar."""
+
+MAX_COLUMNS = 100
+"""So many columns of an asset are drawn."""
 
 _WORST_FIRST = (
     AssetStatus.FAILED,
@@ -112,6 +116,26 @@ def neighbours(key: str, status: AssetStatus, upstream: Iterable[AssetLink], dow
                 _node(link.key, link.key, "" if link.defined else "not defined", link.status, f"/assets/{quote(link.key, safe='/')}")
             )
         edges.append(edge)
+    return {"nodes": nodes, "edges": edges}
+
+
+def column_graph(view: ColumnsView) -> dict[str, Any]:
+    """Assets as boxes with their columns as rows; of other assets than the one in the middle only the columns that it has to do with."""
+    rows: dict[str, dict[str, None]] = {view.key: dict.fromkeys(column.name for column in view.columns)}
+    for edge in view.edges:
+        for end in (edge.upstream, edge.downstream):
+            rows.setdefault(end.asset, {})[end.column] = None
+    nodes = [
+        {
+            "id": key,
+            "title": key,
+            "rows": list(names)[:MAX_COLUMNS],
+            "url": f"/assets/{quote(key, safe='/')}?tab=columns",
+            "on": key == view.key,
+        }
+        for key, names in sorted(rows.items())
+    ]
+    edges = [[edge.upstream.asset, edge.downstream.asset, edge.upstream.column, edge.downstream.column] for edge in view.edges]
     return {"nodes": nodes, "edges": edges}
 
 

@@ -187,6 +187,8 @@ class AssetView(Model, frozen=True, kw_only=True):
     """JSON Schema of its op's config; null when it takes none."""
     source: str | None
     """File and line of its definition."""
+    code_references: tuple[CodeReferenceView, ...]
+    """Where its code can be looked at, such as in a repository on the web."""
     metadata: dict[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
     upstream: tuple[AssetLink, ...]
@@ -510,6 +512,67 @@ class CheckView(Model, frozen=True, kw_only=True):
     """What the result says, in words."""
     metadata: dict[str, Any]
     """What user code attached to the result."""
+
+
+class CodeReferenceView(Model, frozen=True, kw_only=True):
+    """A place where code is."""
+
+    url: str | None
+    """A page on the web that shows it; null for a file."""
+    file: str | None
+    """A file on the machine of the code server; null for a page."""
+    line: int | None
+    """The line in that file."""
+    label: str | None
+    """What it is called."""
+
+
+class ColumnEdge(Model, frozen=True, kw_only=True):
+    """A column is made of another one."""
+
+    upstream: ColumnRef
+    """What is read."""
+    downstream: ColumnRef
+    """What is made of it."""
+
+
+class ColumnRef(Model, frozen=True, kw_only=True):
+    """A column of an asset."""
+
+    asset: str
+    """Key of the asset."""
+    column: str
+    """Name of the column."""
+
+
+class ColumnView(Model, frozen=True, kw_only=True):
+    """A column as its asset's metadata describes it."""
+
+    name: str
+    """Its name."""
+    type: str | None
+    """Its type; null when only the lineage names the column."""
+    description: str | None
+    """What it holds."""
+    constraints: tuple[str, ...]
+    """Such as `not null` and `unique`."""
+    tags: dict[str, str]
+    """Free labels."""
+    upstream: tuple[ColumnRef, ...]
+    """What it is made of, as the asset said when it was last made."""
+
+
+class ColumnsView(Model, frozen=True, kw_only=True):
+    """The columns of an asset, and their lineage."""
+
+    key: str
+    """The asset."""
+    columns: tuple[ColumnView, ...]
+    """Its columns, in the order of its schema."""
+    edges: tuple[ColumnEdge, ...]
+    """All that is known within the depth that was asked for, up- and downstream."""
+    cut: bool
+    """Whether more assets could be followed than are."""
 
 
 class ComparedAsset(Model, frozen=True, kw_only=True):

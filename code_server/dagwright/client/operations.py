@@ -382,6 +382,19 @@ class AssetsCalls:
             query={"check": check},
         )
 
+    def get_columns(self, key: str, *, location: str | None = None, depth: int = 2) -> models.ColumnsView:
+        """Get the columns of an asset.
+
+        Its schema, and which columns of other assets its columns are made of, and the other way, as metadata says.
+
+        Args:
+            key: Key of the asset, its slashes included.
+            depth: How many assets away their lineage is followed.
+        """
+        return self._transport.call(
+            "GET", f"/api/v1/assets/{way(key)}/columns", models.ColumnsView, query={"location": location, "depth": depth}
+        )
+
     def get_partitions(self, key: str, *, location: str | None = None) -> models.PartitionsView | None:
         """Get the partitions of an asset.
 

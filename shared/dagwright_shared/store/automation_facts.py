@@ -196,7 +196,7 @@ def versions(conn: Connection, keys: Collection[AssetKey]) -> list[VersionRow]:
 
 
 def partition_counts(conn: Connection, keys: Collection[AssetKey]) -> dict[AssetKey, int]:
-    """Of how many partitions of these assets something is known."""
+    """How many partitions of these assets are materialized."""
     rows = conn.execute(_COUNTS, {"keys": [key.to_user_string() for key in keys]})
     return {AssetKey.from_user_string(row.key): row.partitions for row in rows}
 
@@ -263,8 +263,8 @@ SELECT a.key, p.partition, p.data_version, p.code_version, p.input_data_versions
 FROM assets a JOIN asset_partitions p ON p.asset_id = a.asset_id WHERE a.key = ANY(CAST(:keys AS text[]))
 """)
 _COUNTS = text("""
-SELECT a.key, count(*) AS partitions FROM assets a JOIN asset_partitions p ON p.asset_id = a.asset_id
-WHERE a.key = ANY(CAST(:keys AS text[])) GROUP BY a.key
+SELECT a.key, t.materialized AS partitions FROM assets a JOIN asset_totals t ON t.asset_id = a.asset_id
+WHERE a.key = ANY(CAST(:keys AS text[]))
 """)
 _DYNAMIC = text("""
 SELECT name, count(*) AS keys, max(ordinal) AS newest FROM dynamic_partitions WHERE name = ANY(CAST(:names AS text[])) GROUP BY name

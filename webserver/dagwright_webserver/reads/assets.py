@@ -23,6 +23,7 @@ from dagwright_shared.store.partition_states import PartitionMemo
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.asset_states import UNKNOWN, AssetState, AssetStatus, States, keys_of_status, read_states, status_of
 from dagwright_webserver.reads.catalog import Entry
+from dagwright_webserver.reads.code_references import CodeReferenceView, read_references
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.materializations import MaterializationView, PlotView, list_materializations, read_plots
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
@@ -199,6 +200,8 @@ class AssetView:
     """JSON Schema of its op's config; null when it takes none."""
     source: str | None
     """File and line of its definition."""
+    code_references: tuple[CodeReferenceView, ...]
+    """Where its code can be looked at, such as in a repository on the web."""
     metadata: Mapping[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
     upstream: tuple[AssetLink, ...]
@@ -347,6 +350,7 @@ def get_asset(
         for other in defs.locations[place].assets
         if asset.op_name is not None and other.op_name == asset.op_name and other.key != key
     ]
+    metadata = metadata_to_json(asset.metadata)
     return AssetView(
         key=str(key),
         location=place,
@@ -364,7 +368,8 @@ def get_asset(
         max_retries=asset.retry_policy.max_retries if asset.retry_policy else 0,
         config_schema=asset.config_schema,
         source=str(asset.source) if asset.source else None,
-        metadata=metadata_to_json(asset.metadata),
+        code_references=read_references(metadata),
+        metadata=metadata,
         upstream=tuple(_link(defs, dep.key, states, dep.input_name) for dep in asset.deps),
         downstream=tuple(_link(defs, child, states, None) for child in defs.graph.children(key)),
         jobs=tuple(dict.fromkeys(job.name for _, job in defs.graph.jobs_of(key))),

@@ -15,10 +15,11 @@ from dagwright_shared.model.keys import AssetKey, LocationName
 from dagwright_webserver import drawings, launch_forms, lineage, render
 from dagwright_webserver.deps import Services, Web, utc_now
 from dagwright_webserver.reads import assets as asset_reads
-from dagwright_webserver.reads import check_history, materializations
+from dagwright_webserver.reads import check_history, code_references, materializations
 from dagwright_webserver.reads import lineage as lineage_reads
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.assets import AssetFilter, AssetListView, AssetView
+from dagwright_webserver.reads.columns import read_columns
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.evaluations import list_evaluations
 from dagwright_webserver.reads.lineage import LineageView
@@ -119,6 +120,8 @@ class _Part:
     partition: str | None
     location: str | None
     cursor: str | None
+    depth: int
+    """How far the lineage of columns is followed."""
     ends: tuple[str | None, str | None]
     """Of the heat map."""
 
@@ -134,12 +137,14 @@ def asset(  # noqa: PLR0913, PLR0917 - one argument for each part of the address
     first: Word = None,
     last: Word = None,
     cursor: Word = None,
+    depth: Annotated[int, Query(ge=0, le=20)] = 2,
 ) -> Response:
     part = _Part(
         tab=tab or "overview",
         partition=partition or None,
         location=location or None,
         cursor=cursor or None,
+        depth=depth,
         ends=(first or None, last or None),
     )
     return render.page(request, "asset.html", **web.read_defs(lambda conn, defs: _asset_page(conn, defs, web, key, part)))
@@ -160,6 +165,7 @@ def _asset_page(conn: Connection, defs: Definitions, web: Web, text: str, part: 
         "graph": lineage.neighbours(view.key, view.summary.status, view.upstream, view.downstream),
         "prefixes": [(name, "/".join(parts[: n + 1])) for n, name in enumerate(parts[:-1])],
         "plot_data": plot_data,
+        "shown_metadata": {label: value for label, value in view.metadata.items() if label not in code_references.LABELS},
         **_of_tab(conn, defs, web, view, chosen, part),
         **_forms(defs, view),
     }
@@ -180,6 +186,9 @@ def _of_tab(conn: Connection, defs: Definitions, web: Web, view: AssetView, tab:
         "history": history,
         "history_cursor": more,
         "evaluations": list_evaluations(conn, key, limit=20, cursor=part.cursor) if tab == "automation" else None,
+        "columns": read_columns(conn, defs, key, location=view.location, depth=part.depth) if tab == "columns" else None,
+        "depth": part.depth,
+        "column_graph": lineage.column_graph,
         "heat": heat_of(conn, defs, web, key, view.location, part.ends) if tab == "partitions" else None,
         "check_results": {name: found.items[::-1] for name, found in checked.items()},
         "check_plots": {name: check_history.plots(found) for name, found in checked.items()},
@@ -201,10 +210,18 @@ def _forms(defs: Definitions, view: AssetView) -> dict[str, Any]:
     }
 
 
+def _has_columns(view: AssetView) -> bool:
+    """Whether its metadata tells of columns."""
+    attached = [*view.metadata.values(), *(view.latest.metadata.values() if view.latest else ())]
+    return any(value.get("type") in ("table_schema", "table_column_lineage") for value in attached)
+
+
 def _tabs(view: AssetView) -> list[tuple[str, str, int | None]]:
     tabs: list[tuple[str, str, int | None]] = [("overview", "Overview", None)]
     if view.partitions:
         tabs.append(("partitions", "Partitions", view.partitions.total))
+    if _has_columns(view):
+        tabs.append(("columns", "Columns", None))
     if view.automated:
         tabs.append(("automation", "Automation", None))
     return [*tabs, ("plots", "Plots", len(view.plots)), ("checks", "Checks", len(view.checks)), ("history", "History", None)]

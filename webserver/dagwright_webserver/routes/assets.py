@@ -19,6 +19,7 @@ from dagwright_webserver.reads import lineage as lineage_reads
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.assets import AssetFilter, AssetListView, AssetView
 from dagwright_webserver.reads.check_history import CheckEvaluationListView
+from dagwright_webserver.reads.columns import ColumnsView, read_columns
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.evaluations import ConditionEvaluationListView
 from dagwright_webserver.reads.lineage import LineageView
@@ -139,6 +140,17 @@ def list_evaluations(key: KeyPath, web: Services, check: Name = None, limit: Lim
         return evaluations.list_evaluations(conn, asset.key, check=check, limit=limit, cursor=cursor)
 
     return answer(web.read_defs(read))
+
+
+@router.get("/assets/{key:path}/columns", summary="Get the columns of an asset", responses=returns(ColumnsView, 404, 422, 503))
+def get_columns(
+    key: KeyPath,
+    web: Services,
+    location: Name = None,
+    depth: Annotated[int, Query(ge=0, le=20, description="How many assets away their lineage is followed.")] = 2,
+) -> Response:
+    """Its schema, and which columns of other assets its columns are made of, and the other way, as metadata says."""
+    return answer(web.read_defs(lambda conn, defs: read_columns(conn, defs, parse_key(key, defs), location=location, depth=depth)))
 
 
 @router.get(

@@ -26,7 +26,7 @@ function start() {
   iconShapes().then((icons) => send("look", { icons }));
 
   worker.onmessage = ({ data: message }) => {
-    if (message.kind === "placed") { places = message; if (!moved) whole(); else sendView(); }
+    if (message.kind === "placed") { places = message; if (!moved) begin(); else sendView(); }
     if (message.kind === "painted") { box.querySelector(".msg").hidden = true; box.dataset.state = "drawn"; performance.mark("lineage-drawn"); mark(); }
     if (message.kind === "picture") download(message.blob);
   };
@@ -38,6 +38,15 @@ function start() {
     moved = false;
     view.k = least();
     view.x = (box.clientWidth - places.w * view.k) / 2;
+    view.y = (box.clientHeight - places.h * view.k) / 2;
+    sendView();
+  }
+  // A small graph on a small screen begins at its left, legible, rather than as a whole that is not.
+  function begin() {
+    whole();
+    if (count > 60 || view.k >= .5) return;
+    view.k = .6;
+    view.x = 12;
     view.y = (box.clientHeight - places.h * view.k) / 2;
     sendView();
   }
@@ -247,7 +256,7 @@ function start() {
   const repaint = () => send("look", { colours: colours() });
   document.addEventListener("theme", repaint);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-  new ResizeObserver(() => { send("size", room()); if (places && !moved) whole(); }).observe(box);
+  new ResizeObserver(() => { send("size", room()); if (places && !moved) begin(); }).observe(box);
   follow((status) => { data.status = status; send("status", { status }); if (state.focus >= 0) focus(state.focus, { look: false }); });
 }
 

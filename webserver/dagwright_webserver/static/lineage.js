@@ -2,6 +2,8 @@
 // The lineage page, which may have any number of assets, is drawn by lineage-map.js.
 const SVG = "http://www.w3.org/2000/svg";
 const H = 44;
+const ROW = { first: 34, each: 22, below: 6 }; // of a box that lists columns
+const tall = (node) => (node.rows ? ROW.first + ROW.each * node.rows.length + ROW.below : H);
 const make = (name, attributes = {}, ...children) => {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) if (value !== undefined && value !== null) element.setAttribute(key, value);
@@ -14,7 +16,8 @@ const width = (node) => {
   measure.font = "550 12.5px system-ui, sans-serif";
   const title = measure.measureText(node.title).width;
   measure.font = "400 11px system-ui, sans-serif";
-  return Math.min(300, Math.max(120, Math.ceil(Math.max(title, measure.measureText(node.sub || "").width)) + 52));
+  const others = [node.sub || "", ...(node.rows || [])].map((text) => measure.measureText(text).width);
+  return Math.min(300, Math.max(120, Math.ceil(Math.max(title, ...others)) + 52));
 };
 // Cut at the end, by measured width: the beginning tells what it is.
 const fit = (text, room, font) => {
@@ -37,16 +40,19 @@ function draw(box) {
   const worker = new Worker(new URL("layout-worker.js", import.meta.url));
   worker.onmessage = ({ data: places }) => { worker.terminate(); show(box, data, sizes, places); };
   worker.onerror = () => { worker.terminate(); box.querySelector(".msg").textContent = "The layout failed; the list has the same data"; };
-  worker.postMessage({ nodes: data.nodes.map(({ id }) => ({ id, w: sizes.get(id), h: H })), edges: data.edges, across: true });
+  worker.postMessage({ nodes: data.nodes.map((node) => ({ id: node.id, w: sizes.get(node.id), h: tall(node) })), edges: data.edges, across: true });
 }
 
 function show(box, data, sizes, places) {
   const view = { x: 0, y: 0, k: 1 };
   const world = make("g");
   const svg = make("svg", { role: "group", "aria-label": "Graph" }, world);
-  const edges = data.edges.map(([from, to], n) => {
-    const path = make("path", { class: "edge", d: curve(places.edges[n], places.nodes[from], places.nodes[to], sizes.get(from)) });
+  const known = new Map(data.nodes.map((node) => [node.id, node]));
+  const at = (id, row) => { const [x, y] = places.nodes[id], node = known.get(id), n = row === undefined ? -1 : node.rows.indexOf(row); return n < 0 ? [x, y] : [x, y - tall(node) / 2 + ROW.first + ROW.each * (n + .5)]; };
+  const edges = data.edges.map(([from, to, ...rows], n) => {
+    const path = make("path", { class: "edge", d: curve(places.edges[n], at(from, rows[0]), at(to, rows[1]), sizes.get(from)) });
     path.ends = [from, to];
+    path.rows = rows;
     world.append(path);
     return path;
   });
@@ -76,6 +82,7 @@ function show(box, data, sizes, places) {
   };
   pan(svg, view, apply, zoom);
   light(nodes, edges);
+  if (data.nodes[0].rows) lightColumns(nodes, edges);
   const tools = document.createElement("div");
   tools.className = "tools";
   for (const [icon, words, action] of [["plus", "Zoom in", () => zoom(1.3)], ["minus", "Zoom out", () => zoom(1 / 1.3)], ["fit", "Show all", whole]]) {
@@ -92,9 +99,10 @@ function show(box, data, sizes, places) {
 }
 
 // What was cut is told on hover.
-const tip = (node) => [`${node.title} · ${node.label}`, node.sub].filter(Boolean).join("\n");
+const tip = (node) => [[node.title, node.label].filter(Boolean).join(" · "), node.sub].filter(Boolean).join("\n");
 
 function nodeOf(node, w, [x, y]) {
+  if (node.rows) return tableOf(node, w, [x, y]);
   const link = make("a", { class: `node t-${node.tone}${node.on ? " on" : ""}`, href: node.url, "aria-label": `${node.title}, ${node.label}`, transform: `translate(${x - w / 2} ${y - H / 2})` });
   const text = (value, cls, dy, font) => { const t = make("text", { class: cls, x: 36, y: dy }); t.textContent = fit(value || "", w - 46, font); return t; };
   const title = make("title");
@@ -108,6 +116,41 @@ function nodeOf(node, w, [x, y]) {
   );
   link.dataset.id = node.id;
   return link;
+}
+
+// An asset with its columns.
+function tableOf(node, w, [x, y]) {
+  const link = make("a", { class: `node${node.on ? " on" : ""}`, href: node.url, "aria-label": `${node.title}: ${node.rows.join(", ")}`, transform: `translate(${x - w / 2} ${y - tall(node) / 2})` });
+  const text = (value, cls, dy, font) => { const t = make("text", { class: cls, x: 12, y: dy }); t.textContent = fit(value, w - 24, font); return t; };
+  const title = make("title");
+  title.textContent = tip(node);
+  link.append(title, make("rect", { class: "box", width: w, height: tall(node), rx: 7 }), text(node.title, "title", 21, "550 12.5px system-ui, sans-serif"));
+  node.rows.forEach((row, n) => {
+    const top = ROW.first + ROW.each * n, part = make("g", { class: "column" }, make("rect", { x: 1, y: top, width: w - 2, height: ROW.each, rx: 4 }), text(row, "sub", top + 15, "400 11px system-ui, sans-serif"));
+    part.dataset.row = row;
+    link.append(part);
+  });
+  link.dataset.id = node.id;
+  return link;
+}
+
+// The pointer on a column shows all that it is made of, and all that is made of it.
+function lightColumns(nodes, edges) {
+  const parts = new Map([...nodes].flatMap(([id, element]) => [...element.querySelectorAll(".column")].map((part) => [JSON.stringify([id, part.dataset.row]), part])));
+  const name = (edge, end) => JSON.stringify([edge.ends[end], edge.rows[end]]);
+  const reach = (from, start) => {
+    const found = new Set([from]), lit = [];
+    for (const one of found) for (const edge of edges) if (name(edge, start) === one) { lit.push(edge); found.add(name(edge, 1 - start)); }
+    return [found, lit];
+  };
+  for (const [key, part] of parts) {
+    part.addEventListener("pointerenter", () => {
+      const [[below, down], [above, up]] = [reach(key, 0), reach(key, 1)], lit = new Set([...down, ...up]);
+      for (const [other, each] of parts) each.classList.toggle("on", below.has(other) || above.has(other));
+      for (const edge of edges) edge.classList.toggle("on", lit.has(edge));
+    });
+    part.addEventListener("pointerleave", () => { for (const each of [...parts.values(), ...edges]) each.classList.remove("on"); });
+  }
 }
 
 // From the right edge of one box to the left edge of the other, level at both ends; long edges keep dagre's way between boxes.
@@ -157,7 +200,7 @@ function light(nodes, edges) {
   for (const [id, element] of nodes) {
     const on = () => edges.forEach((edge) => edge.classList.toggle("on", edge.ends.includes(id)));
     const off = () => edges.forEach((edge) => edge.classList.remove("on"));
-    element.addEventListener("pointerenter", on);
+    if (!element.querySelector(".column")) element.addEventListener("pointerenter", on);
     element.addEventListener("focus", on);
     element.addEventListener("pointerleave", off);
     element.addEventListener("blur", off);
