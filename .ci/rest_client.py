@@ -23,7 +23,7 @@ _WIDTH = 130
 # First part of the path -> the group of methods; a noun of its own, where nothing is said here.
 GROUPS = {
     "me": "account", "session": "account", "sessions": "account",
-    "lineage": "assets", "staleness": "assets",
+    "lineage": "assets", "staleness": "assets", "search": "instance",
     "audit": "instance", "stream": "instance", "simulation": "instance", "healthz": "instance", "readyz": "instance", "metrics": "instance",
     "report_asset_materialization": "dagster", "report_asset_observation": "dagster", "report_asset_check": "dagster",
 }  # fmt: skip

@@ -2024,6 +2024,30 @@ class ScheduleView(Model, frozen=True, kw_only=True):
     """File and line of its definition."""
 
 
+class SearchHit(Model, frozen=True, kw_only=True):
+    """Something that fits."""
+
+    kind: str
+    """asset, job, schedule, sensor, check, group, resource, location or run."""
+    name: str
+    """Its name; of a run the id."""
+    about: str
+    """A few words that tell it from others of the name."""
+    location: str | None
+    """The code location that defines it; null for what is in several."""
+    url: str
+    """Its page."""
+
+
+class SearchView(Model, frozen=True, kw_only=True):
+    """What fits the words, the best first; there is never a second page."""
+
+    items: tuple[SearchHit, ...]
+    """The hits."""
+    next_cursor: str | None
+    """Always null."""
+
+
 class SensorListView(Model, frozen=True, kw_only=True):
     """One page of sensors, by name."""
 

@@ -907,6 +907,17 @@ class InstanceCalls:
         """
         return self._transport.stream("/api/v1/stream", query={"topics": topics})
 
+    def find(self, *, q: str = "", limit: int = 20) -> models.SearchView:
+        """Search.
+
+        Assets, checks, groups, jobs, schedules, sensors, resources and locations by name, and runs by id; the best first.
+
+        Args:
+            q: Words, or letters of them in their order; or the beginning of a run's id.
+            limit: Most hits.
+        """
+        return self._transport.call("GET", "/api/v1/search", models.SearchView, query={"q": q, "limit": limit})
+
     def get(self) -> models.DeploymentView:
         """Get the state of the deployment.
 
