@@ -78,6 +78,23 @@ class Stale:
     def __init__(self, graph: AssetGraph, port: VersionsPort, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> None:
         self._graph, self._port, self._now, self._dynamic = graph, port, now, dynamic
         self._known: dict[Place, Staleness] = {}
+        self._read: dict[Place, tuple[Place, ...]] = {}
+        self._edge: frozenset[Place] = frozenset()
+
+    def reach(self, roots: Iterable[Place], most: int) -> frozenset[Place]:
+        """What is looked at to answer for some asset partitions, the nearest first: what the port must have the newest data of.
+
+        Args:
+            most: about how many; where that is reached, what lies farther up is taken for fresh.
+        """
+        seen = dict.fromkeys(roots)
+        ring = list(seen)
+        while ring and len(seen) < most:
+            above = [one for place in ring for one in self._upstream(*place) if one not in seen]
+            ring = list(dict.fromkeys(above))
+            seen.update(dict.fromkeys(ring))
+        self._edge = frozenset(ring)
+        return frozenset(seen)
 
     def of(self, key: AssetKey, partition: PartitionKey = ()) -> Staleness:
         """How an asset partition stands.
@@ -102,10 +119,14 @@ class Stale:
                 waiting += above
         return self._known[key, partition]
 
-    def _upstream(self, key: AssetKey, partition: PartitionKey) -> Iterable[Place]:
-        for dep in self._deps(key):
-            for other in self._partitions(key, partition, dep) or ():
-                yield dep.key, other
+    def _upstream(self, key: AssetKey, partition: PartitionKey) -> tuple[Place, ...]:
+        found = self._read.get((key, partition))
+        if found is None:
+            deps = () if (key, partition) in self._edge else self._deps(key)
+            found = self._read[key, partition] = tuple(
+                (dep.key, other) for dep in deps for other in self._partitions(key, partition, dep) or ()
+            )
+        return found
 
     def _deps(self, key: AssetKey) -> Sequence[AssetDepSnapshot]:
         return [dep for dep in self._snapshot(key).deps if dep.key in self._graph and dep.key != key]
@@ -126,7 +147,8 @@ class Stale:
         snapshot = self._snapshot(key)
         if snapshot.execution is not AssetExecution.MATERIALIZE:
             return Staleness(status=StaleStatus.FRESH)
-        causes = [*self._code(snapshot, made), *self._dependencies(snapshot, made), *self._data(key, partition, made)]
+        data = () if (key, partition) in self._edge else self._data(key, partition, made)
+        causes = [*self._code(snapshot, made), *self._dependencies(snapshot, made), *data]
         return Staleness(status=StaleStatus.STALE if causes else StaleStatus.FRESH, causes=tuple(causes))
 
     @staticmethod

@@ -163,44 +163,6 @@ def freshness(conn: Connection, keys: Collection[AssetKey]) -> dict[AssetKey, Fr
     return {AssetKey.from_user_string(row.key): FreshnessState(row.state) for row in rows}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionRow:
-    """The newest data of an asset partition, and what it was made of."""
-
-    key: AssetKey
-    partition: PartitionKey
-    data_version: str | None
-    code_version: str | None
-    input_data_versions: Mapping[str, str]
-    materialized_at: datetime | None
-    observed_at: datetime | None
-    observed_data_version: str | None
-
-
-def versions(conn: Connection, keys: Collection[AssetKey]) -> list[VersionRow]:
-    """The versions of all partitions of these assets."""
-    rows = conn.execute(_VERSIONS, {"keys": [key.to_user_string() for key in keys]})
-    return [
-        VersionRow(
-            key=AssetKey.from_user_string(row.key),
-            partition=tuple(row.partition),
-            data_version=row.data_version,
-            code_version=row.code_version,
-            input_data_versions=row.input_data_versions,
-            materialized_at=row.materialized_at,
-            observed_at=row.observed_at,
-            observed_data_version=row.observed_data_version,
-        )
-        for row in rows
-    ]
-
-
-def partition_counts(conn: Connection, keys: Collection[AssetKey]) -> dict[AssetKey, int]:
-    """How many partitions of these assets are materialized."""
-    rows = conn.execute(_COUNTS, {"keys": [key.to_user_string() for key in keys]})
-    return {AssetKey.from_user_string(row.key): row.partitions for row in rows}
-
-
 def dynamic_marks(conn: Connection, names: Collection[str]) -> dict[str, tuple[int, int]]:
     """Of dynamic partitions by name: two numbers that are others when a key is added or deleted."""
     if not names:
@@ -257,14 +219,6 @@ SELECT check_keys FROM runs WHERE status IN ('QUEUED', 'STARTING', 'STARTED', 'C
 _ORIGINS = text("SELECT run_id, tags, asset_keys, check_keys FROM runs WHERE run_id = ANY(CAST(:ids AS uuid[]))")
 _FRESHNESS = text("""
 SELECT a.key, f.state FROM freshness_states f JOIN assets a ON a.asset_id = f.asset_id WHERE a.key = ANY(CAST(:keys AS text[]))
-""")
-_VERSIONS = text("""
-SELECT a.key, p.partition, p.data_version, p.code_version, p.input_data_versions, p.materialized_at, p.observed_at, p.observed_data_version
-FROM assets a JOIN asset_partitions p ON p.asset_id = a.asset_id WHERE a.key = ANY(CAST(:keys AS text[]))
-""")
-_COUNTS = text("""
-SELECT a.key, t.materialized AS partitions FROM assets a JOIN asset_totals t ON t.asset_id = a.asset_id
-WHERE a.key = ANY(CAST(:keys AS text[]))
 """)
 _DYNAMIC = text("""
 SELECT name, count(*) AS keys, max(ordinal) AS newest FROM dynamic_partitions WHERE name = ANY(CAST(:names AS text[])) GROUP BY name

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row
-from sqlalchemy import select as query_of
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Connection, Row, text
 
 from dagwright_shared.model import dependents, freshness
 from dagwright_shared.model.freshness import Freshness, FreshnessState
@@ -18,7 +16,6 @@ from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
 from dagwright_shared.model.metadata import metadata_to_json
 from dagwright_shared.model.partitions import describe, dynamic_names
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, CheckSnapshot
-from dagwright_shared.store import tables
 from dagwright_shared.store.partition_states import PartitionMemo
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.asset_states import UNKNOWN, AssetState, AssetStatus, States, keys_of_status, read_states, status_of
@@ -393,11 +390,7 @@ def _link(defs: Definitions, key: AssetKey, states: States, input_name: str | No
 
 def read_checks(conn: Connection, asset_id: int, defined: Sequence[CheckSnapshot], key: str) -> tuple[CheckView, ...]:
     """The checks of an asset with their newest results, those that are no longer defined last."""
-    c = tables.check_results.c
-    run = tables.runs.c.run_id
-    query = query_of(tables.check_results, run.label("known_run")).ext(distinct_on(c.name)).outerjoin(tables.runs, run == c.run_id)
-    query = query.where(c.asset_id == asset_id).order_by(c.name, c.evaluated_at.desc())
-    results = {row.name: row for row in conn.execute(query)}
+    results = {row.name: row for row in conn.execute(_NEWEST_RESULTS, {"asset_id": asset_id})}
     known = {check.key.name: check for check in defined}
     names = [*known, *(name for name in results if name not in known)]
     return tuple(_check(name, key, known.get(name), results.get(name)) for name in names)
@@ -418,3 +411,15 @@ def _check(name: str, asset: str, check: CheckSnapshot | None, row: Row[Any] | N
         result=row.description if row else None,
         metadata=row.metadata if row else {},
     )
+
+
+# A look into an index for each name, however many partitions have results.
+_NEWEST_RESULTS = text("""
+WITH RECURSIVE names AS (
+    SELECT min(name) AS name FROM check_results WHERE asset_id = :asset_id
+    UNION ALL
+    SELECT (SELECT min(c.name) FROM check_results c WHERE c.asset_id = :asset_id AND c.name > n.name) FROM names n WHERE n.name IS NOT NULL)
+SELECT c.*, CAST(r.run_id AS text) AS known_run FROM names n
+CROSS JOIN LATERAL (SELECT * FROM check_results o WHERE o.asset_id = :asset_id AND o.name = n.name ORDER BY o.evaluated_at DESC LIMIT 1) c
+LEFT JOIN runs r ON r.run_id = c.run_id
+""")

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from dagwright_shared.decide.staleness import CauseKind, Made, Stale, Staleness, StaleStatus
-from dagwright_shared.model.keys import AssetKey, PartitionKey, format_partition
+from dagwright_shared.decide.staleness import CauseKind, Made, Place, Stale, Staleness, StaleStatus
+from dagwright_shared.model.graph import AssetGraph
+from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey, format_partition
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot
-from dagwright_shared.store import automation_facts
+from dagwright_shared.store import data_versions
+from dagwright_shared.store.data_versions import VersionRow
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.view import view
 
-_NEAR = 2_000
-"""Of more upstream assets than these only the nearest are looked at."""
-_SHOWN = 100
-"""Stale partitions that are named."""
+_LOOKED_AT = 100
+"""Partitions that are judged, the newest ones."""
+_REACH = 2_000
+"""About so many partitions of its upstreams are looked at for one asset, the nearest ones."""
 _MANY = 20_000
 """Of more partitions than these an asset is not judged among others."""
-_LOOKED_AT = 1_000
-"""Partitions that are judged, the newest ones."""
 
 
 @view
@@ -53,7 +53,7 @@ class StalenessView:
     """How the data of an asset stands."""
 
     status: StaleStatus
-    """FRESH, STALE or MISSING; of a partitioned asset STALE if any partition is, and MISSING if none was made."""
+    """FRESH, STALE or MISSING; of a partitioned asset STALE if any of the newest 100 partitions is, and MISSING if none was made."""
     causes: tuple[CauseView, ...]
     """Why it is stale; of a partitioned asset the causes of its newest stale partition."""
     stale_partitions: tuple[StalePartitionView, ...]
@@ -67,7 +67,7 @@ class StaleAssetView:
     key: str
     """Its key."""
     status: StaleStatus
-    """STALE, of a partitioned asset if one of its newest 1,000 partitions is; or MISSING: nothing of it was made."""
+    """STALE, of a partitioned asset if one of its newest 100 partitions is; or MISSING: nothing of it was made."""
     causes: tuple[CauseView, ...]
     """Why it is stale; of a partitioned asset the causes of its newest stale partition."""
 
@@ -85,38 +85,41 @@ class StaleListView:
 class _Versions:
     """Implements `VersionsPort` on rows that were read at once."""
 
-    def __init__(self, conn: Connection, keys: Collection[AssetKey]) -> None:
-        self._rows: dict[AssetKey, dict[PartitionKey, Made]] = {key: {} for key in keys}
-        for row in automation_facts.versions(conn, keys):
-            version = row.data_version if row.materialized_at is not None else row.observed_data_version
-            at = row.materialized_at or row.observed_at
-            if at is not None:
-                made = Made(data_version=version, code_version=row.code_version, inputs=row.input_data_versions, at=at)
-                self._rows[row.key][row.partition] = made
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[PartitionKey, Made]] = {}
+
+    def load(self, conn: Connection, graph: AssetGraph, places: Iterable[Place]) -> None:
+        self._take(data_versions.read(conn, [(graph.asset(key).location, str(key), partition) for key, partition in places]))
+
+    def load_all(self, conn: Connection, keys: Collection[AssetKey]) -> None:
+        self._take(data_versions.of_assets(conn, keys))
 
     def made(self, key: AssetKey, partition: PartitionKey) -> Made | None:
-        return self._rows.get(key, {}).get(partition)
+        return self._rows.get(str(key), {}).get(partition)
 
-    def of(self, key: AssetKey) -> Mapping[PartitionKey, Made]:
-        return self._rows[key]
+    def partitions(self, key: AssetKey) -> Iterable[PartitionKey]:
+        return self._rows.get(str(key), {})
+
+    def _take(self, rows: Iterable[VersionRow]) -> None:
+        for row in rows:
+            made = Made(data_version=row.data_version, code_version=row.code_version, inputs=row.inputs, at=row.at)
+            self._rows.setdefault(row.key, {})[row.partition] = made
 
 
 def read_staleness(conn: Connection, defs: Definitions, key: AssetKey, *, now: datetime) -> StalenessView:
-    """How an asset stands, and its partitions where it has some."""
-    above = defs.graph.upstream([key])
-    if len(above) > _NEAR:
-        above = defs.graph.upstream([key], 1)
-    versions = _Versions(conn, above)
-    definitions = [node.snapshot.partitions for one in above if (node := defs.graph.asset(one)).snapshot.partitions is not None]
-    stale = Stale(defs.graph, versions, now, dynamic_keys(conn, [one for one in definitions if one is not None]))
-    if defs.graph.asset(key).snapshot.partitions is None:
+    """How an asset stands, and the newest of its partitions where it has some. What it costs does not depend on how many there are."""
+    node, versions = defs.graph.asset(key), _Versions()
+    near = defs.graph.upstream([key])
+    stale = Stale(defs.graph, versions, now, dynamic_keys(conn, [defs.graph.asset(one).snapshot.partitions for one in near]))
+    if node.snapshot.partitions is None:
+        versions.load(conn, defs.graph, stale.reach([(key, UNPARTITIONED)], _REACH))
         found = stale.of(key)
         return StalenessView(status=found.status, causes=_causes(found), stale_partitions=())
-    made = versions.of(key)
-    newest = sorted((one for one in made if one), reverse=True)[:_LOOKED_AT]
+    newest = data_versions.newest_partitions(conn, node.location, str(key), _LOOKED_AT)
+    versions.load(conn, defs.graph, stale.reach([(key, one) for one in newest], _REACH))
     bad = [(one, found) for one in newest if (found := stale.of(key, one)).status is StaleStatus.STALE]
     status = StaleStatus.STALE if bad else StaleStatus.FRESH if newest else StaleStatus.MISSING
-    shown = tuple(StalePartitionView(partition=format_partition(one) or "", causes=_causes(found)) for one, found in bad[:_SHOWN])
+    shown = tuple(StalePartitionView(partition=format_partition(one) or "", causes=_causes(found)) for one, found in bad)
     return StalenessView(status=status, causes=shown[0].causes if shown else (), stale_partitions=shown)
 
 
@@ -124,10 +127,11 @@ def read_stale(conn: Connection, defs: Definitions, keys: Collection[AssetKey], 
     """What is stale or missing among some assets."""
     graph = defs.graph
     above = graph.upstream(keys)
-    large = [key for key, count in automation_facts.partition_counts(conn, above).items() if count > _MANY]
+    large = [key for key, count in data_versions.partition_counts(conn, above).items() if count > _MANY]
     unknown = {*large, *(child for key in large for child in graph.children(key))}
     loaded = above - frozenset(large)
-    versions = _Versions(conn, loaded)
+    versions = _Versions()
+    versions.load_all(conn, loaded)
     stale = Stale(graph, versions, now, dynamic_keys(conn, [graph.asset(one).snapshot.partitions for one in loaded]))
     wanted = sorted(key for key in keys if graph.asset(key).snapshot.execution is AssetExecution.MATERIALIZE)
     found = [(key, _judge(stale, versions, graph.asset(key).snapshot, key)) for key in wanted if key not in unknown]
@@ -145,7 +149,7 @@ def _judge(stale: Stale, versions: _Versions, asset: AssetSnapshot, key: AssetKe
     """Of a partitioned asset, its newest stale partition stands for it."""
     if asset.partitions is None:
         return stale.of(key)
-    newest = sorted((one for one in versions.of(key) if one), reverse=True)[:_LOOKED_AT]
+    newest = sorted((one for one in versions.partitions(key) if one), reverse=True)[:_LOOKED_AT]
     bad = (found for one in newest if (found := stale.of(key, one)).status is StaleStatus.STALE)
     return next(bad, Staleness(status=StaleStatus.FRESH if newest else StaleStatus.MISSING))
 
