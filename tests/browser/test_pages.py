@@ -119,7 +119,7 @@ def test_reads_without_script(site: Site, browser: Browser) -> None:
 
 def test_the_window_fits_the_runs_and_a_choice_stays(site: Site, watched: Watched) -> None:
     page = watched.open(site.url)
-    chosen = page.locator("#overview_body .chip[aria-current]")
+    chosen = page.get_by_label("Length of the timeline").locator(".chip[aria-current]")
     expect(chosen).to_have_count(1)
     page.get_by_role("link", name="6 h", exact=True).click()
     expect(page).to_have_url(f"{site.url}/?hours=6")

@@ -13,12 +13,13 @@ from dagwright_webserver import looks, zones
 from dagwright_webserver.reads.backfills import BackfillSummary, PartProgress
 from dagwright_webserver.reads.comparisons import ComparedSide, ComparisonView
 from dagwright_webserver.reads.events import EventView
-from dagwright_webserver.reads.overview import OverviewView, TimelineRun
 from dagwright_webserver.reads.partition_status import PartitionsView
 from dagwright_webserver.reads.runs import RunView
 from dagwright_webserver.reads.steps import StepView
+from dagwright_webserver.reads.timeline import TimelineRun, TimelineView
 
 _LEAST_WIDTH = 0.35
+_LANES = 20
 _ROUND_STEPS = (
     0.001,
     0.002,
@@ -72,12 +73,23 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Coming:
+    """A tick to come on the timeline."""
+
+    schedule: str
+    at: datetime
+    x: float
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineLane:
-    """The runs of one job."""
+    """The runs of one job or asset group."""
 
     name: str
     job: str | None
+    group: str | None
     bars: tuple[Bar, ...]
+    ticks: tuple[Coming, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +97,11 @@ class Timeline:
     """The overview's drawing."""
 
     rows: tuple[TimelineLane, ...]
+    hidden: int
+    """How many lanes are left out."""
     ticks: tuple[Mark, ...]
-    now: float
+    now: float | None
+    """Where the present is, if it is on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,21 +158,32 @@ class StripRange:
     count: int
 
 
-def timeline(view: OverviewView) -> Timeline:
-    """Runs as bars; a little room is left after now, so that what runs is seen to run."""
-    start = view.window_start.timestamp()
-    span = (view.now.timestamp() - start) * 1.03
+def timeline(view: TimelineView) -> Timeline:
+    """Runs as bars, and the ticks to come after now."""
+    start = view.start.timestamp()
+    span = max(1.0, view.end.timestamp() - start)
     step = next((each for each in _ROUND_STEPS if span / each <= 9), _ROUND_STEPS[-1])
     offset = (zones.here(view.now).utcoffset() or timedelta()).total_seconds()
     first = start - (start + offset) % step + step  # round hours and midnights of who looks
     count = max(0, int((start + span - first) // step) + 1)
-    form = "%b %d" if step >= 86_400 else "%H:%M"
-    marks = [
-        Mark(round((first + i * step - start) / span * 100, 3), zones.here(datetime.fromtimestamp(first + i * step, UTC)).strftime(form))
-        for i in range(count)
-    ]
-    rows = tuple(TimelineLane(row.name, row.job, tuple(_bar(run, start, span, view.now) for run in row.runs)) for row in view.timeline[:14])
-    return Timeline(rows, tuple(marks), round((view.now.timestamp() - start) / span * 100, 3))
+    form = "%b %d" if step >= 86_400 else "%d %H:%M" if span > 2 * 86_400 else "%H:%M"
+
+    def at(moment: float) -> float:
+        return round((moment - start) / span * 100, 3)
+
+    marks = [Mark(at(first + i * step), zones.here(datetime.fromtimestamp(first + i * step, UTC)).strftime(form)) for i in range(count)]
+    rows = tuple(
+        TimelineLane(
+            row.name,
+            row.job,
+            row.group,
+            tuple(_bar(run, start, span, view.now) for run in row.runs),
+            tuple(Coming(tick.schedule, tick.at, at(tick.at.timestamp())) for tick in row.ticks),
+        )
+        for row in view.rows[:_LANES]
+    )
+    present = view.now.timestamp()
+    return Timeline(rows, max(0, len(view.rows) - _LANES), tuple(marks), at(present) if present <= start + span else None)
 
 
 def _bar(run: TimelineRun, start: float, span: float, now: datetime) -> Bar:

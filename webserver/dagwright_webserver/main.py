@@ -42,6 +42,7 @@ from dagwright_webserver.routes import (
     hooks,
     jobs,
     limits,
+    overview,
     pages,
     presets,
     previews,
@@ -102,7 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     for noun in (session, users, tokens, streams, previews, runs, run_bulk, saved_views, backfills, reports, wipes, assets):
         app.include_router(noun.router)
-    for noun in (dynamic_partitions, jobs, presets, search, deployment, limits, simulation, hooks):
+    for noun in (overview, dynamic_partitions, jobs, presets, search, deployment, limits, simulation, hooks):
         app.include_router(noun.router)
     for router in (automation.schedules, automation.sensors):
         app.include_router(router)

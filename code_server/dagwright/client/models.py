@@ -34,6 +34,9 @@ FreshnessState = Literal["PASS", "WARN", "FAIL", "UNKNOWN"]
 InstigatorKind = Literal["schedule", "sensor"]
 """InstigatorKind"""
 
+Lanes = Literal["job", "group"]
+"""What has a lane of its own."""
+
 LocationState = Literal["loading", "loaded", "error"]
 """LocationState"""
 
@@ -1410,6 +1413,39 @@ class NodeView(Model, frozen=True, kw_only=True):
     """File and line of its definition."""
 
 
+class OverviewView(Model, frozen=True, kw_only=True):
+    """The first page."""
+
+    timeline: TimelineView
+    """Runs over time, and the ticks to come."""
+    counts: dict[str, int]
+    """Runs asked for within the window, by status."""
+    active: tuple[RunSummary, ...]
+    """Runs that wait or run, newest first; at most 20."""
+    failures: tuple[RunSummary, ...]
+    """Runs that failed within the window and were not tried again with success, newest first; at most 10."""
+    recent: tuple[RunSummary, ...]
+    """The newest 10 runs."""
+    upcoming: tuple[UpcomingTick, ...]
+    """The next 10 ticks of schedules that are switched on."""
+    asset_counts: dict[str, int]
+    """Number of assets by status."""
+    freshness: dict[str, int]
+    """Number of assets with a freshness policy by its state: PASS, WARN, FAIL or UNKNOWN."""
+    parts: tuple[PartHealth, ...]
+    """How the deployment itself fares."""
+    queue: QueueView
+    """Runs that wait or run, in numbers."""
+    problems: tuple[str, ...]
+    """What is wrong now, each a sentence that says what to do; empty when all is well."""
+    locations: int
+    """Number of code locations."""
+    jobs: int
+    """Number of jobs."""
+    schedules_on: int
+    """Schedules that are switched on."""
+
+
 class Part(Model, frozen=True, kw_only=True):
     """One part of the deployment, as `/readyz` sees it."""
 
@@ -1417,6 +1453,17 @@ class Part(Model, frozen=True, kw_only=True):
     """Whether it is well."""
     detail: str
     """What there is, or what is missing."""
+
+
+class PartHealth(Model, frozen=True, kw_only=True):
+    """A part of the deployment, and how it fares."""
+
+    name: str
+    """Daemons, Code locations, Queue, Pools or Database."""
+    ok: bool
+    """Whether nothing has to be done about it."""
+    words: str
+    """How it fares, in a sentence."""
 
 
 class PartProgress(Model, frozen=True, kw_only=True):
@@ -2227,7 +2274,7 @@ class StaleAssetView(Model, frozen=True, kw_only=True):
     key: str
     """Its key."""
     status: StaleStatus
-    """STALE, of a partitioned asset if one of its newest 1,000 partitions is; or MISSING: nothing of it was made."""
+    """STALE, of a partitioned asset if one of its newest 100 partitions is; or MISSING: nothing of it was made."""
     causes: tuple[CauseView, ...]
     """Why it is stale; of a partitioned asset the causes of its newest stale partition."""
 
@@ -2254,7 +2301,7 @@ class StalenessView(Model, frozen=True, kw_only=True):
     """How the data of an asset stands."""
 
     status: StaleStatus
-    """FRESH, STALE or MISSING; of a partitioned asset STALE if any partition is, and MISSING if none was made."""
+    """FRESH, STALE or MISSING; of a partitioned asset STALE if any of the newest 100 partitions is, and MISSING if none was made."""
     causes: tuple[CauseView, ...]
     """Why it is stale; of a partitioned asset the causes of its newest stale partition."""
     stale_partitions: tuple[StalePartitionView, ...]
@@ -2386,6 +2433,64 @@ class TicksView(Model, frozen=True, kw_only=True):
     """Give this as `cursor` for the next page; null on the last one."""
 
 
+class TimelineRow(Model, frozen=True, kw_only=True):
+    """A lane: the runs of one job, of assets picked freely, or of an asset group."""
+
+    name: str
+    """The job, the assets in a few words, or the group."""
+    job: str | None
+    """The job; null for assets picked freely, and for groups."""
+    group: str | None
+    """The asset group; null for jobs."""
+    location: str
+    """The code location."""
+    runs: tuple[TimelineRun, ...]
+    """Oldest first."""
+    ticks: tuple[TimelineTick, ...]
+    """What schedules will ask for before the timeline ends."""
+
+
+class TimelineRun(Model, frozen=True, kw_only=True):
+    """A run as a bar of the timeline."""
+
+    run_id: str
+    """UUID."""
+    status: RunStatus
+    """Where it is in its life."""
+    partition: str | None
+    """Partition key; null when unpartitioned."""
+    started_at: datetime
+    """Start, or creation while it waits."""
+    ended_at: datetime | None
+    """End; null while it goes on."""
+
+
+class TimelineTick(Model, frozen=True, kw_only=True):
+    """A tick that is to come."""
+
+    schedule: str
+    """The schedule."""
+    at: datetime
+    """When."""
+
+
+class TimelineView(Model, frozen=True, kw_only=True):
+    """Runs over time."""
+
+    now: datetime
+    """The moment that everything is told for."""
+    start: datetime
+    """Where it begins."""
+    end: datetime
+    """Where it ends; after now, unless an earlier end was asked for."""
+    by: Lanes
+    """job or group."""
+    rows: tuple[TimelineRow, ...]
+    """The row with the newest run first, then those with ticks only."""
+    complete: bool
+    """Whether all runs of the time are shown; at most the newest 500 are."""
+
+
 class TokenListView(Model, frozen=True, kw_only=True):
     """One page of API tokens, newest first."""
 
@@ -2425,6 +2530,19 @@ class TokenView(Model, frozen=True, kw_only=True):
     """When it ends; null: never."""
     used_at: datetime | None
     """When it was last sent, to the minute."""
+
+
+class UpcomingTick(Model, frozen=True, kw_only=True):
+    """A moment at which a schedule that is switched on will fire."""
+
+    schedule: str
+    """Its name."""
+    location: str
+    """The code location that defines it."""
+    at: datetime
+    """When."""
+    target: TargetView
+    """What it launches."""
 
 
 class UserListView(Model, frozen=True, kw_only=True):

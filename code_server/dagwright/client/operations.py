@@ -907,6 +907,18 @@ class InstanceCalls:
         """
         return self._transport.stream("/api/v1/stream", query={"topics": topics})
 
+    def get_overview(self, *, hours: float = 12.0, until: datetime | None = None, by: models.Lanes = "job") -> models.OverviewView:
+        """Get the overview.
+
+        What runs, what failed, what comes next, the health of assets and of the deployment.
+
+        Args:
+            hours: Length of the timeline.
+            until: Where the timeline ends, ISO 8601; left out: a little after now.
+            by: What has a lane of its own: jobs, or asset groups.
+        """
+        return self._transport.call("GET", "/api/v1/overview", models.OverviewView, query={"hours": hours, "until": until, "by": by})
+
     def find(self, *, q: str = "", limit: int = 20) -> models.SearchView:
         """Search.
 

@@ -279,8 +279,10 @@ def get_sensor(conn: Connection, defs: Definitions, name: str, *, now: datetime,
     return _sensor(place, sensor, row, _strips(conn, [row.instigator_id] if row else []), now)
 
 
-def upcoming(conn: Connection, defs: Definitions, *, now: datetime, count: int = 10, each: int | None = None) -> tuple[UpcomingTick, ...]:
-    """The next ticks over all schedules that are switched on; at most `each` of one schedule."""
+def upcoming(
+    conn: Connection, defs: Definitions, *, now: datetime, count: int = 10, each: int | None = None, until: datetime | None = None
+) -> tuple[UpcomingTick, ...]:
+    """The next ticks over all schedules that are switched on; at most `each` of one schedule, and none after `until`."""
     switches = _switches(conn, InstigatorKind.SCHEDULE)
     found = []
     for name, entries in defs.schedules.items():
@@ -288,6 +290,8 @@ def upcoming(conn: Connection, defs: Definitions, *, now: datetime, count: int =
             if not _running(switches.get((place, name)), default=schedule.default_running):
                 continue
             for at in itertools.islice(_fires(schedule, now), each or count):
+                if until is not None and at > until:
+                    break
                 found.append(UpcomingTick(schedule=name, location=place, at=at, target=_target(schedule.target)))
     return tuple(sorted(found, key=lambda tick: (tick.at, tick.schedule))[:count])
 

@@ -238,7 +238,7 @@ def read_deployment(conn: Connection, defs: Definitions, *, version: str, settin
         queue=queue,
         limits=force,
         pools=read_pools(conn, settings.limits),
-        database=_database(conn),
+        database=read_database(conn),
         storage=_storage(conn, settings),
         problems=find_problems(locations, daemons),
     )
@@ -348,7 +348,8 @@ def read_queue(conn: Connection, *, run_limit: int) -> QueueView:
     return QueueView(queued=queued, active=counts, oldest_queued_at=rows["QUEUED"].oldest if queued else None, limit=run_limit)
 
 
-def _database(conn: Connection) -> DatabaseView:
+def read_database(conn: Connection) -> DatabaseView:
+    """What Postgres says of itself."""
     query = text(
         "SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS size, "
         "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections, "

@@ -3,61 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from dagwright_shared.model.limits import Limits
-from dagwright_shared.model.runs import FINAL, RunStatus
+from dagwright_shared.model.runs import RunStatus
+from dagwright_shared.model.snapshot import LocationState
 from dagwright_shared.store import limits, tables
+from dagwright_webserver import looks
 from dagwright_webserver.reads.asset_states import count_statuses
 from dagwright_webserver.reads.automation import UpcomingTick, upcoming
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.reads.deployment import QueueView, database_now, find_problems, read_daemons, read_locations, read_queue
-from dagwright_webserver.reads.run_list import RunFilter, RunSummary, list_runs, summaries, summary
-from dagwright_webserver.reads.view import Moment, view
+from dagwright_webserver.reads.deployment import (
+    DaemonView,
+    DatabaseView,
+    LocationView,
+    QueueView,
+    database_now,
+    find_problems,
+    read_daemons,
+    read_database,
+    read_locations,
+    read_queue,
+)
+from dagwright_webserver.reads.limits import PoolView, read_pools
+from dagwright_webserver.reads.run_list import RunFilter, RunSummary, list_runs
+from dagwright_webserver.reads.timeline import Lanes, TimelineView, read_timeline
+from dagwright_webserver.reads.view import view
 
 
 @view
-class TimelineRun:
-    """A run as a bar of the timeline."""
-
-    run_id: str
-    """UUID."""
-    status: RunStatus
-    """Where it is in its life."""
-    partition: str | None
-    """Partition key; null when unpartitioned."""
-    started_at: Moment
-    """Start, or creation while it waits."""
-    ended_at: Moment | None
-    """End; null while it goes on."""
-
-
-@view
-class TimelineRow:
-    """The runs of one job, or of assets picked freely."""
+class PartHealth:
+    """A part of the deployment, and how it fares."""
 
     name: str
-    """The job, or the assets in a few words."""
-    job: str | None
-    """The job; null for assets picked freely."""
-    location: str
-    """The code location."""
-    runs: tuple[TimelineRun, ...]
-    """Oldest first."""
+    """Daemons, Code locations, Queue, Pools or Database."""
+    ok: bool
+    """Whether nothing has to be done about it."""
+    words: str
+    """How it fares, in a sentence."""
 
 
 @view
 class OverviewView:
     """The first page."""
 
-    now: Moment
-    """The moment that everything is told for."""
-    window_start: Moment
-    """Start of the timeline."""
-    timeline: tuple[TimelineRow, ...]
-    """Runs of the last hours, the row with the newest run first; at most 500 runs."""
+    timeline: TimelineView
+    """Runs over time, and the ticks to come."""
     counts: Mapping[str, int]
     """Runs asked for within the window, by status."""
     active: tuple[RunSummary, ...]
@@ -70,6 +63,10 @@ class OverviewView:
     """The next 10 ticks of schedules that are switched on."""
     asset_counts: Mapping[str, int]
     """Number of assets by status."""
+    freshness: Mapping[str, int]
+    """Number of assets with a freshness policy by its state: PASS, WARN, FAIL or UNKNOWN."""
+    parts: tuple[PartHealth, ...]
+    """How the deployment itself fares."""
     queue: QueueView
     """Runs that wait or run, in numbers."""
     problems: tuple[str, ...]
@@ -82,36 +79,76 @@ class OverviewView:
     """Schedules that are switched on."""
 
 
-_MAX_BARS = 500
-
-
-def read_overview(conn: Connection, defs: Definitions, *, settings: Limits, hours: float = 12.0) -> OverviewView:
-    """The last `hours` and what comes next."""
+def read_overview(
+    conn: Connection, defs: Definitions, *, settings: Limits, hours: float = 12.0, until: datetime | None = None, by: Lanes = Lanes.JOB
+) -> OverviewView:
+    """The last `hours`, or those before a moment, and what comes next."""
     now = database_now(conn)
-    start = now - timedelta(hours=hours)
+    shown, runs = read_timeline(conn, defs, now=now, hours=hours, until=until, by=by)
     r = tables.runs.c
-    in_window = or_(r.created_at > start, r.status.not_in([str(status) for status in FINAL]))
-    rows = conn.execute(summaries().where(in_window).order_by(r.created_at.desc(), r.run_id.desc()).limit(_MAX_BARS)).all()
-    runs = [summary(row) for row in rows]
-    counts = conn.execute(select(r.status, func.count()).where(r.created_at > start).group_by(r.status)).all()
+    in_time = select(r.status, func.count().label("runs")).where(r.created_at > shown.start, r.created_at <= shown.end)
+    counts = conn.execute(in_time.group_by(r.status))
     coming = upcoming(conn, defs, now=now)
-    locations = read_locations(conn, defs, now=now)
+    locations, daemons = read_locations(conn, defs, now=now), read_daemons(conn, now=now)
+    queue = read_queue(conn, run_limit=limits.read(conn, settings).max_concurrent_runs)
     return OverviewView(
-        now=now,
-        window_start=start,
-        timeline=_timeline(runs),
-        counts=dict(counts),
+        timeline=shown,
+        counts={row.status: row.runs for row in counts},
         active=tuple(run for run in runs if not run.is_final)[:20],
         failures=_failures(runs),
         recent=list_runs(conn, RunFilter(), limit=10).items,
         upcoming=coming,
         asset_counts={str(status): count for status, count in count_statuses(conn, defs).items()},
-        queue=read_queue(conn, run_limit=limits.read(conn, settings).max_concurrent_runs),
-        problems=find_problems(locations, read_daemons(conn, now=now)),
+        freshness=_freshness(conn),
+        parts=(
+            _daemons(daemons),
+            _locations(locations),
+            _queue(queue, now),
+            _pools(read_pools(conn, settings)),
+            _database(read_database(conn)),
+        ),
+        queue=queue,
+        problems=find_problems(locations, daemons),
         locations=len(locations),
         jobs=sum(len(found) for found in defs.jobs.values()),
         schedules_on=len(_switched_on(conn, defs)),
     )
+
+
+def _freshness(conn: Connection) -> Mapping[str, int]:
+    state = tables.freshness_states.c.state
+    return {row.state: row.assets for row in conn.execute(select(state, func.count().label("assets")).group_by(state))}
+
+
+def _daemons(daemons: Sequence[DaemonView]) -> PartHealth:
+    alive = sum(daemon.alive for daemon in daemons)
+    return PartHealth(name="Daemons", ok=alive > 0, words=f"{alive} running" if alive else "none is running")
+
+
+def _locations(locations: Sequence[LocationView]) -> PartHealth:
+    bad = [each.name for each in locations if each.state is LocationState.ERROR or not each.alive]
+    words = f"{', '.join(bad[:3])}{' and others' if len(bad) > 3 else ''} in trouble" if bad else f"{len(locations)} loaded"
+    return PartHealth(name="Code locations", ok=not bad and bool(locations), words=words if locations else "none has registered")
+
+
+def _queue(queue: QueueView, now: datetime) -> PartHealth:
+    active = sum(queue.active.values())
+    words = f"{active:,} of {queue.limit:,} places taken" if queue.limit else f"{active:,} active"
+    if queue.queued and queue.oldest_queued_at is not None:
+        words += f", {queue.queued:,} waiting, the oldest for {looks.duration((now - queue.oldest_queued_at).total_seconds())}"
+    return PartHealth(name="Queue", ok=not (queue.limit and active >= queue.limit and queue.queued), words=words)
+
+
+def _pools(pools: Sequence[PoolView]) -> PartHealth:
+    full = [pool.name for pool in pools if pool.slots is not None and pool.used >= pool.slots and pool.waiting]
+    if full:
+        return PartHealth(name="Pools", ok=False, words=f"{', '.join(full[:3])} full, with others waiting")
+    return PartHealth(name="Pools", ok=True, words=f"{len(pools)}, none of them full" if pools else "none is used")
+
+
+def _database(database: DatabaseView) -> PartHealth:
+    size = looks.size(database.size_bytes)
+    return PartHealth(name="Database", ok=True, words=f"Postgres {database.version}, {size}, {database.connections} connections")
 
 
 def fitting_hours(conn: Connection, choices: Sequence[float]) -> float:
@@ -128,23 +165,7 @@ def fitting_hours(conn: Connection, choices: Sequence[float]) -> float:
     return next((each for each in choices if age <= each), choices[-1])
 
 
-def _timeline(runs: list[RunSummary]) -> tuple[TimelineRow, ...]:
-    rows: dict[tuple[str, str, str | None], list[TimelineRun]] = {}
-    for run in runs:
-        bar = TimelineRun(
-            run_id=run.run_id,
-            status=run.status,
-            partition=run.partition,
-            started_at=run.started_at or run.created_at,
-            ended_at=run.ended_at,
-        )
-        rows.setdefault((run.title, run.location, run.job), []).append(bar)
-    return tuple(
-        TimelineRow(name=name, job=job, location=location, runs=tuple(reversed(bars))) for (name, location, job), bars in rows.items()
-    )
-
-
-def _failures(runs: list[RunSummary]) -> tuple[RunSummary, ...]:
+def _failures(runs: Sequence[RunSummary]) -> tuple[RunSummary, ...]:
     """Failed runs that no newer success of the same thing has mended."""
     mended: set[tuple[str, str | None, tuple[str, ...], str | None]] = set()
     found = []

@@ -15,13 +15,11 @@ from starlette.exceptions import HTTPException
 
 from dagwright_shared.model.errors import DagwrightError, UnauthenticatedError
 from dagwright_shared.model.ticks import TickStatus
-from dagwright_webserver import drawings, errors, reference, render, static_files
+from dagwright_webserver import errors, reference, render, static_files
 from dagwright_webserver.access import login_url
 from dagwright_webserver.deps import Public, Services, Web
 from dagwright_webserver.reads import automation as automation_reads
 from dagwright_webserver.reads import deployment as deployment_reads
-from dagwright_webserver.reads import overview as overview_reads
-from dagwright_webserver.reads import run_list
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.routes import (
     access_pages,
@@ -29,6 +27,7 @@ from dagwright_webserver.routes import (
     backfill_pages,
     compare_pages,
     job_pages,
+    overview,
     run_list_page,
     run_pages,
     search,
@@ -38,14 +37,13 @@ from dagwright_webserver.routes.deployment import read_deployment
 html = APIRouter(include_in_schema=False)
 
 Word = Annotated[str | None, Query(max_length=1000)]
-_TIMELINE_HOURS = (0.25, 1, 6, 12, 24)
-"""Windows of the timeline; without a choice, the shortest one that holds the runs of the last day."""
 
 
 def install(app: FastAPI) -> None:
     """Add the pages, the files that they load, and errors as pages for people. Call after `errors.install`."""
     app.mount("/static", static_files.Files(policy=render.CSP), name="static")
     app.include_router(html)
+    app.include_router(overview.html)
     app.include_router(run_list_page.html)
     app.include_router(run_pages.html)
     app.include_router(compare_pages.html)
@@ -78,29 +76,6 @@ def _for_people(handler: Callable[[Request, Any], Any]) -> Callable[[Request, Ex
 @html.get("/favicon.ico")
 def favicon(_web: Public) -> Response:
     return RedirectResponse(static_files.url("logo.svg"), 308)
-
-
-# ------------------------------------------------------------------------------------------------ overview
-
-
-@html.get("/")
-def overview(request: Request, web: Services, hours: Annotated[float | None, Query(ge=0.25, le=720)] = None) -> Response:
-    limit = web.settings.limits
-
-    def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
-        chosen = hours or overview_reads.fitting_hours(conn, _TIMELINE_HOURS)
-        view = overview_reads.read_overview(conn, defs, settings=limit, hours=chosen)
-        return {
-            "view": view,
-            "step_errors": run_list.step_errors(conn, [run.run_id for run in view.failures]),
-            "next_ticks": automation_reads.upcoming(conn, defs, now=view.now, each=1),
-            "hours": chosen,
-            "choices": (*_TIMELINE_HOURS, 72),
-            "timeline": drawings.timeline(view),
-            "health": drawings.health(view.asset_counts),
-        }
-
-    return render.page(request, "overview.html", **web.read_defs(read))
 
 
 # ---------------------------------------------------------------------------------------- automation, deployment

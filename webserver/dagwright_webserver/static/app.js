@@ -222,7 +222,7 @@ tellTimes();
 if (window.Idiomorph) {
   Idiomorph.defaults.ignoreActiveValue = true;
   Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.tagName === "DETAILS") && !(name === "aria-busy");
-  Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !(old.nodeType === 1 && (old.matches("[data-graph], [data-plot]") || old.matches("dialog[open]")));
+  Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !(old.nodeType === 1 && (old.matches("[data-graph], [data-plot], [data-keep]") || old.matches("dialog[open]")));
 }
 document.addEventListener("htmx:afterSettle", tellTimes);
 document.addEventListener("htmx:responseError", (event) => event.detail.xhr.status >= 500 && $("#pulse")?.setAttribute("data-state", "lost"));
