@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dagwright.authoring import automation_default, requirements, signatures
+from dagwright.authoring import automation_default, mapping_fit, requirements, signatures
 from dagwright.authoring.assets import AssetsDefinition
 from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.executors import ExecutorDefinition, multiprocess_executor
@@ -113,6 +113,7 @@ def resolve(
     _unique_op_names(assets, checks)
     graph = LocalGraph((*assets, *_stubs(assets, checks)), checks)
     _no_cycle(assets, graph)
+    mapping_fit.check(assets, graph)
     every_resource = requirements.gather(resources, (*assets, *checks))
     jobs_by_name = _jobs(jobs, schedules, sensors, graph)
     fixed = tuple(
