@@ -31,6 +31,16 @@ INTENDED: Mapping[str, Intended] = {
         "how many events a tick finds.",
         [[0, {}], [1, {"down": ["None"]}], [0, {}]],
     ),
+    "clock_changes.case_days_that_begin_within_the_change_of_autumn": Intended(
+        "Half past two comes twice when clocks are put back. dagwright takes the first, when cron and its own schedules fire; Dagster the "
+        "second.",
+        [
+            ["2024-10-25T02:30:00+02:00", "2024-10-26T02:30:00+02:00"],
+            ["2024-10-26T02:30:00+02:00", "2024-10-27T02:30:00+02:00"],
+            ["2024-10-27T02:30:00+02:00", "2024-10-28T02:30:00+01:00"],
+            ["2024-10-28T02:30:00+01:00", "2024-10-29T02:30:00+01:00"],
+        ],
+    ),
     "asset_checks.case_beside": Intended(
         "A check that returns True or False means its verdict. Dagster runs such a check and records nothing; dagwright records it.",
         {
