@@ -12,6 +12,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.assets import Loaded
 from dagwright.authoring.assets_definition import AssetsDefinition
 from dagwright.authoring.executors import ExecutorDefinition
+from dagwright.authoring.naming import CoercibleToAsset
 from dagwright.authoring.ops import Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
@@ -42,7 +43,7 @@ class AssetChecksDefinition(AssetsDefinition):
 
 
 def asset_check(
-    asset: Any = None,
+    asset: CoercibleToAsset,
     *,
     name: str | None = None,
     description: str | None = None,
