@@ -18,11 +18,12 @@ from sqlalchemy import Engine
 from dagwright_shared.model.dependents import Moment
 from dagwright_shared.model.events import EventBatch, LogLevel, LogMessage, RunEvent, RunStarted, RunSucceeded
 from dagwright_shared.model.keys import Digest, LocationName, new_run_id
-from dagwright_shared.model.partitions import MultiPartitions, StaticPartitions
+from dagwright_shared.model.partitions import MultiPartitions, Partitions, StaticPartitions
 from dagwright_shared.model.runs import NewRun, Run
-from dagwright_shared.store import embedded, engine, events, run_list, runs, schema
+from dagwright_shared.store import embedded, engine, events, partition_states, run_list, runs, schema
 from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_shared.store.partition_states import PartitionMemo
+from dagwright_webserver.reads.partition_status import partitions_view
 
 BATCH = 1000
 
@@ -52,7 +53,8 @@ def main() -> None:
 
 
 def measure_partitions(store: Engine) -> None:
-    """An asset of a million partitions, all materialized: its status, once read, and after a few have changed."""
+    """An asset of a million partitions, all materialized: its status as a process first reads it, before the daemon has summed it up and
+    after, when it reads it again, and after some have changed."""
     axis = StaticPartitions(keys=tuple(f"k{number}" for number in range(1000)))
     definition = MultiPartitions(dimensions=(("a", axis), ("b", axis)))
     with store.begin() as conn:
@@ -61,10 +63,23 @@ def measure_partitions(store: Engine) -> None:
             "INSERT INTO asset_partitions (asset_id, partition, materialized_at) "
             "SELECT 999999, ARRAY['k' || a, 'k' || b], now() FROM generate_series(0, 999) a, generate_series(0, 999) b"
         )
-    memo, at = PartitionMemo(), Moment(now=datetime.now(UTC))
-    for name in ("first", "again"):
-        with store.connect() as conn, timed(f"million_partitions_status_{name}"):
-            memo.read(conn, 999999, definition, at)
+    at = Moment(now=datetime.now(UTC))
+    status(store, "first_before_summary", PartitionMemo(), definition, at)
+    with store.begin() as conn, timed("million_partitions_summary"):
+        partition_states.keep(conn, 999999, definition, at)
+    memo = PartitionMemo()
+    status(store, "first", memo, definition, at)
+    status(store, "again", memo, definition, at)
+    with store.begin() as conn:
+        conn.exec_driver_sql("UPDATE asset_partitions SET xid = pg_current_xact_id(), failed_at = now() WHERE partition[1] = 'k7'")
+    status(store, "1000_changed", memo, definition, at)
+
+
+def status(store: Engine, name: str, memo: PartitionMemo, definition: Partitions, at: Moment) -> None:
+    with store.connect() as conn, timed(f"million_partitions_status_{name}"):
+        found = partitions_view(conn, memo, 999999, definition, at)
+    assert found.total == sum(found.counts.values()) == 1_000_000
+    assert found.counts["MISSING"] == 0
 
 
 def measure_append(store: Engine) -> None:

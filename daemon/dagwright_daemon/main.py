@@ -18,6 +18,7 @@ from dagwright_daemon.loops.event_sensors import EventSensors
 from dagwright_daemon.loops.freshness import Freshness
 from dagwright_daemon.loops.housekeeping import Housekeeping
 from dagwright_daemon.loops.locations import Locations
+from dagwright_daemon.loops.partitions import Partitions
 from dagwright_daemon.loops.queue import Queue
 from dagwright_daemon.loops.recovery import Recovery
 from dagwright_daemon.loops.schedules import Schedules
@@ -130,6 +131,7 @@ def loops(config: Settings, engine: Engine, servers: CodeServers, outage: Outage
         Sensors(engine, servers, catalog, timeout=timeout).loop(),
         EventSensors(engine, servers, catalog, timeout=timeout).loop(),
         Freshness(engine, catalog).loop(),
+        Partitions(engine, catalog).loop(),
         Backfills(engine, catalog).loop(),
         Automation(engine, catalog).loop(),
         Recovery(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -21,6 +21,8 @@ from dagwright_shared.model.keys import PartitionKey
 
 DynamicKeys: TypeAlias = Mapping[str, Sequence[str]]
 NO_DYNAMIC: DynamicKeys = {}
+_FEW = 2_000
+"""Up to so many windows are looked up one by one; for more, all of them are named once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,19 +152,29 @@ def contains(definition: Partitions, key: PartitionKey, now: datetime, dynamic: 
         axes = (axis for _, axis in definition.dimensions)
         return all(contains(axis, (part,), now, dynamic) for axis, part in zip(axes, key, strict=True))
     if isinstance(definition, TimeWindowPartitions):
-        return _time_ordinal(definition, key[0], now) is not None
+        return ordinal(definition, key[0], now) is not None
     return key[0] in simple_keys(definition, now, dynamic)
 
 
 def ordinal(definition: SimplePartitions, key: str, now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> int | None:
     """The place of a key in its dimension's order, or None if there is no such key."""
     if isinstance(definition, TimeWindowPartitions):
-        return _time_ordinal(definition, key, now)
+        return _place(definition, key, window_starts(definition, now))
     known = simple_keys(definition, now, dynamic)
     try:
         return known.index(key)
     except ValueError:
         return None
+
+
+def places(definition: SimplePartitions, wanted: Collection[str], now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> Mapping[str, int]:
+    """The places of those of the keys that exist; what they have in common is worked out once."""
+    if isinstance(definition, TimeWindowPartitions) and len(wanted) <= _FEW:
+        starts = window_starts(definition, now)
+        found = ((key, _place(definition, key, starts)) for key in wanted)
+        return {key: place for key, place in found if place is not None}
+    asked = frozenset(wanted)
+    return {key: place for place, key in enumerate(simple_keys(definition, now, dynamic)) if key in asked}
 
 
 def time_window(definition: TimeWindowPartitions, key: str) -> TimeWindow:
@@ -312,11 +324,10 @@ def _even_step(definition: TimeWindowPartitions) -> timedelta | None:
 _EVEN = re.compile(r"(?=\d+ |\* \*)(\*|\d+)\s+(\*|\d+)\s+\*\s+\*\s+\*")
 
 
-def _time_ordinal(definition: TimeWindowPartitions, key: str, now: datetime) -> int | None:
+def _place(definition: TimeWindowPartitions, key: str, starts: Sequence[datetime]) -> int | None:
     start = _start(definition, key)
     if start is None:
         return None
-    starts = window_starts(definition, now)
     at = bisect.bisect_left(starts, start)
     return at if at < len(starts) and starts[at] == start else None
 

@@ -92,11 +92,6 @@ def partition(conn: Connection, asset_id: int, key: PartitionKey) -> PartitionRo
     return None if row is None else _partition(row)
 
 
-def partition_counts(conn: Connection, asset_ids: Collection[int]) -> dict[int, tuple[int, int]]:
-    """How many partitions of each asset are materialized, and of how many the newest attempt failed."""
-    return {row.asset_id: (row.materialized, row.failed) for row in conn.execute(_COUNTS, {"ids": list(asset_ids)})}
-
-
 def checks(conn: Connection, asset_ids: Collection[int]) -> list[CheckRow]:
     """The newest results of the checks of these assets."""
     table = tables.check_results
@@ -165,11 +160,6 @@ _LATEST = text("""
 SELECT p.* FROM unnest(CAST(:ids AS bigint[])) AS wanted(asset_id) CROSS JOIN LATERAL (
     SELECT * FROM asset_partitions ap WHERE ap.asset_id = wanted.asset_id AND ap.materialized_at IS NOT NULL
     ORDER BY ap.materialized_at DESC NULLS LAST LIMIT 1) AS p
-""")
-_COUNTS = text("""
-SELECT asset_id, count(materialized_at) AS materialized,
-    count(*) FILTER (WHERE failed_at > coalesce(materialized_at, '-infinity')) AS failed
-FROM asset_partitions WHERE asset_id = ANY(CAST(:ids AS bigint[])) GROUP BY asset_id
 """)
 _CHANGED = text("""
 SELECT * FROM asset_partitions WHERE xid >= CAST(CAST(:since AS text) AS xid8) AND xid < CAST(CAST(:until AS text) AS xid8)

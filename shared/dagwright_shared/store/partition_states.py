@@ -1,13 +1,15 @@
 """Which partitions of an asset are materialized, and of which the newest try failed, as sets of ordinals.
 
 The first look at an asset reads all its rows; each further one reads what has changed since, by commit horizon, however many
-partitions there are. What is remembered belongs to one database and one process, and is only ever a saving.
+partitions there are. What is remembered belongs to one database and one process; of assets with very many partitions the database
+keeps it too (`partition_sets`), so that the first look of a process is a further one. Both are only ever a saving.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
@@ -18,11 +20,16 @@ from dagwright_shared.model import partitions as parts
 from dagwright_shared.model import subsets
 from dagwright_shared.model.dependents import Moment, size
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey
-from dagwright_shared.model.partitions import DynamicPartitions, MultiPartitions, Partitions, SimplePartitions, TimeWindowPartitions
+from dagwright_shared.model.partitions import (
+    DynamicPartitions,
+    MultiPartitions,
+    Partitions,
+    SimplePartitions,
+    StaticPartitions,
+)
 from dagwright_shared.model.subsets import EMPTY, Subset
-
-_FEW = 2_000
-"""Up to so many keys are looked up one by one; for more, all keys of their dimension are named once."""
+from dagwright_shared.store import partition_sets
+from dagwright_shared.store.partition_sets import KeptSets
 
 Row: TypeAlias = tuple[PartitionKey, bool | None]
 """A partition, and whether its newest try failed; None where there is nothing any more."""
@@ -62,16 +69,10 @@ class PartitionMemo:
 
     def read(self, conn: Connection, asset_id: int, definition: Partitions | None, at: Moment) -> PartitionStates:
         """The states of an asset's partitions as they are now."""
-        shape = _shape(definition, at)
         known = self._known.get(asset_id)
-        if known is None or known.definition != definition or known.shape != shape:
-            known = _Known(definition=definition, shape=shape, horizon=0, states=PartitionStates(), strays=())
-        # The horizon first: what commits in between is read twice, which changes nothing.
-        horizon = int(conn.execute(_HORIZON).scalar_one())
-        statement = _statement(parts.dimensions(definition), since=bool(known.horizon))
-        groups = conn.execute(statement, {"asset_id": asset_id, "since": str(known.horizon)})
-        changed = [(key, failed) for failed, *columns in groups for key in _keys(columns)]
-        known = _folded(known, changed, at, horizon)
+        if known is None or known.definition != definition or known.shape != _shape(definition, at):
+            known = _begun(conn, asset_id, definition, at)
+        known = _caught_up(conn, asset_id, known, at)
         with self._lock:
             self._known.pop(asset_id, None)
             self._known[asset_id] = known
@@ -80,14 +81,36 @@ class PartitionMemo:
         return known.states
 
 
+def keep(conn: Connection, asset_id: int, definition: Partitions, at: Moment) -> None:
+    """Bring up to date what the database keeps of an asset."""
+    known = _caught_up(conn, asset_id, _begun(conn, asset_id, definition, at), at)
+    states = known.states
+    kept = KeptSets(
+        mark=mark(definition, at), horizon=known.horizon, materialized=states.materialized, failed=states.failed, strays=known.strays
+    )
+    partition_sets.save(conn, asset_id, kept)
+
+
+def mark(definition: Partitions, at: Moment) -> str:
+    """Equal for as long as every ordinal stands for the same key, in all processes."""
+    digest = hashlib.blake2b(digest_size=16)
+    for axis in _axes(definition):
+        keys = axis.keys if isinstance(axis, StaticPartitions) else _axis_shape(axis, at)
+        said = repr(axis) if keys is None else "\x00".join(keys)
+        digest.update(f"{type(axis).__name__}\x01{said}\x01".encode())
+    digest.update(repr(_sizes(definition, at)).encode())
+    return digest.hexdigest()
+
+
 def ordinals(definition: Partitions | None, keys: Sequence[PartitionKey], at: Moment) -> list[int | None]:
     """The ordinal of each key; None for one that does not exist."""
     if not keys or definition is None:
         return [0 if key == UNPARTITIONED else None for key in keys]
-    axes = [axis for _, axis in definition.dimensions] if isinstance(definition, MultiPartitions) else [definition]
-    places = [_places(axis, at, len(keys)) for axis in axes]
+    axes = _axes(definition)
+    fitting = [key for key in keys if len(key) == len(axes)]
+    places = [parts.places(axis, {key[which] for key in fitting}, at.now, at.dynamic) for which, axis in enumerate(axes)]
     if len(axes) == 1:
-        return [places[0](key[0]) if len(key) == 1 else None for key in keys]
+        return [places[0].get(key[0]) if len(key) == 1 else None for key in keys]
     sizes = [size(axis, at) for axis in axes]
     return [_ordinal(key, places, sizes) for key in keys]
 
@@ -97,35 +120,55 @@ def _keys(columns: Sequence[Sequence[str]]) -> Iterable[PartitionKey]:
     return zip(*columns, strict=True) if columns else (UNPARTITIONED,)
 
 
-def _ordinal(key: PartitionKey, places: Sequence[Callable[[str], int | None]], sizes: Sequence[int]) -> int | None:
+def _ordinal(key: PartitionKey, places: Sequence[Mapping[str, int]], sizes: Sequence[int]) -> int | None:
     if len(key) != len(places):
         return None
     ordinal = 0
     for part, place, count in zip(key, places, sizes, strict=True):
-        found = place(part)
+        found = place.get(part)
         if found is None:
             return None
         ordinal = ordinal * count + found
     return ordinal
 
 
-def _places(axis: SimplePartitions, at: Moment, wanted: int) -> Callable[[str], int | None]:
-    if isinstance(axis, TimeWindowPartitions) and wanted <= _FEW:
-        return lambda key: parts.ordinal(axis, key, at.now, at.dynamic)
-    return {key: place for place, key in enumerate(parts.simple_keys(axis, at.now, at.dynamic))}.get
+def _begun(conn: Connection, asset_id: int, definition: Partitions | None, at: Moment) -> _Known:
+    """What the database keeps of an asset, or nothing."""
+    shape = _shape(definition, at)
+    kept = partition_sets.load(conn, asset_id) if definition is not None else None
+    if definition is None or kept is None or kept.mark != mark(definition, at):
+        return _Known(definition=definition, shape=shape, horizon=0, states=PartitionStates(), strays=())
+    states = PartitionStates(materialized=kept.materialized, failed=kept.failed)
+    return _Known(definition=definition, shape=shape, horizon=kept.horizon, states=states, strays=kept.strays)
+
+
+def _caught_up(conn: Connection, asset_id: int, known: _Known, at: Moment) -> _Known:
+    # The horizon first: what commits in between is read twice, which changes nothing.
+    horizon = int(conn.execute(_HORIZON).scalar_one())
+    statement = _statement(parts.dimensions(known.definition), since=bool(known.horizon))
+    groups = conn.execute(statement, {"asset_id": asset_id, "since": str(known.horizon)})
+    changed = [(key, failed) for failed, *columns in groups for key in _keys(columns)]
+    return _folded(known, changed, at, horizon)
+
+
+def _axes(definition: Partitions) -> list[SimplePartitions]:
+    return [axis for _, axis in definition.dimensions] if isinstance(definition, MultiPartitions) else [definition]
 
 
 def _shape(definition: Partitions | None, at: Moment) -> object:
     """Changes whenever an ordinal may stand for another key than before.
 
-    New windows come at the end, which moves nothing in one dimension; in several, it moves all that comes after the first row.
+    New windows come at the end, which moves nothing in the first dimension; in another one, it moves all that comes after the first row.
     """
-    if isinstance(definition, MultiPartitions):
-        return tuple(_axis_shape(axis, at) for _, axis in definition.dimensions), tuple(size(axis, at) for _, axis in definition.dimensions)
-    return None if definition is None else _axis_shape(definition, at)
+    return None if definition is None else (tuple(_axis_shape(axis, at) for axis in _axes(definition)), _sizes(definition, at))
 
 
-def _axis_shape(axis: SimplePartitions, at: Moment) -> object:
+def _sizes(definition: Partitions, at: Moment) -> tuple[int, ...]:
+    """Of all dimensions but the first."""
+    return tuple(size(axis, at) for axis in _axes(definition)[1:])
+
+
+def _axis_shape(axis: SimplePartitions, at: Moment) -> tuple[str, ...] | None:
     return tuple(at.dynamic.get(axis.name, ())) if isinstance(axis, DynamicPartitions) else None
 
 

@@ -343,6 +343,7 @@ asset_partitions = Table(
     Column("wiped_at", DateTime(timezone=True), comment="events up to then are no longer its history"),
     Index("ix_asset_partitions_newest", "asset_id", text("materialized_at DESC NULLS LAST")),
     Index("ix_asset_partitions_xid", "xid"),
+    Index("ix_asset_partitions_changed", "asset_id", "xid"),
 )
 
 asset_totals = Table(
@@ -353,6 +354,19 @@ asset_totals = Table(
     Column("failed", BigInteger, nullable=False, comment="of which the newest try failed"),
 )
 """How many partitions are in which state. Triggers of `asset_partitions` keep it."""
+
+partition_sets = Table(
+    "partition_sets",
+    metadata,
+    Column("asset_id", BigInteger, ForeignKey("assets.asset_id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("mark", Text, nullable=False, comment="of the definition that the ordinals belong to"),
+    Column("horizon", Xid8, nullable=False, comment="all transactions before it are taken in"),
+    Column("materialized", LargeBinary, nullable=False),
+    Column("failed", LargeBinary, nullable=False),
+    Column("strays", JSONB, nullable=False, comment="partitions that do not exist, or not yet, and whether the newest try failed"),
+    _moment("saved_at", null=False, now=True),
+)
+"""Of assets with very many partitions, which are in which state, as ranges of ordinals. Only ever a saving: see `partition_states`."""
 
 check_results = Table(
     "check_results",

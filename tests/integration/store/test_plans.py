@@ -11,9 +11,11 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy import event as sa_event
 
 from dagwright_shared.model.backfills import Target
+from dagwright_shared.model.dependents import Moment
 from dagwright_shared.model.events import LogStream
 from dagwright_shared.model.history import EventFilter
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, LocationName, RunId, StepKey
+from dagwright_shared.model.partitions import DynamicPartitions
 from dagwright_shared.model.runs import RunStatus, TriggerKind
 from dagwright_shared.model.ticks import TickStatus
 from dagwright_shared.store import (
@@ -28,6 +30,8 @@ from dagwright_shared.store import (
     freshness,
     instigators,
     logs,
+    partition_sets,
+    partition_states,
     pools,
     queue,
     run_list,
@@ -36,6 +40,7 @@ from dagwright_shared.store import (
     tables,
 )
 from dagwright_shared.store.history import StoreHistory
+from dagwright_shared.store.partition_states import PartitionMemo, PartitionStates
 from dagwright_webserver.reads.run_list import RunFilter, list_runs
 from dagwright_webserver.reads.search import find_runs
 
@@ -120,6 +125,12 @@ def first_asset(conn: Connection) -> int:
     return int(conn.exec_driver_sql("SELECT min(asset_id) FROM assets").scalar_one())
 
 
+def partitions_since_kept(conn: Connection) -> PartitionStates:
+    definition, at = DynamicPartitions(name="none"), Moment(now=datetime.now(UTC))
+    partition_states.keep(conn, first_asset(conn), definition, at)
+    return PartitionMemo().read(conn, first_asset(conn), definition, at)
+
+
 def first_instigator(conn: Connection) -> int:
     return int(conn.exec_driver_sql("SELECT min(instigator_id) FROM instigators").scalar_one())
 
@@ -181,7 +192,8 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "whether all is settled": lambda conn: freshness.is_settled(conn, assets.horizon(conn)),
     "latest": lambda conn: assets.latest(conn, [first_asset(conn)]),
     "partitions": lambda conn: assets.partitions(conn, first_asset(conn)),
-    "partition counts": lambda conn: assets.partition_counts(conn, [first_asset(conn), first_asset(conn) + 1]),
+    "assets with very many partitions": lambda conn: partition_sets.large(conn, at_least=1, changes=100),
+    "partitions of an asset that have changed": partitions_since_kept,
     "changed partitions": lambda conn: assets.changed_since(conn, assets.horizon(conn), assets.horizon(conn)),
     "checks": lambda conn: assets.checks(conn, [first_asset(conn)]),
     "active runs of assets": lambda conn: assets.active_runs(conn, [first_asset(conn)]),
