@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import ErrorInfo, error_from_json, error_to_json
@@ -16,16 +15,15 @@ _INFO, _WARNING, _ERROR = int(e.LogLevel.INFO), int(e.LogLevel.WARNING), int(e.L
 _NO_DATA: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What of a payload has a column of its own; the rest is `data`."""
+class Columns(NamedTuple):
+    """What of a payload has a column of its own; the rest is `data`. Hot: one for each event, so a tuple."""
 
     message: str
     level: int = _INFO
     asset_key: AssetKey | None = None
     check_name: str | None = None
     partition: PartitionKey = UNPARTITIONED
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = _NO_DATA
 
 
 def columns(payload: e.Payload) -> Columns:

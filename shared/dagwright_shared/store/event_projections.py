@@ -23,6 +23,9 @@ from dagwright_shared.store.tables import asset_partitions, check_results, steps
 
 Ids = Mapping[tuple[LocationName, str], int]
 
+_OF_STEPS = frozenset({e.StepStarted, e.StepSucceeded, e.StepFailed, e.StepRetrying, e.StepSkipped, e.StepCanceled})
+"""What `_step_change` knows; most events are something else."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
@@ -79,7 +82,7 @@ def _plan_steps(conn: Connection, accepted: Sequence[Accepted]) -> None:
 def _update_steps(conn: Connection, accepted: Sequence[Accepted]) -> None:
     rows: dict[tuple[RunId, str], dict[str, Any]] = {}
     for batch, event in _events(accepted):
-        if event.step_key is None:
+        if event.step_key is None or type(event.payload) not in _OF_STEPS:
             continue
         changed = _step_change(event)
         if changed is None:
@@ -122,31 +125,40 @@ def _close_steps(conn: Connection, accepted: Sequence[Accepted]) -> None:
 
 
 def _update_partitions(conn: Connection, accepted: Sequence[Accepted], ids: Ids) -> None:
-    rows: dict[tuple[int, tuple[str, ...]], dict[str, Any]] = {}
+    # Of many events of one partition the last of each kind counts, so the columns are made of that alone.
+    last: dict[tuple[int, tuple[str, ...]], dict[type, tuple[Accepted, e.RunEvent]]] = {}
     for batch, event in _events(accepted):
-        payload, at = event.payload, event.time.isoformat()
-        match payload:
-            case e.AssetMaterialized():
-                changed = {
-                    "run_id": batch.run_id,
-                    "seq": event.seq,
-                    "materialized_at": at,
-                    "data_version": payload.data_version,
-                    "code_version": payload.code_version,
-                    "metadata": metadata_to_json(payload.metadata),
-                    "input_data_versions": payload.input_data_versions,
-                }
-            case e.AssetObserved():
-                changed = {"observed_run_id": batch.run_id, "observed_at": at, "observed_data_version": payload.data_version}
-            case e.AssetFailed():
-                changed = {"failed_run_id": batch.run_id, "failed_at": at}
-            case _:
-                continue
-        asset_id = ids[(batch.location, payload.asset_key.to_user_string())]
-        row = rows.setdefault((asset_id, payload.partition), {"asset_id": asset_id, "partition": payload.partition})
-        row.update(changed)
+        payload = event.payload
+        if isinstance(payload, e.AssetMaterialized | e.AssetObserved | e.AssetFailed):
+            asset_id = ids[(batch.location, payload.asset_key.to_user_string())]
+            last.setdefault((asset_id, payload.partition), {})[type(payload)] = (batch, event)
+    rows = []
+    for (asset_id, partition), of_kind in sorted(last.items(), key=lambda item: item[0]):
+        row: dict[str, Any] = {"asset_id": asset_id, "partition": partition}
+        for batch, event in of_kind.values():
+            row |= _partition_change(batch.run_id, event)
+        rows.append(row)
     if rows:
-        conn.execute(_PARTITION, {"rows": json_rows.dumps([rows[key] for key in sorted(rows)])})
+        conn.execute(_PARTITION, {"rows": json_rows.dumps(rows)})
+
+
+def _partition_change(run_id: RunId, event: e.RunEvent) -> dict[str, Any]:
+    payload, at = event.payload, event.time.isoformat()
+    match payload:
+        case e.AssetMaterialized():
+            return {
+                "run_id": run_id,
+                "seq": event.seq,
+                "materialized_at": at,
+                "data_version": payload.data_version,
+                "code_version": payload.code_version,
+                "metadata": metadata_to_json(payload.metadata),
+                "input_data_versions": payload.input_data_versions,
+            }
+        case e.AssetObserved():
+            return {"observed_run_id": run_id, "observed_at": at, "observed_data_version": payload.data_version}
+        case _:
+            return {"failed_run_id": run_id, "failed_at": at}
 
 
 def _update_checks(conn: Connection, accepted: Sequence[Accepted], ids: Ids) -> None:

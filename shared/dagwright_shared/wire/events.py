@@ -44,7 +44,7 @@ from dagwright_shared.model.events import (
     Usage,
 )
 from dagwright_shared.model.freshness import FreshnessState
-from dagwright_shared.model.keys import RunId, StepKey
+from dagwright_shared.model.keys import UNPARTITIONED, RunId, StepKey
 from dagwright_shared.wire.errors import decode_error, encode_error
 from dagwright_shared.wire.values import (
     decode_asset_key,
@@ -254,10 +254,13 @@ def _output_stored(m: pb.OutputStored, p: OutputStored) -> None:
 
 
 def _asset_observed(m: pb.AssetObserved | pb.AssetMaterialized, p: AssetObserved | AssetMaterialized) -> None:
-    m.asset_key.path.extend(p.asset_key.path)
-    m.partition.extend(p.partition)
-    m.metadata.extend(encode_metadata(p.metadata))
-    m.tags.update(p.tags)
+    m.asset_key.path.extend(p.asset_key.parts)
+    if p.partition:
+        m.partition.extend(p.partition)
+    if p.metadata:
+        m.metadata.extend(encode_metadata(p.metadata))
+    if p.tags:
+        m.tags.update(p.tags)
     if p.description is not None:
         m.description = p.description
     if p.data_version is not None:
@@ -268,7 +271,8 @@ def _asset_materialized(m: pb.AssetMaterialized, p: AssetMaterialized) -> None:
     _asset_observed(m, p)
     if p.code_version is not None:
         m.code_version = p.code_version
-    m.input_data_versions.update(p.input_data_versions)
+    if p.input_data_versions:
+        m.input_data_versions.update(p.input_data_versions)
 
 
 def _asset_failed(m: pb.AssetFailed, p: AssetFailed) -> None:
@@ -394,26 +398,31 @@ def _read_output_stored(m: pb.OutputStored) -> Payload:
     )
 
 
+def _strings(strings: Mapping[str, str]) -> dict[str, str]:
+    # Most are empty, and to ask for that costs a twentieth of copying.
+    return dict(strings) if strings else {}
+
+
 def _read_asset_materialized(m: pb.AssetMaterialized) -> Payload:
     return AssetMaterialized(
         asset_key=decode_asset_key(m.asset_key),
-        partition=tuple(m.partition),
+        partition=tuple(m.partition) if m.partition else UNPARTITIONED,
         metadata=decode_metadata(m.metadata),
         description=optional(m, "description"),
-        tags=dict(m.tags),
+        tags=_strings(m.tags),
         data_version=optional(m, "data_version"),
         code_version=optional(m, "code_version"),
-        input_data_versions=dict(m.input_data_versions),
+        input_data_versions=_strings(m.input_data_versions),
     )
 
 
 def _read_asset_observed(m: pb.AssetObserved) -> Payload:
     return AssetObserved(
         asset_key=decode_asset_key(m.asset_key),
-        partition=tuple(m.partition),
+        partition=tuple(m.partition) if m.partition else UNPARTITIONED,
         metadata=decode_metadata(m.metadata),
         description=optional(m, "description"),
-        tags=dict(m.tags),
+        tags=_strings(m.tags),
         data_version=optional(m, "data_version"),
     )
 
