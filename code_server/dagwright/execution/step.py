@@ -169,7 +169,7 @@ def _end(pipeline: _Pipeline, error: BaseException) -> Outcome:
     pipeline.error = error
     if scope.kept is not None:
         scope.kept.errors[pipeline.step.key] = error
-    return failures.of_exception(error, frozenset(pipeline.seen))
+    return failures.of_exception(error, frozenset(pipeline.seen), pipeline.step.op)
 
 
 class _Pipeline:

@@ -267,8 +267,10 @@ _MACHINERY = ("<frozen ", "/importlib/", "/contextlib.py", "/runpy.py")
 _MAX_FRAMES, _MAX_CHAIN, _MAX_MESSAGE = 50, 8, 20_000
 
 
-def error_info(error: BaseException, *, hint: str | None = None, depth: int = 0) -> ErrorInfo:
+def error_info(error: BaseException, *, hint: str | None = None, depth: int = 0, place: Frame | None = None) -> ErrorInfo:
     """Turn any exception into data: class, message, user frames and the chain of causes.
+
+    `place` is where the definition is that the error is of: shown where no user code was running, as when what it returned is refused.
 
     Messages are cut at 20,000 characters, tracebacks at 50 frames and chains at 8 links.
     """
@@ -290,7 +292,7 @@ def error_info(error: BaseException, *, hint: str | None = None, depth: int = 0)
     return ErrorInfo(
         class_name=name,
         message=message[:_MAX_MESSAGE],
-        frames=tuple((theirs or frames)[-_MAX_FRAMES:]),
+        frames=tuple((theirs or ([place] if place is not None else frames))[-_MAX_FRAMES:]),
         cause=error_info(cause, depth=depth + 1) if cause is not None and depth < _MAX_CHAIN else None,
         hint=hint or getattr(error, "mend", None),
     )

@@ -215,3 +215,30 @@ def test_a_part_of_a_job_that_cannot_be():
         sums.execute_in_process(op_selection=["onne"])
     with pytest.raises(InvalidRequestError, match="needs the output 'result' of step"):
         sums.execute_in_process(op_selection=["last"])
+
+
+def test_an_error_without_user_code_names_the_definition():
+    @dg.op(out={"rows": dg.Out(int), "rest": dg.Out(int)})
+    def forgets():
+        yield dg.Output(1, "rows")
+
+    @dg.op
+    def raises():
+        raise dg.DagwrightError("of the user's own")
+
+    @dg.job
+    def work():
+        forgets()
+        raises()
+
+    result = work.execute_in_process(raise_on_error=False)
+    (refused,) = [event.payload.error for event in result.all_events if event.step_key == "forgets" and hasattr(event.payload, "error")]
+    (frame,) = refused.frames
+    assert (frame.file, frame.function) == (__file__, "forgets")
+    assert frame.line == forgets.source.line
+    assert frame.source in {'@dg.op(out={"rows": dg.Out(int), "rest": dg.Out(int)})', "def forgets():"}
+    (raised,) = [event.payload.error for event in result.all_events if event.step_key == "raises" and hasattr(event.payload, "error")]
+    assert raised.frames[-1].source == 'raise dg.DagwrightError("of the user\'s own")'
+    with pytest.raises(dg.DagwrightError) as shown:
+        work.execute_in_process()
+    assert shown.value.__notes__ == [f"'forgets' is defined at {__file__}:{forgets.source.line}"]
