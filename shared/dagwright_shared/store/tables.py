@@ -226,6 +226,7 @@ runs = Table(
     Index("ix_runs_status", "status", desc("created_at"), desc("run_id")),
     Index("ix_runs_job", "job_name", desc("created_at"), desc("run_id")),
     Index("ix_runs_trigger", "trigger_kind", "trigger_name", desc("created_at"), desc("run_id")),
+    Index("ix_runs_partition", "partition", desc("created_at"), desc("run_id"), postgresql_where=text("partition <> '{}'")),
     Index("ix_runs_queued", "background", desc("priority"), "created_at", "run_id", postgresql_where=text("status = 'QUEUED'")),
     Index("ix_runs_active", "run_id", postgresql_where=text(f"status IN ({_quoted(ACTIVE)})")),
     Index("ix_runs_retryable", "run_id", postgresql_where=text("status = 'FAILURE' AND NOT retried")),

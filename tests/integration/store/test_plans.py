@@ -24,6 +24,7 @@ from dagwright_shared.store import (
     automation_facts,
     backfill_runs,
     backfills,
+    data_versions,
     deliveries,
     event_partitions,
     events,
@@ -41,7 +42,7 @@ from dagwright_shared.store import (
 )
 from dagwright_shared.store.history import StoreHistory
 from dagwright_shared.store.partition_states import PartitionMemo, PartitionStates
-from dagwright_webserver.reads.run_list import RunFilter, list_runs
+from dagwright_webserver.reads.run_list import RunFilter, count_by_status, list_runs
 from dagwright_webserver.reads.search import find_runs
 
 LARGE = (
@@ -153,6 +154,13 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "runs by the beginning of a short id": lambda conn: find_runs(conn, "000077"),
     "runs by a name": a_page_of_runs(search="job7"),
     "runs of today": a_page_of_runs(created_after=datetime.now(UTC) - timedelta(minutes=1)),
+    "page of runs of a partition": lambda conn: list_runs(conn, RunFilter(partition="p7")),
+    "page of runs of a text": lambda conn: list_runs(conn, RunFilter(text="no_such_job")),
+    "page of runs of the beginning of an id": lambda conn: list_runs(conn, RunFilter(text="00000000-0000-7000-8000-0000000007")),
+    "page of runs that ended": lambda conn: list_runs(conn, RunFilter(ended_before=datetime.now(UTC) - timedelta(seconds=19_900))),
+    "counts of the page of runs": lambda conn: count_by_status(conn, RunFilter(job="job7")),
+    "newest partitions": lambda conn: data_versions.newest_partitions(conn, LocationName("l"), "asset7", 10),
+    "data of partitions": lambda conn: list(data_versions.read(conn, [(LocationName("l"), "asset7", ("p7",))])),
     "counts by status": lambda conn: run_list.counts_by_status(conn, since=datetime.now(UTC) - timedelta(minutes=5)),
     "runs outside backfills": lambda conn: list_runs(conn, RunFilter(outside_backfills=True)),
     "a run": lambda conn: runs.get(conn, RUN),

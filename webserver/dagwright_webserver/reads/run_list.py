@@ -7,19 +7,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, and_, cast, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, Uuid, and_, cast, false, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from dagwright_shared.model.backfills import BackfillStatus
 from dagwright_shared.model.runs import FINAL, RunStatus, StepStatus
 from dagwright_shared.store import backfills as store_backfills
 from dagwright_shared.store import tables
-from dagwright_webserver.reads import backfills, cursors
+from dagwright_webserver.reads import backfills, cursors, run_search
 from dagwright_webserver.reads.backfills import BackfillSummary
 from dagwright_webserver.reads.runs import covered, is_run_id
 from dagwright_webserver.reads.view import Moment, seconds_between, view
 
 MAX_LIST_ASSETS = 20
+COUNTED = 1_000
+"""So many runs are counted by status; of more, the page says how many there are at least."""
 
 
 @view
@@ -164,7 +166,7 @@ def list_runs(
     before = None if cursor is None else _place(cursor)
     shown = replace(wanted, outside_backfills=grouped or wanted.outside_backfills)
     newest = (_runs.created_at.desc(), _runs.run_id.desc())
-    query = _filtered(select(*_SUMMARY), shown).order_by(*newest).limit(limit + 1)
+    query = _filtered(conn, select(*_SUMMARY), shown).order_by(*newest).limit(limit + 1)
     if before is not None:
         query = query.where(tuple_(_runs.created_at, _runs.run_id) < tuple_(before[0], cast(before[1], Uuid(as_uuid=False))))
     runs = [summary(row) for row in conn.execute(query)]
@@ -228,9 +230,14 @@ _STAGES: Mapping[RunStatus, frozenset[BackfillStatus]] = {
 """Where a backfill is when its runs are there."""
 
 
-def count_by_status(conn: Connection, wanted: RunFilter | None = None, *, cap: int = 10_000) -> Mapping[str, int]:
-    """How many of the newest `cap` runs that fit a filter are in each status."""
-    inner = _filtered(select(_runs.status, _runs.created_at), wanted or RunFilter()).order_by(_runs.created_at.desc()).limit(cap).subquery()
+def count_by_status(conn: Connection, wanted: RunFilter | None = None, *, cap: int = COUNTED) -> Mapping[str, int]:
+    """How many of the newest `cap` runs that fit a filter are in each status; where they are as many as that, there may be more."""
+    inner = (
+        _filtered(conn, select(_runs.status, _runs.created_at), wanted or RunFilter())
+        .order_by(_runs.created_at.desc())
+        .limit(cap)
+        .subquery()
+    )
     rows = conn.execute(select(inner.c.status, func.count()).group_by(inner.c.status)).all()
     return dict(rows)
 
@@ -284,7 +291,7 @@ def step_errors(conn: Connection, run_ids: Sequence[str]) -> Mapping[str, str]:
     return {row.run_id: f"{row.step_key}: {first_line(row.class_name, row.message) or 'failed'}" for row in conn.execute(query)}
 
 
-def _filtered(query: Select[Any], wanted: RunFilter) -> Select[Any]:
+def _filtered(conn: Connection, query: Select[Any], wanted: RunFilter) -> Select[Any]:
     equal = (
         (_runs.job_name, wanted.job),
         (_runs.location, wanted.location),
@@ -294,6 +301,8 @@ def _filtered(query: Select[Any], wanted: RunFilter) -> Select[Any]:
     )
     conditions: list[ColumnElement[bool]] = [column == value for column, value in equal if value is not None]
     conditions += _in_time(wanted)
+    if wanted.partition:
+        conditions.append(func.cardinality(_runs.partition) > 0)
     if wanted.statuses:
         conditions.append(_runs.status.in_([str(status) for status in wanted.statuses]))
     if wanted.tags:
@@ -309,7 +318,7 @@ def _filtered(query: Select[Any], wanted: RunFilter) -> Select[Any]:
         of_asset = select(tables.run_assets.c.run_id).where(tables.run_assets.c.asset_id.in_(ids))
         conditions.append(_runs.run_id.in_(of_asset))
     if wanted.text:
-        conditions.append(_matches(wanted.text))
+        conditions.append(run_search.fits(conn, wanted.text))
     return query.where(and_(*conditions)) if conditions else query
 
 
@@ -320,18 +329,10 @@ def _in_time(wanted: RunFilter) -> Iterable[ColumnElement[bool]]:
     ):
         if before is not None:
             yield column < before
+            if column is not _runs.created_at:  # which no run ends before; and there is an index of it
+                yield _runs.created_at < before
         if after is not None:
             yield column > after
-
-
-def _matches(text: str) -> ColumnElement[bool]:
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    names = func.array_to_string(_runs.asset_keys, " ")
-    return or_(
-        cast(_runs.run_id, String).like(f"{escaped.lower()}%"),
-        _runs.job_name.ilike(f"%{escaped}%"),
-        names.ilike(f"%{escaped}%"),
-    )
 
 
 def first_line(class_name: str | None, message: str | None) -> str | None:

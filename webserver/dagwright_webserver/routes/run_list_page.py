@@ -54,13 +54,15 @@ def runs(
 
     def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
         view = run_list.list_runs(conn, wanted, limit=50, cursor=cursor or None, grouped=grouped)
+        counts = run_list.count_by_status(conn, replace(wanted, statuses=(), outside_backfills=grouped))
         return {
             "view": view,
             "rows": run_list.in_order(view),
             "step_errors": run_list.step_errors(conn, failed(view.items)),
             "waits": waiting_reads.sentences(conn, defs, _queued(view.items), web.settings.limits),
             "progress": drawings.progress,
-            "counts": run_list.count_by_status(conn, replace(wanted, statuses=(), outside_backfills=grouped)),
+            "counts": counts,
+            "more": sum(counts.values()) >= run_list.COUNTED,
             "jobs": list(defs.jobs),
             "locations": list(defs.locations),
             "assets": [str(key) for key in list(defs.assets)[:2000]],
