@@ -5,22 +5,19 @@ Everything is in percent of the width, so that an SVG with no size of its own fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from dagwright_webserver import looks, zones
 from dagwright_webserver.reads.backfills import BackfillSummary, PartProgress
 from dagwright_webserver.reads.comparisons import ComparedSide, ComparisonView
-from dagwright_webserver.reads.events import EventView
 from dagwright_webserver.reads.partition_status import PartitionsView
-from dagwright_webserver.reads.runs import RunView
-from dagwright_webserver.reads.steps import StepView
 from dagwright_webserver.reads.timeline import TimelineRun, TimelineView
 
-_LEAST_WIDTH = 0.35
+LEAST_WIDTH = 0.35
 _LANES = 20
-_ROUND_STEPS = (
+ROUND_STEPS = (
     0.001,
     0.002,
     0.005,
@@ -105,38 +102,6 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A stretch of a step: waiting for its inputs, or one attempt."""
-
-    kind: str
-    tone: str
-    x: float
-    w: float
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class GanttRow:
-    """A step."""
-
-    key: str
-    status: str
-    seconds: float | None
-    parts: tuple[Part, ...]
-    retries: tuple[float, ...]
-    label: str
-    label_x: float
-
-
-@dataclass(frozen=True, slots=True)
-class Gantt:
-    """The run's drawing."""
-
-    rows: tuple[GanttRow, ...]
-    ticks: tuple[Mark, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Segment:
     """A part of a strip."""
 
@@ -162,7 +127,7 @@ def timeline(view: TimelineView) -> Timeline:
     """Runs as bars, and the ticks to come after now."""
     start = view.start.timestamp()
     span = max(1.0, view.end.timestamp() - start)
-    step = next((each for each in _ROUND_STEPS if span / each <= 9), _ROUND_STEPS[-1])
+    step = next((each for each in ROUND_STEPS if span / each <= 9), ROUND_STEPS[-1])
     offset = (zones.here(view.now).utcoffset() or timedelta()).total_seconds()
     first = start - (start + offset) % step + step  # round hours and midnights of who looks
     count = max(0, int((start + span - first) // step) + 1)
@@ -192,82 +157,8 @@ def _bar(run: TimelineRun, start: float, span: float, now: datetime) -> Bar:
     x = min(99.0, (begin - start) / span * 100)
     seconds = (run.ended_at - run.started_at).total_seconds() if run.ended_at else None
     return Bar(
-        run.run_id, run.status, run.partition, run.started_at, seconds, round(x, 3), round(max(_LEAST_WIDTH, (end - begin) / span * 100), 3)
+        run.run_id, run.status, run.partition, run.started_at, seconds, round(x, 3), round(max(LEAST_WIDTH, (end - begin) / span * 100), 3)
     )
-
-
-def gantt(run: RunView, attempts: Sequence[EventView], now: datetime) -> Gantt:
-    """Each step's wait for its inputs, then its attempts; a ring marks each retry.
-
-    Args:
-        attempts: the run's STEP_STARTED and STEP_RETRYING events, which remember the attempts before the newest one.
-    """
-    if not run.steps:
-        return Gantt((), ())
-    origin = run.started_at or min((step.started_at for step in run.steps if step.started_at), default=run.created_at)
-    end = run.ended_at or max(now, origin)
-    # Room at the right for the length of the longest bar.
-    span = max((end - origin).total_seconds(), 0.001)
-    finished = {step.step_key: step.ended_at for step in run.steps}
-    earlier = _earlier(attempts)
-    rows = tuple(_gantt_row(step, origin, span, end, finished, earlier.get(step.step_key, ())) for step in run.steps)
-    return Gantt(rows, tuple(_axis(span)))
-
-
-def _gantt_row(
-    step: StepView,
-    origin: datetime,
-    span: float,
-    end: datetime,
-    finished: Mapping[str, datetime | None],
-    earlier: Sequence[tuple[datetime, datetime]],
-) -> GanttRow:
-    def at(moment: datetime) -> float:
-        return round(min(100.0, max(0.0, (moment - origin).total_seconds() / span * 100)), 3)
-
-    def part(kind: str, tone: str, begin: datetime, until: datetime, title: str) -> Part:
-        width = round(max(0.0 if kind == "wait" else _LEAST_WIDTH, at(until) - at(begin)), 3)
-        return Part(kind, tone, min(at(begin), 100 - width), width, f"{title} {looks.duration((until - begin).total_seconds())}")
-
-    if step.started_at is None:
-        return GanttRow(
-            step.step_key, step.status, None, (), (), "" if step.status == "PENDING" else looks.look(step.status).label.lower(), 0.0
-        )
-    tone = looks.look(step.status).tone
-    begun = earlier[0][0] if earlier else step.started_at
-    inputs = [moment for name in step.depends_on if (moment := finished.get(name)) is not None]
-    ready = max([origin, *inputs])
-    parts = [part("wait", "neutral", ready, begun, "Waited")] if ready < begun else []
-    parts += [part("run", "warning", a, b, f"Attempt {n} failed after") for n, (a, b) in enumerate(earlier, 1)]
-    until = step.ended_at or end
-    parts.append(part("run", tone, step.started_at, until, f"{looks.look(step.status).label}, {'' if step.ended_at else 'so far '}"))
-    seconds = step.duration_seconds
-    right = at(until)
-    return GanttRow(step.step_key, step.status, seconds, tuple(parts), tuple(at(b) for _, b in earlier), looks.duration(seconds), right)
-
-
-def _earlier(events: Iterable[EventView]) -> Mapping[str, list[tuple[datetime, datetime]]]:
-    """The attempts that failed and were tried again, as (start, end)."""
-    started: dict[str, datetime] = {}
-    found: dict[str, list[tuple[datetime, datetime]]] = {}
-    for event in events:
-        if event.step_key is None:
-            continue
-        if event.type == "STEP_STARTED":
-            started[event.step_key] = event.time
-        elif event.step_key in started:
-            found.setdefault(event.step_key, []).append((started[event.step_key], event.time))
-    return found
-
-
-def _axis(span: float) -> list[Mark]:
-    step = next((each for each in _ROUND_STEPS if span / each <= 7), _ROUND_STEPS[-1])
-    count = min(12, int(span // step) + 1)
-    return [Mark(round(i * step / span * 100, 3), _round(i * step) if i else "0") for i in range(count) if i * step / span < 0.97]
-
-
-def _round(seconds: float) -> str:
-    return looks.duration(seconds).replace(".0 ", " ")
 
 
 def health(counts: Mapping[str, int]) -> tuple[Segment, ...]:
@@ -310,6 +201,6 @@ def side_by_side(view: ComparisonView) -> Mapping[str, tuple[float, float]]:
     longest = max((side.duration_seconds or 0.0 for step in view.steps for side in (step.base, step.run) if side), default=0.0) or 1.0
 
     def width(side: ComparedSide | None) -> float:
-        return 0.0 if side is None or side.duration_seconds is None else round(max(_LEAST_WIDTH, side.duration_seconds / longest * 100), 3)
+        return 0.0 if side is None or side.duration_seconds is None else round(max(LEAST_WIDTH, side.duration_seconds / longest * 100), 3)
 
     return {step.step_key: (width(step.base), width(step.run)) for step in view.steps}

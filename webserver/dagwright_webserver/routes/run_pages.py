@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
@@ -9,8 +12,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
-from dagwright_webserver import drawings, render
+from dagwright_shared.model.errors import InvalidRequestError, Problem
+from dagwright_webserver import gantt, render, step_selection
 from dagwright_webserver.deps import Services, Web
+from dagwright_webserver.gantt import Choice, Gantt, Mode, Order
 from dagwright_webserver.reads import deployment as deployment_reads
 from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads import runs as run_reads
@@ -32,7 +37,10 @@ class RunPage:
     """What the page of a run shows beside the run."""
 
     view: RunView
-    gantt: drawings.Gantt
+    gantt: Gantt
+    choice: Choice
+    problem: Problem | None
+    """What is wrong with the selection of steps."""
     events: tuple[EventView, ...]
     logs: tuple[LogFile, ...]
     log: LogView | None
@@ -54,6 +62,10 @@ def run(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
     at: Annotated[int | None, Query(ge=1, lt=2**62)] = None,
     after: Annotated[int | None, Query(ge=0, lt=2**62)] = None,
     limit: Annotated[int, Query(ge=1, le=400)] = 200,
+    mode: Mode = Mode.TIME,
+    sort: Order = Order.PLAN,
+    steps: Word = None,
+    zoom: Annotated[str | None, Query(pattern=r"^\d+(\.\d+)?(e[+-]?\d+)?-\d+(\.\d+)?(e[+-]?\d+)?$", max_length=60)] = None,
 ) -> Response:
     wanted = event_filter(level, [type] if type else None, step, text)
     if after is not None:  # rows for a page that is open
@@ -65,15 +77,19 @@ def run(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
         return render.page(request, "partials/run_events.html", events=web.read(rows))
     if at is not None and before is None:
         before = at + _EVENTS // 2
-    shown = web.read_defs(lambda conn, defs: _run_page(conn, defs, web, run_id, wanted, before, log))
+    chart = _Chart(mode=mode, order=sort, steps=steps or "", window=_window(zoom))
+    shown = web.read_defs(lambda conn, defs: _run_page(conn, defs, web, run_id, wanted, before, log, chart))
     first = shown.events[0].seq if shown.events else 1
     return render.page(
         request,
         "run.html",
         view=shown.view,
         gantt=shown.gantt,
+        choice=shown.choice,
+        steps_problem=shown.problem,
         events=shown.events,
         logs=shown.logs,
+        logs_of=_by_step(shown.logs),
         log=shown.log,
         log_url=_log_url(run_id, shown.log),
         waiting=shown.waiting,
@@ -86,10 +102,38 @@ def run(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chart:
+    """What the address says of the chart of steps."""
+
+    mode: Mode
+    order: Order
+    steps: str
+    window: tuple[float, float] | None
+
+    def choice(self, view: RunView) -> tuple[Choice, Problem | None]:
+        """With what is wrong with the selection; all steps are shown then."""
+        chosen, problem = None, None
+        try:
+            chosen = step_selection.select(view.steps, self.steps) if self.steps.strip() and view.steps else None
+        except InvalidRequestError as error:
+            problem = error.problems[0]
+        return Choice(mode=self.mode, order=self.order, steps=chosen, window=self.window), problem
+
+
+def _window(zoom: str | None) -> tuple[float, float] | None:
+    """`1.5-4` as seconds of the run."""
+    if not zoom:
+        return None
+    low, high = (float(part) for part in re.split(r"(?<![e])-", zoom))
+    return (low, high) if math.isfinite(high) and low < high else None
+
+
 def _run_page(
-    conn: Connection, defs: Definitions, web: Web, run_id: str, wanted: EventFilter, before: int | None, log: str | None
+    conn: Connection, defs: Definitions, web: Web, run_id: str, wanted: EventFilter, before: int | None, log: str | None, chart: _Chart
 ) -> RunPage:
     view = run_reads.get_run(conn, run_id)
+    choice, problem = chart.choice(view)
     attempts = event_reads.list_events(conn, run_id, EventFilter(types=("STEP_STARTED", "STEP_RETRYING")), limit=2000).items
     logs = tuple(event_reads.list_logs(conn, run_id))
     now = deployment_reads.database_now(conn)
@@ -97,12 +141,21 @@ def _run_page(
     return RunPage(
         view=view,
         # Without a retry there is nothing that the steps themselves do not say.
-        gantt=drawings.gantt(view, attempts if any(each.type == "STEP_RETRYING" for each in attempts) else (), now),
+        gantt=gantt.draw(view, attempts if any(each.type == "STEP_RETRYING" for each in attempts) else (), now, choice),
+        choice=choice,
+        problem=problem,
         events=event_reads.newest_events(conn, run_id, wanted, limit=_EVENTS, before_seq=before),
         logs=logs,
         log=_picked_log(conn, run_id, logs, log, {step.step_key for step in view.steps if step.status == "FAILURE"}),
         waiting=waiting if waiting is not None and waiting.waiting else None,
     )
+
+
+def _by_step(logs: tuple[LogFile, ...]) -> Mapping[str, list[LogFile]]:
+    found: dict[str, list[LogFile]] = {}
+    for each in logs:
+        found.setdefault(each.step_key, []).append(each)
+    return found
 
 
 def _picked_log(conn: Connection, run_id: str, logs: tuple[LogFile, ...], wanted: str | None, failed: set[str]) -> LogView | None:

@@ -40,7 +40,9 @@ document.addEventListener("submit", async (event) => {
 // Filters change the list in place and the address with it.
 let settled = 0;
 function refilter() {
-  const params = filters();
+  const params = new URLSearchParams(location.search); // the chart of steps has its own share of the address
+  for (const name of [...NAMES, "others", "at", "before"]) params.delete(name);
+  for (const [name, value] of filters()) params.set(name, value);
   if (form.elements.others.checked) params.set("others", "on");
   history.replaceState(null, "", `/runs/${run}${params.size ? `?${params}` : ""}`);
   log.start().catch((error) => toast(error.message, { bad: true }));
@@ -48,6 +50,32 @@ function refilter() {
 form.addEventListener("submit", (event) => { event.preventDefault(); refilter(); });
 form.addEventListener("change", (event) => event.target.name !== "text" && refilter());
 form.elements.text.addEventListener("input", () => { clearTimeout(settled); settled = setTimeout(refilter, 250); });
+
+// ------------------------------------------------------------------ the chart of steps
+// Its controls are links and a form; here they change the chart alone, and the address.
+async function soft(part, url) {
+  const params = new URLSearchParams(url.search);
+  for (const [name, value] of [...params]) if (!value) params.delete(name);
+  history.replaceState(null, "", `${url.pathname}${params.size ? `?${params}` : ""}`);
+  params.set("_part", part);
+  await htmx.ajax("GET", `${url.pathname}?${params}`, { target: `#${part}`, swap: "morph:outerHTML" });
+}
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-soft] a");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  soft(link.closest("[data-soft]").dataset.soft, new URL(link.href));
+});
+for (const kind of ["change", "submit"]) {
+  document.addEventListener(kind, (event) => {
+    const controls = event.target.closest("[data-soft] form");
+    if (!controls) return;
+    event.preventDefault();
+    const url = new URL(location.href);
+    for (const name of ["steps", "sort"]) url.searchParams.set(name, controls.elements[name].value);
+    soft(controls.closest("[data-soft]").dataset.soft, url);
+  });
+}
 
 // ------------------------------------------------------------------ going to a place
 const ERRORS = new URLSearchParams({ level: "ERROR" });
