@@ -33,6 +33,7 @@ from dagwright_shared.model.errors import (
 from dagwright_shared.model.metadata import json_safe
 from dagwright_shared.store import audit
 from dagwright_webserver.access import CHANGING, Access
+from dagwright_webserver.fitness import UnfitError
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -147,7 +148,7 @@ def _sentence(error: InvalidRequestError) -> str:
 def _from_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     names = _known_fields(request)
-    problems = [_validation_problem(item, names) for item in error.errors()]
+    problems = [problem for item in error.errors() for problem in _validation_problems(item, names)]
     wrong_type = any(item["type"] == "model_attributes_type" and isinstance(item.get("input"), bytes) for item in error.errors())
     if wrong_type:
         detail = "Send the body as JSON, with the header Content-Type: application/json."
@@ -162,6 +163,11 @@ def _known_fields(request: Request) -> Sequence[str]:
     annotation = getattr(getattr(field, "field_info", None), "annotation", None)
     candidates = [annotation, *getattr(annotation, "__args__", ())]
     return [name for each in candidates for name in getattr(each, "model_fields", {})]
+
+
+def _validation_problems(item: Mapping[str, Any], names: Sequence[str]) -> Iterable[Problem]:
+    unfit = (item.get("ctx") or {}).get("error")
+    return unfit.problems if isinstance(unfit, UnfitError) else [_validation_problem(item, names)]
 
 
 def _validation_problem(item: Mapping[str, Any], names: Sequence[str]) -> Problem:

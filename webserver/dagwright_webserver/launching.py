@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from jsonschema import Draft202012Validator
 
@@ -79,7 +78,7 @@ def new_run(
         InvalidRequestError: with everything that is wrong.
     """
     snapshot = defs.locations[target.location]
-    problems = list(unstorable(body.model_dump(exclude_unset=True), ""))
+    problems: list[Problem] = []
     partition, partition_end = _partition(body, partitions_of(target), now, dynamic, problems)
     step_keys = _steps(body.steps, target, problems)
     priority = _priority(body, problems)
@@ -105,11 +104,10 @@ def new_run(
 
 
 def config_problems(body: RunOptions, target: Target, defs: Definitions) -> list[Problem]:
-    """What is wrong with config and tags; nothing when the config is left to the definitions."""
-    problems = list(unstorable(body.model_dump(exclude_unset=True), ""))
-    if body.config is not None:
-        problems += run_config.check(_validator(defs.digests[target.location], defs.locations[target.location], target), body.config)
-    return problems
+    """What is wrong with the config; nothing when the config is left to the definitions."""
+    if body.config is None:
+        return []
+    return list(run_config.check(_validator(defs.digests[target.location], defs.locations[target.location], target), body.config))
 
 
 def _find_job(body: LaunchBody, name: str, defs: Definitions) -> Target:
@@ -281,27 +279,6 @@ def _validator(digest: str, snapshot: LocationSnapshot, target: Target) -> Draft
             _validators.clear()
         found = _validators[name] = run_config.validator(schema)
     return found
-
-
-def unstorable(value: Any, path: str) -> Iterator[Problem]:
-    """What JSON text can carry and Postgres cannot keep."""
-    match value:
-        case dict():
-            for key, each in value.items():
-                if not _is_plain(key):
-                    yield Problem(path=path, message=f"the name {key!r} holds a NUL or half a character, which cannot be stored")
-                yield from unstorable(each, f"{path}.{key}" if path else str(key))
-        case list():
-            for number, each in enumerate(value):
-                yield from unstorable(each, f"{path}[{number}]")
-        case str() if not _is_plain(value):
-            yield Problem(path=path, message="the text holds a NUL or half a character, which cannot be stored; take it out")
-        case float() if not math.isfinite(value):
-            yield Problem(path=path, message=f"{value} is not a number that JSON has", expected="a finite number")
-
-
-def _is_plain(text: str) -> bool:
-    return "\x00" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
 def _unknown(path: str, kind: str, name: str, known: Iterable[str], *, where: str | None = None) -> Problem:

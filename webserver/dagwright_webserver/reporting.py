@@ -16,7 +16,7 @@ from dagwright_shared.model.history import ReportableEvent
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, LocationName, PartitionKey, parse_partition
 from dagwright_shared.model.metadata import MetadataValue, metadata_value, metadata_value_from_json, metadata_value_to_json
 from dagwright_shared.model.snapshot import AssetSnapshot
-from dagwright_webserver.launching import unknown_partition, unstorable
+from dagwright_webserver.launching import unknown_partition
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.schemas import Body, Tags
 
@@ -82,7 +82,7 @@ def materialized(body: ReportBody, key: AssetKey, defs: Definitions, at: Moment)
         InvalidRequestError: with everything that is wrong.
     """
     place, asset = defs.asset(key, body.location)
-    problems = [*unstorable(body.model_dump(exclude_unset=True), "")]
+    problems: list[Problem] = []
     if asset.partitions is not None and body.partition is None:
         described = partitioning.describe(asset.partitions)
         problems.append(Problem(path="partition", message=f"say which partition was made ({described})", expected=described))
@@ -102,7 +102,7 @@ def materialized(body: ReportBody, key: AssetKey, defs: Definitions, at: Moment)
 def observed(body: ReportBody, key: AssetKey, defs: Definitions, at: Moment) -> Report:
     """Somebody has looked at the asset. Errors as of `materialized`."""
     place, asset = defs.asset(key, body.location)
-    problems = [*unstorable(body.model_dump(exclude_unset=True), "")]
+    problems: list[Problem] = []
     partition, metadata = _partition(body.partition, asset, at, problems), _metadata(body.metadata, problems)
     _raise(problems)
     payload = AssetObserved(
@@ -128,7 +128,7 @@ def checked(body: CheckReportBody, check: AssetCheckKey, defs: Definitions, at: 
     if found is None:
         known = [one.key.name for at_place, one in defs.checks.get(check.asset_key, ()) if at_place == place]
         raise NotFoundError("check", check.name, known=known, where=f"asset {check.asset_key}")
-    problems = [*unstorable(body.model_dump(exclude_unset=True), "")]
+    problems: list[Problem] = []
     partition, metadata = _partition(body.partition, asset, at, problems), _metadata(body.metadata, problems)
     _raise(problems)
     payload = CheckEvaluated(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from dagwright_shared.model.backfills import BackfillStatus
 from dagwright_shared.model.errors import InvalidRequestError, Problem
 from dagwright_shared.model.runs import RetryStrategy, RunStatus
+from dagwright_webserver.fitness import UnfitError, unfit
 
 API = "/api/v1"
 """Where all of REST lives. The prefix is in each router, so that a route knows its whole path."""
@@ -21,9 +23,17 @@ _MAX_PRIORITY = 2**31 - 1
 
 
 class Body(BaseModel):
-    """A request body: unknown fields are refused, so that a mistyped name cannot pass for a default."""
+    """A request body: unknown fields are refused, so that a mistyped name cannot pass for a default, and so is what cannot be stored."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, regex_engine="python-re")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fits(cls, given: Any) -> Any:
+        """Before anything else, so that no later step meets what it cannot write."""
+        if problems := list(itertools.islice(unfit(given), 20)):
+            raise UnfitError(problems)
+        return given
 
 
 Tags: TypeAlias = dict[Annotated[str, Field(min_length=1, max_length=255)], Annotated[str, Field(max_length=4096)]]
@@ -347,8 +357,13 @@ Name: TypeAlias = Annotated[str | None, Query(max_length=1000)]
 
 
 def aware(moment: datetime | None) -> datetime | None:
-    """A moment of a query string; without a time zone it is taken as UTC."""
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+    """A moment of a request in UTC; without a time zone it is taken as UTC. Offsets may be larger than what Postgres takes."""
+    if moment is None or moment.tzinfo is None:
+        return moment if moment is None else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # before the first year, or after the last
+        return datetime.min.replace(tzinfo=UTC) if moment.year == 1 else datetime.max.replace(tzinfo=UTC)
 
 
 def parse_tags(pairs: list[str] | None) -> dict[str, str]:

@@ -935,7 +935,7 @@ class EventListView(Model, frozen=True, kw_only=True):
 class EventNumbersView(Model, frozen=True, kw_only=True):
     """Which events of a run a filter finds, without the events."""
 
-    ranges: tuple[tuple[int, int], ...]
+    ranges: tuple[tuple[int, ...], ...]
     """First and last number of each stretch without a gap, ascending."""
     count: int
     """How many events those are."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
+from pydantic import WithJsonSchema
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from dagwright_shared.model.events import EVENT_TYPES, LogLevel, LogStream
@@ -52,11 +53,17 @@ class EventListView:
     """Give this as `cursor` for the next page; null when there are no more events yet."""
 
 
+Stretch: TypeAlias = Annotated[
+    tuple[int, int], WithJsonSchema({"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}, mode="serialization")
+]
+"""First and last number. Described without `prefixItems`, which many tools for OpenAPI do not know."""
+
+
 @view
 class EventNumbersView:
     """Which events of a run a filter finds, without the events."""
 
-    ranges: tuple[tuple[int, int], ...]
+    ranges: tuple[Stretch, ...]
     """First and last number of each stretch without a gap, ascending."""
     count: int
     """How many events those are."""

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem
 from dagwright_shared.store import presets
-from dagwright_webserver import launching
 from dagwright_webserver.deps import Editor, Services, answer
 from dagwright_webserver.reads import presets as reads
 from dagwright_webserver.reads.presets import PresetListView, PresetView
@@ -49,11 +48,9 @@ def get_preset(name: JobName, preset: PresetName, web: Services, location: Name 
 @router.put("/{preset}", summary="Save a preset", responses=returns(PresetView, 404, 422, 503))
 def save_preset(name: JobName, preset: PresetName, body: PresetBody, web: Editor, location: Name = None) -> Response:
     """Keep config and tags under a name, in place of an earlier preset of that name. Everybody who may launch the job sees it."""
-    found = list(launching.unstorable({"name": preset, **body.model_dump()}, ""))
     if preset == reads.OF_CODE:
-        found.append(Problem(path="name", message=f"{preset!r} is what the code gives; choose another name", value=preset))
-    if found:
-        raise InvalidRequestError("The preset cannot be saved", problems=found)
+        problem = Problem(path="name", message=f"{preset!r} is what the code gives; choose another name", value=preset)
+        raise InvalidRequestError("The preset cannot be saved", problems=[problem])
 
     def change(conn: Connection) -> PresetView:
         defs = web.definitions.current(conn)

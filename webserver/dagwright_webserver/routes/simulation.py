@@ -16,7 +16,7 @@ router = APIRouter(prefix=API, tags=["simulation"])
 @router.get("/simulation", summary="Simulate the schedules and conditions", responses=returns(SimulationView, 422, 503))
 def get_simulation(
     web: Services,
-    hours: Annotated[float, Query(gt=0, le=24 * 366, description="How far to look.")] = 168.0,
+    hours: Annotated[float, Query(ge=0.01, le=24 * 366, description="How far to look.")] = 168.0,
     limit: Annotated[int, Query(ge=1, le=20_000, description="Most runs that are listed.")] = 1000,
 ) -> Response:
     """Which runs would start when, by the schedules that are switched on, conditions, limits and pools, and how full those would be.

@@ -37,7 +37,7 @@ class TokenBody(Body):
     """For whom it speaks; left out: who asks. Only admins can name another."""
 
 
-@router.get("", summary="List API tokens", responses=returns(TokenListView, 401, 403, 422, 503))
+@router.get("", summary="List API tokens", responses=returns(TokenListView, 401, 403, 409, 422, 503))
 def list_tokens(
     web: Member,
     everybody: Annotated[bool, Query(alias="all", description="Those of all users, for admins.")] = False,  # noqa: FBT002
