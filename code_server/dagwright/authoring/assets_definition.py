@@ -389,15 +389,11 @@ class AssetsDefinition:
         return self._copy(op=self.op.renamed(name) if self.op is not None else None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the function directly, as a test does."""
+        """Run the function directly, as a test does; in the body of a graph or job, make a node of the op or graph that computes it."""
+        if composition.active() and self.node_def is not None:
+            return self.node_def(*args, **kwargs)
         if self.op is None:
             raise DefinitionError(f"{self!r} has no function to call", source=self.source)
-        if composition.active():
-            raise DefinitionError(
-                f"asset {self.name!r} was called in a graph body",
-                source=self.source,
-                mend="depend on it by an argument or deps= of an asset",
-            )
         return invocation.direct(self, args, kwargs)
 
     @property

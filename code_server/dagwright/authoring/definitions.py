@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
@@ -212,13 +213,19 @@ class LazyDefinitions:
     """A function that makes Definitions when the location is loaded. See `@definitions`."""
 
     def __init__(self, fn: Callable[..., Any]) -> None:
-        self.fn = fn
+        self.fn = self.load_fn = fn
+        self.has_context_arg = bool(inspect.signature(fn).parameters)
         self.source = sources.of_function(fn)
         self._made: Definitions | None = None
 
-    def __call__(self) -> Definitions:
+    def __call__(self, context: Any = None) -> Definitions:
+        """The definitions, made once.
+
+        Args:
+            context: a ComponentLoadContext, for a function that takes it.
+        """
         if self._made is None:
-            made = self.fn()
+            made = self.fn(context) if self.has_context_arg else self.fn()
             if not isinstance(made, Definitions):
                 raise DefinitionError(
                     f"@definitions {self.fn.__name__} returned {_described(made)}", source=self.source, mend="return a Definitions object"

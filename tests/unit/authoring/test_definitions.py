@@ -335,3 +335,17 @@ def test_selections() -> None:
     assert not s.all().without_checks().resolve_checks(graph)
     with pytest.raises(DefinitionError, match="at character 3"):
         s.from_string("a b")
+
+
+def test_a_function_of_definitions_can_be_called_by_its_old_name() -> None:
+    @dg.definitions
+    def defs() -> dg.Definitions:
+        return dg.Definitions(assets=[dg.AssetSpec("one")])
+
+    @dg.definitions
+    def with_context(context: object) -> dg.Definitions:
+        return dg.Definitions(assets=[dg.AssetSpec(str(context))])
+
+    assert (defs.has_context_arg, with_context.has_context_arg) == (False, True)
+    assert [key.to_user_string() for key in defs.load_fn().resolve_all_asset_keys()] == ["one"]
+    assert [key.to_user_string() for key in with_context("two").resolve_all_asset_keys()] == ["two"]

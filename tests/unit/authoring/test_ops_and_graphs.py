@@ -318,3 +318,21 @@ def test_a_pool_by_the_tag_of_older_code() -> None:
 
         @dg.op(tags={"dagster/concurrency_key": "db"}, pool="other")
         def two() -> None: ...
+
+
+def test_an_asset_in_a_body_is_a_node_of_its_op() -> None:
+    @dg.asset
+    def rows() -> int:
+        return 3
+
+    @dg.asset
+    def doubled(rows: int) -> int:
+        return 2 * rows
+
+    @dg.job
+    def work() -> None:
+        add(rows(), doubled(rows.op.alias("more")()))
+
+    result = work.execute_in_process()
+    assert result.output_for_node("add") == 9
+    assert result.get_asset_materialization_events() == []
