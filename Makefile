@@ -70,12 +70,8 @@ client: $(STAMP) ## generate the client of REST from the webserver's OpenAPI doc
 proto-check: $(STAMP) ## fail when the generated code is not what proto/ says
 	$(BIN)/python proto/generate.py --check
 
-bench: compiled ## measure a private stack; prints `name value unit`
-	$(BIN)/python benchmarks/run.py
-	$(BIN)/python benchmarks/automation.py
-	$(BIN)/python benchmarks/reactions.py
-	$(BIN)/python benchmarks/pages.py
-	$(BIN)/python benchmarks/lineage.py
+bench: compiled ## measure all of it in at most ten minutes; prints `name value unit`
+	$(BIN)/python benchmarks/every.py
 
 docs: $(STAMP) ## build the documentation site into build/site
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import statistics
 import tempfile
 import time
@@ -37,7 +36,6 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--stages", action="store_true")
     options = parser.parse_args()
-    signal.alarm(600)
     with tempfile.TemporaryDirectory(prefix="dagwright-bench-") as folder:
         Path(folder).chmod(0o755)
         with started(Path(folder) / "home", LOCATION) as stack:

@@ -294,28 +294,52 @@ def memory_and_idle(stack: Stack, seconds: float) -> None:
     report("memory_pss_postgres", sum(pss_megabytes(pid) for pid in postgres), "MB")
 
 
+def survived(name: str, part: Callable[[], object], limit: int) -> bool:
+    """Measure one part for so many seconds at most. One that fails is named on standard error, and hides none of the others."""
+    signal.alarm(limit)
+    try:
+        part()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the next part is measured
+        print(f"{name} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        return False
+    finally:
+        signal.alarm(0)
+    return True
+
+
+def out_of_time(*_: object) -> None:
+    raise TimeoutError("it took too long")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure a private dagwright deployment.")
     parser.add_argument("--runs", type=int, default=50, help="one-op runs measured one after the other")
     parser.add_argument("--burst", type=int, default=100, help="one-op runs submitted at once")
     parser.add_argument("--idle", type=float, default=10.0, help="seconds of idleness")
     arguments = parser.parse_args()
-    signal.alarm(600)  # whatever happens, this ends
+    signal.signal(signal.SIGALRM, out_of_time)
     with tempfile.TemporaryDirectory(prefix="dagwright-bench-") as folder:
         home = Path(folder) / "home"
         with started(home) as stack:
             report("cold_start_with_initdb", stack.cold_start, "s")
         with started(home) as stack:
             report("cold_start", stack.cold_start, "s")
-            launch_latency(stack, "one_op", "one_op_run", arguments.runs)
-            launch_latency(stack, "one_op_multiprocess", "one_op_run_multiprocess", max(10, arguments.runs // 2))
-            burst(stack, arguments.burst)
-            chains(stack)
-            backfill(stack)
-            steps(stack)
-            talks(stack)
-            memory_and_idle(stack, arguments.idle)
-    return 0
+            parts: list[tuple[str, Callable[[], object], int]] = [
+                ("latency", lambda: launch_latency(stack, "one_op", "one_op_run", arguments.runs), 30),
+                (
+                    "latency with a process a step",
+                    lambda: launch_latency(stack, "one_op_multiprocess", "one_op_run_multiprocess", max(10, arguments.runs // 2)),
+                    30,
+                ),
+                ("burst", lambda: burst(stack, arguments.burst), 60),
+                ("chains", lambda: chains(stack), 30),
+                ("backfill", lambda: backfill(stack), 90),
+                ("steps", lambda: steps(stack), 120),
+                ("talks", lambda: talks(stack), 90),
+                ("memory", lambda: memory_and_idle(stack, arguments.idle), 60),
+            ]
+            failed = [name for name, part, limit in parts if not survived(name, part, limit)]
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
