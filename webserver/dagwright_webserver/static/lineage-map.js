@@ -27,7 +27,7 @@ function start() {
 
   worker.onmessage = ({ data: message }) => {
     if (message.kind === "placed") { places = message; if (!moved) begin(); else sendView(); }
-    if (message.kind === "painted") { box.querySelector(".msg").hidden = true; box.dataset.state = "drawn"; performance.mark("lineage-drawn"); mark(); }
+    if (message.kind === "painted") { box.querySelector(".msg").hidden = true; box.dataset.state = "drawn"; performance.mark("lineage-drawn"); if (search?.value) searched(); else mark(); }
     if (message.kind === "picture") download(message.blob);
   };
 
@@ -236,13 +236,14 @@ function start() {
   offer({ all: async () => [...data.keys.keys()].filter((n) => data.made[n]).map(asset), scope: box.dataset.scope });
   const find = (n) => { bring(seenAs(n), Math.max(view.k, .8)); focus(seenAs(n), { look: false }); };
   const search = document.getElementById("graph-search");
-  search?.addEventListener("input", () => {
+  const searched = () => {
     const text = search.value.trim().toLowerCase();
     state.hits = text ? data.keys.map((key, n) => (key.toLowerCase().includes(text) ? n : -1)).filter((n) => n >= 0) : null;
     told.textContent = state.hits ? `${state.hits.length} found` : "";
     if (state.hits?.length === 1 && places) find(state.hits[0]);
     mark();
-  });
+  };
+  search?.addEventListener("input", searched);
   search?.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
