@@ -145,6 +145,13 @@ def test_what_is_stale_is_materialized(site: Site, watched: Watched, path: str) 
     assert shown <= keys
 
 
+def test_a_check_is_run_by_itself(site: Site, watched: Watched) -> None:
+    page = watched.open(f"{site.url}/assets/marts/basket_size?tab=checks")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/runs/*")
+    expect(page.locator("main")).to_contain_text("checks")
+
+
 def test_a_column_shows_what_it_is_made_of(site: Site, watched: Watched) -> None:
     page = watched.open(f"{site.url}/assets/marts/revenue_by_country?tab=columns")
     graph = page.locator(".graph.columns")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -26,10 +26,10 @@ from dagwright_shared.model.keys import (
 from dagwright_shared.model.partitions import DynamicKeys, Partitions
 from dagwright_shared.model.run_config import schema_for
 from dagwright_shared.model.runs import SYSTEM_TAG_PREFIXES, NewRun, Trigger, system_tag
-from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, JobSnapshot, LocationSnapshot
+from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, CheckSnapshot, JobSnapshot, LocationSnapshot
 from dagwright_webserver import run_config
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.schemas import LaunchBody, RunOptions
+from dagwright_webserver.schemas import CheckName, LaunchBody, RunOptions
 
 _TITLE = "The run cannot be launched"
 _NEAREST_AMONG = 5_000
@@ -43,6 +43,10 @@ class Target:
     job: JobSnapshot | None
     assets: tuple[AssetSnapshot, ...]
     checks: tuple[AssetCheckKey, ...]
+    only_checks: bool = False
+    """Of the checks, those and no others."""
+    judged: tuple[AssetSnapshot, ...] = ()
+    """Assets that are not made, of which checks look at the partition."""
 
 
 def find_target(body: LaunchBody, defs: Definitions) -> Target:
@@ -53,10 +57,12 @@ def find_target(body: LaunchBody, defs: Definitions) -> Target:
     """
     if body.location is not None and body.location not in defs.locations:
         raise _refused(_unknown("location", "location", body.location, defs.locations))
+    if body.checks is not None:
+        return _find_checks(body, body.checks, defs)
     if body.job is not None:
         return _find_job(body, body.job, defs)
     if body.assets is None:
-        raise _refused(Problem(path="job", message="say what to run: a `job`, or `assets`", expected="job or assets"))
+        raise _refused(Problem(path="job", message="say what to run: a `job`, `assets`, or `checks`", expected="job, assets or checks"))
     if not body.assets:
         raise _refused(Problem(path="assets", message="the list is empty; name at least one asset", value=[]))
     return _find_assets(body, body.assets, defs)
@@ -66,7 +72,7 @@ def partitions_of(target: Target) -> tuple[Partitions, ...]:
     """The different partitions definitions of what is run; empty when unpartitioned."""
     if target.job is not None and target.job.partitions is not None:
         return (target.job.partitions,)
-    return tuple(dict.fromkeys(asset.partitions for asset in target.assets if asset.partitions is not None))
+    return tuple(dict.fromkeys(asset.partitions for asset in (*target.assets, *target.judged) if asset.partitions is not None))
 
 
 def new_run(
@@ -93,6 +99,7 @@ def new_run(
         job_name=target.job.name if target.job else None,
         asset_keys=tuple(asset.key for asset in target.assets),
         check_keys=target.checks,
+        only_checks=target.only_checks,
         step_keys=step_keys,
         partition=partition,
         partition_end=partition_end,
@@ -162,6 +169,55 @@ def _find_assets(body: LaunchBody, names: Sequence[str], defs: Definitions) -> T
     _check_siblings(assets, by_key.values())
     checks = tuple(check.key for key in keys for at, check in defs.checks.get(key, ()) if at == place)
     return Target(location=place, job=None, assets=assets, checks=checks)
+
+
+def _find_checks(body: LaunchBody, names: Sequence[CheckName], defs: Definitions) -> Target:
+    """Checks by themselves, or those that are wanted of the assets that are made."""
+    if body.job is not None:
+        raise _refused(Problem(path="checks", message="checks are chosen of assets; leave `job` out", value=body.job))
+    if not names:
+        raise _refused(Problem(path="checks", message="the list is empty; leave it out for all checks of the assets", value=[]))
+    by_text = {str(key): key for key in defs.assets}
+    problems, found = [], []
+    for number, each in enumerate(names):
+        key = by_text.get(each.asset)
+        known = [(place, check) for place, check in defs.checks.get(key, ()) if body.location in (None, place)] if key else []
+        places = {place: check for place, check in known if check.key.name == each.name}
+        if key is None:
+            problems.append(_unknown(f"checks[{number}].asset", "asset", each.asset, by_text))
+        elif not places:
+            others = [check.key.name for _, check in known]
+            problems.append(_unknown(f"checks[{number}].name", "check", each.name, others, where=f"asset {each.asset}"))
+        else:
+            found.append(places)
+    if problems:
+        raise _refused(*problems)
+    common = sorted(set.intersection(*map(set, found)))
+    target = _find_assets(body, body.assets, defs) if body.assets else None
+    if target is not None and target.location not in common:
+        raise _refused(
+            Problem(path="checks", message=f"location {target.location!r}, which the assets are of, has not all of these checks")
+        )
+    if target is None and len(common) != 1:
+        message = "one request takes checks of one location, and these are of several; ask for those of each by themselves"
+        raise _refused(_ambiguous("checks of these names", common) if common else Problem(path="checks", message=message))
+    target = target or Target(location=common[0], job=None, assets=(), checks=())
+    checks = tuple({places[target.location].key: places[target.location] for places in found}.values())
+    return _judging(target, checks, {asset.key: asset for asset in defs.locations[target.location].assets})
+
+
+def _judging(target: Target, checks: Sequence[CheckSnapshot], by_key: Mapping[AssetKey, AssetSnapshot]) -> Target:
+    made = {asset.key for asset in target.assets}
+    judged = {check.key.asset_key: by_key[check.key.asset_key] for check in checks if check.key.asset_key not in made}
+    problems = []
+    for check in checks:
+        asset = judged.get(check.key.asset_key)
+        if asset is not None and check.op_name == asset.op_name and not asset.can_subset:
+            message = f"check {check.key.name!r} is a part of what makes {asset.key}; name the asset in `assets` to make and judge it"
+            problems.append(Problem(path="checks", message=message, value=check.key.to_user_string()))
+    if problems:
+        raise _refused(*problems)
+    return replace(target, checks=tuple(check.key for check in checks), only_checks=True, judged=tuple(judged.values()))
 
 
 def _common_location(keys: Sequence[AssetKey], location: str | None, defs: Definitions) -> LocationName:
@@ -266,12 +322,12 @@ def _priority(body: LaunchBody, problems: list[Problem]) -> int:
         return 0
 
 
-_validators: dict[tuple[str, str | None, tuple[AssetKey, ...]], Draft202012Validator] = {}
+_validators: dict[tuple[str, str | None, tuple[AssetKey, ...], tuple[AssetCheckKey, ...]], Draft202012Validator] = {}
 
 
 def _validator(digest: str, snapshot: LocationSnapshot, target: Target) -> Draft202012Validator:
     keys = () if target.job else tuple(asset.key for asset in target.assets)
-    name = (digest, target.job.name if target.job else None, keys)
+    name = (digest, target.job.name if target.job else None, keys, target.checks)
     found = _validators.get(name)
     if found is None:
         schema = target.job.config_schema if target.job else schema_for(snapshot, keys, target.checks)

@@ -65,6 +65,15 @@ class RunOptions(Body):
     """Higher starts first; 0 when left out."""
 
 
+class CheckName(Body):
+    """A check of an asset."""
+
+    asset: str
+    """Key of the asset."""
+    name: str
+    """Name of the check."""
+
+
 class LaunchBody(RunOptions):
     """What to run: a job, or assets picked freely."""
 
@@ -74,6 +83,7 @@ class LaunchBody(RunOptions):
                 {"job": "flights_of_a_day", "partition": "2013-01-01", "tags": {"team": "ops"}},
                 {"assets": ["raw/flights", "carriers"]},
                 {"assets": ["raw/flights"], "partition": {"start": "2013-01-01", "end": "2013-01-31"}},
+                {"checks": [{"asset": "raw/flights", "name": "no_duplicates"}]},
             ]
         }
     )
@@ -82,6 +92,8 @@ class LaunchBody(RunOptions):
     """Name of a job."""
     assets: list[str] | None = Field(default=None, max_length=10_000)
     """Asset keys; beside `job`, the part of its assets that is wanted."""
+    checks: list[CheckName] | None = Field(default=None, max_length=10_000)
+    """These checks and no others; without `assets` nothing is made. Left out: all checks of what is made."""
     steps: list[str] | None = Field(default=None, max_length=10_000)
     """Only these steps."""
 

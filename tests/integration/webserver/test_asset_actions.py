@@ -177,3 +177,14 @@ class TestDagstersForm:
         answer = client.post(path, **sent)
         assert answer.status_code == 400, answer.text
         assert answer.json()["error"]
+
+
+def test_the_history_by_what_happened(api: httpx.Client, server: Running) -> None:
+    for kind in ("materializations", "observations", "materializations"):
+        assert api.post(f"/assets/carriers/{kind}", json={"description": kind}).status_code == 201
+    found = api.get("/assets/carriers/materializations", params={"type": "ASSET_OBSERVED"}).json()["items"]
+    assert [(one["type"], one["description"]) for one in found] == [("ASSET_OBSERVED", "observations")]
+    assert len(api.get("/assets/carriers/materializations").json()["items"]) == 3
+    assert api.get("/assets/carriers/materializations", params={"type": "NOTHING"}).status_code == 422
+    page = httpx.get(f"{server.url}/assets/carriers?tab=history&type=ASSET_OBSERVED", trust_env=False).text
+    assert page.count("<time") < httpx.get(f"{server.url}/assets/carriers?tab=history", trust_env=False).text.count("<time")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Engine, text
-from tests.integration.webserver.conftest import problems
+from tests.integration.webserver import places
+from tests.integration.webserver.conftest import problems, publish
 
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.snapshot import CheckSnapshot
 from dagwright_shared.store import runs
 
 pytestmark = pytest.mark.integration
@@ -60,6 +64,52 @@ def test_assets_take_their_checks_and_partition(api: httpx.Client, store: Engine
     assert [key.to_user_string() for key in run.check_keys] == ["stats:row_count"]
     assert run.partition == ("2013-02-03",)
     assert run.trigger.kind == "cli"
+
+
+ALONE, OWN = ({"asset": "stats", "name": name} for name in ("alone", "row_count"))
+
+
+@pytest.fixture
+def judged(store: Engine) -> None:
+    """The check of stats is a part of what makes it; beside it is one of its own op."""
+    flights = places.flights()
+    alone = CheckSnapshot(key=AssetCheckKey(AssetKey("stats"), "alone"), op_name="stats_alone")
+    publish(store, replace(flights, checks=(*flights.checks, alone)))
+
+
+def test_checks_by_themselves(judged: None, api: httpx.Client, store: Engine) -> None:
+    made = api.post("/runs", json={"checks": [ALONE], "partition": "2013-02-03"})
+    assert made.status_code == 201, made.text
+    with store.connect() as conn:
+        run = runs.get(conn, made.json()["run_id"])
+    assert run is not None
+    assert (run.asset_keys, [key.name for key in run.check_keys], run.only_checks) == ((), ["alone"], True)
+
+
+def test_an_asset_with_one_of_its_checks(judged: None, api: httpx.Client, store: Engine) -> None:
+    made = api.post("/runs", json={"assets": ["stats"], "checks": [OWN], "partition": "2013-02-03"}).json()
+    with store.connect() as conn:
+        run = runs.get(conn, made["run_id"])
+    assert run is not None
+    assert ([str(key) for key in run.asset_keys], [key.name for key in run.check_keys], run.only_checks) == (["stats"], ["row_count"], True)
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "words"),
+    [
+        ({"checks": []}, "checks", "the list is empty"),
+        ({"checks": [{"asset": "statz", "name": "alone"}]}, "checks[0].asset", "did you mean 'stats'"),
+        ({"checks": [ALONE, {"asset": "stats", "name": "allone"}]}, "checks[1].name", "did you mean 'alone'"),
+        ({"checks": [OWN], "partition": "2013-02-03"}, "checks", "a part of what makes stats"),
+        ({"checks": [ALONE]}, "partition", "a partition is required"),
+        ({"job": "etl", "checks": [ALONE]}, "checks", "leave `job` out"),
+        ({"assets": ["elsewhere"], "checks": [ALONE]}, "checks", "has not all of these checks"),
+    ],
+)
+def test_mistakes_about_checks(judged: None, api: httpx.Client, store: Engine, body: dict[str, Any], path: str, words: str) -> None:
+    before = rows(store)
+    assert words in problems(api.post("/runs", json=body))[path]["message"]
+    assert rows(store) == before
 
 
 def test_a_range_of_partitions_in_one_run(api: httpx.Client, store: Engine) -> None:

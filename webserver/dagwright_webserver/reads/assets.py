@@ -131,6 +131,8 @@ class CheckView:
     """Whether its failure keeps downstream assets from being made."""
     defined: bool
     """Whether it is in the current definitions."""
+    separate: bool
+    """Whether it can be evaluated without making the asset: it is not a part of what makes it."""
     passed: bool | None
     """Newest result; null when it was never evaluated."""
     severity: str | None
@@ -375,7 +377,7 @@ def get_asset(
         latest=latest,
         history=history,
         plots=read_plots(conn, state.asset_id, partitioned=asset.partitions is not None),
-        checks=read_checks(conn, state.asset_id, checks, str(key)),
+        checks=read_checks(conn, state.asset_id, checks, asset),
         automated=asset.automation is not None,
         staleness=read_staleness(conn, defs, key, now=now),
     )
@@ -388,21 +390,22 @@ def _link(defs: Definitions, key: AssetKey, states: States, input_name: str | No
     return AssetLink(key=str(key), defined=bool(found), status=status, input_name=input_name)
 
 
-def read_checks(conn: Connection, asset_id: int, defined: Sequence[CheckSnapshot], key: str) -> tuple[CheckView, ...]:
+def read_checks(conn: Connection, asset_id: int, defined: Sequence[CheckSnapshot], asset: AssetSnapshot) -> tuple[CheckView, ...]:
     """The checks of an asset with their newest results, those that are no longer defined last."""
     results = {row.name: row for row in conn.execute(_NEWEST_RESULTS, {"asset_id": asset_id})}
     known = {check.key.name: check for check in defined}
     names = [*known, *(name for name in results if name not in known)]
-    return tuple(_check(name, key, known.get(name), results.get(name)) for name in names)
+    return tuple(_check(name, asset, known.get(name), results.get(name)) for name in names)
 
 
-def _check(name: str, asset: str, check: CheckSnapshot | None, row: Row[Any] | None) -> CheckView:
+def _check(name: str, asset: AssetSnapshot, check: CheckSnapshot | None, row: Row[Any] | None) -> CheckView:
     return CheckView(
         name=name,
-        asset=asset,
+        asset=str(asset.key),
         description=check.description if check else None,
         blocking=check.blocking if check else bool(row and row.blocking),
         defined=check is not None,
+        separate=check is not None and (check.op_name != asset.op_name or asset.can_subset),
         passed=row.passed if row else None,
         severity=row.severity if row else None,
         evaluated_at=row.evaluated_at if row else None,

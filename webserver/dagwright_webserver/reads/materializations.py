@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Uuid, cast, select, text, tuple_
@@ -14,12 +15,21 @@ from dagwright_webserver.reads.runs import is_run_id
 from dagwright_webserver.reads.view import Moment, view
 
 
+class HistoryType(StrEnum):
+    """What the history of an asset consists of."""
+
+    ASSET_MATERIALIZED = "ASSET_MATERIALIZED"
+    ASSET_OBSERVED = "ASSET_OBSERVED"
+    ASSET_FAILED = "ASSET_FAILED"
+    FRESHNESS_CHANGED = "FRESHNESS_CHANGED"
+
+
 @view
 class MaterializationView:
     """One materialization or observation."""
 
-    type: str
-    """ASSET_MATERIALIZED, ASSET_OBSERVED, ASSET_FAILED or FRESHNESS_CHANGED."""
+    type: HistoryType
+    """What happened: it was materialized, observed, failed, or its freshness is another one."""
     time: Moment
     """When it happened."""
     run_id: str | None
@@ -32,12 +42,18 @@ class MaterializationView:
     """Partition key; null when unpartitioned."""
     message: str
     """What happened, in words."""
+    description: str | None
+    """What user code said of it."""
     metadata: Mapping[str, Any]
     """What user code attached: label to `{"type", "raw_value"}`."""
+    tags: Mapping[str, str]
+    """Free labels that user code attached."""
     data_version: str | None
     """Version of the data that was made."""
     code_version: str | None
     """Version of the code that made it."""
+    input_data_versions: Mapping[str, str]
+    """Of a materialization: key of each upstream asset to the version of its data that was read."""
 
 
 @view
@@ -77,14 +93,13 @@ class PlotView:
 
 
 MAX_PLOT_POINTS = 400
-_HISTORY_TYPES = ("ASSET_MATERIALIZED", "ASSET_OBSERVED", "ASSET_FAILED", "FRESHNESS_CHANGED")
 
 
 def list_materializations(
     conn: Connection,
     asset_id: int,
     *,
-    types: Sequence[str] = _HISTORY_TYPES,
+    types: Sequence[str] = tuple(HistoryType),
     partition: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
@@ -116,16 +131,19 @@ def of_asset(asset_id: int) -> Select[Any]:
 
 def _materialization(row: Row[Any]) -> MaterializationView:
     return MaterializationView(
-        type=row.type,
+        type=HistoryType(row.type),
         time=row.time,
         run_id=row.known_run,
         seq=row.seq,
         step_key=row.step_key,
         partition=format_partition(tuple(row.partition)),
         message=row.message,
+        description=row.data.get("description"),
         metadata=row.data.get("metadata") or {},
+        tags=row.data.get("tags") or {},
         data_version=row.data.get("data_version"),
         code_version=row.data.get("code_version"),
+        input_data_versions=row.data.get("input_data_versions") or {},
     )
 
 

@@ -23,7 +23,7 @@ from dagwright_webserver.reads.columns import read_columns
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.evaluations import list_evaluations
 from dagwright_webserver.reads.lineage import LineageView
-from dagwright_webserver.reads.materializations import PlotView
+from dagwright_webserver.reads.materializations import HistoryType, PlotView
 from dagwright_webserver.routes.assets import find_id, heat_of, parse_key
 
 T = TypeVar("T")
@@ -120,6 +120,8 @@ class _Part:
     partition: str | None
     location: str | None
     cursor: str | None
+    type: HistoryType | None
+    """Of the history, what happened in this way only."""
     depth: int
     """How far the lineage of columns is followed."""
     ends: tuple[str | None, str | None]
@@ -137,6 +139,7 @@ def asset(  # noqa: PLR0913, PLR0917 - one argument for each part of the address
     first: Word = None,
     last: Word = None,
     cursor: Word = None,
+    type: Word = None,
     depth: Annotated[int, Query(ge=0, le=20)] = 2,
 ) -> Response:
     part = _Part(
@@ -144,6 +147,7 @@ def asset(  # noqa: PLR0913, PLR0917 - one argument for each part of the address
         partition=partition or None,
         location=location or None,
         cursor=cursor or None,
+        type=HistoryType(type) if type in list(HistoryType) else None,
         depth=depth,
         ends=(first or None, last or None),
     )
@@ -177,7 +181,8 @@ def _of_tab(conn: Connection, defs: Definitions, web: Web, view: AssetView, tab:
     asset_id = find_id(conn, defs, view.key, view.location)
     history, more = view.history, None
     if tab == "history" or part.partition:
-        listed = materializations.list_materializations(conn, asset_id, partition=part.partition, cursor=part.cursor)
+        types = (part.type,) if part.type else tuple(HistoryType)
+        listed = materializations.list_materializations(conn, asset_id, types=types, partition=part.partition, cursor=part.cursor)
         history, more = listed.items, listed.next_cursor
     checked = {
         each.name: check_history.list_evaluations(conn, asset_id, each.name, limit=60) for each in view.checks[:50] if tab == "checks"
@@ -185,6 +190,7 @@ def _of_tab(conn: Connection, defs: Definitions, web: Web, view: AssetView, tab:
     return {
         "history": history,
         "history_cursor": more,
+        "history_type": part.type,
         "evaluations": list_evaluations(conn, key, limit=20, cursor=part.cursor) if tab == "automation" else None,
         "columns": read_columns(conn, defs, key, location=view.location, depth=part.depth) if tab == "columns" else None,
         "depth": part.depth,

@@ -23,7 +23,7 @@ from dagwright_webserver.reads.columns import ColumnsView, read_columns
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.evaluations import ConditionEvaluationListView
 from dagwright_webserver.reads.lineage import LineageView
-from dagwright_webserver.reads.materializations import MaterializationListView
+from dagwright_webserver.reads.materializations import HistoryType, MaterializationListView
 from dagwright_webserver.reads.partition_heat import PartitionHeatView, read_heat
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
 from dagwright_webserver.reads.staleness import StaleListView, read_stale
@@ -94,13 +94,20 @@ def list_stale(web: Services, around: Around = None, depth: Depth = 1, group: Na
     responses=returns(MaterializationListView, 404, 422, 503),
 )
 def list_materializations(
-    key: KeyPath, web: Services, location: Name = None, partition: Name = None, limit: Limit = 50, cursor: Cursor = None
+    key: KeyPath,
+    web: Services,
+    location: Name = None,
+    partition: Name = None,
+    type: Annotated[HistoryType | None, Query(description="Only what happened in this way.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Response:
-    """Materializations, observations and failures, newest first."""
+    """Materializations, observations, failures and changes of freshness, newest first."""
+    types = tuple(HistoryType) if type is None else (type,)
 
     def read(conn: Connection, defs: Definitions) -> MaterializationListView:
         asset_id = find_id(conn, defs, key, location)
-        return materializations.list_materializations(conn, asset_id, partition=partition, limit=limit, cursor=cursor)
+        return materializations.list_materializations(conn, asset_id, types=types, partition=partition, limit=limit, cursor=cursor)
 
     return answer(web.read_defs(read))
 
