@@ -31,6 +31,9 @@ DeliveryStatus = Literal["RECEIVED", "HANDLED", "DUPLICATE", "REJECTED", "FAILED
 FreshnessState = Literal["PASS", "WARN", "FAIL", "UNKNOWN"]
 """How an asset stands by its policy."""
 
+HistoryType = Literal["ASSET_MATERIALIZED", "ASSET_OBSERVED", "ASSET_FAILED", "FRESHNESS_CHANGED"]
+"""What the history of an asset consists of."""
+
 InstigatorKind = Literal["schedule", "sensor"]
 """InstigatorKind"""
 
@@ -488,6 +491,15 @@ class CheckEvaluationView(Model, frozen=True, kw_only=True):
     """What user code attached: label to `{"type", "raw_value"}`."""
 
 
+class CheckName(Model, frozen=True, kw_only=True, omit_defaults=True):
+    """A check of an asset."""
+
+    asset: str
+    """Key of the asset."""
+    name: str
+    """Name of the check."""
+
+
 class CheckView(Model, frozen=True, kw_only=True):
     """A check with its newest result."""
 
@@ -501,6 +513,8 @@ class CheckView(Model, frozen=True, kw_only=True):
     """Whether its failure keeps downstream assets from being made."""
     defined: bool
     """Whether it is in the current definitions."""
+    separate: bool
+    """Whether it can be evaluated without making the asset: it is not a part of what makes it."""
     passed: bool | None
     """Newest result; null when it was never evaluated."""
     severity: str | None
@@ -1343,8 +1357,8 @@ class MaterializationListView(Model, frozen=True, kw_only=True):
 class MaterializationView(Model, frozen=True, kw_only=True):
     """One materialization or observation."""
 
-    type: str
-    """ASSET_MATERIALIZED, ASSET_OBSERVED, ASSET_FAILED or FRESHNESS_CHANGED."""
+    type: HistoryType
+    """What happened: it was materialized, observed, failed, or its freshness is another one."""
     time: datetime
     """When it happened."""
     run_id: str | None
@@ -1357,12 +1371,18 @@ class MaterializationView(Model, frozen=True, kw_only=True):
     """Partition key; null when unpartitioned."""
     message: str
     """What happened, in words."""
+    description: str | None
+    """What user code said of it."""
     metadata: dict[str, Any]
     """What user code attached: label to `{"type", "raw_value"}`."""
+    tags: dict[str, str]
+    """Free labels that user code attached."""
     data_version: str | None
     """Version of the data that was made."""
     code_version: str | None
     """Version of the code that made it."""
+    input_data_versions: dict[str, str]
+    """Of a materialization: key of each upstream asset to the version of its data that was read."""
 
 
 class MeView(Model, frozen=True, kw_only=True):

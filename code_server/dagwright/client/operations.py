@@ -139,14 +139,21 @@ class AssetsCalls:
         )
 
     def list_materializations(
-        self, key: str, *, location: str | None = None, partition: str | None = None, limit: int | None = None
+        self,
+        key: str,
+        *,
+        location: str | None = None,
+        partition: str | None = None,
+        type: models.HistoryType | None = None,
+        limit: int | None = None,
     ) -> Pages[models.MaterializationView, models.MaterializationListView]:
         """List the history of an asset.
 
-        Materializations, observations and failures, newest first.
+        Materializations, observations, failures and changes of freshness, newest first.
 
         Args:
             key: Key of the asset, its slashes included.
+            type: Only what happened in this way.
             limit: At most so many items in all; left out: all of them.
         """
         return Pages(
@@ -154,7 +161,7 @@ class AssetsCalls:
             f"/api/v1/assets/{way(key)}/materializations",
             models.MaterializationListView,
             limit=limit,
-            query={"location": location, "partition": partition},
+            query={"location": location, "partition": partition, "type": type},
         )
 
     def report_observation(
@@ -1247,6 +1254,7 @@ class RunsCalls:
         priority: int | None = None,
         job: str | None = None,
         assets: Sequence[str] | None = None,
+        checks: Sequence[models.CheckName] | None = None,
         steps: Sequence[str] | None = None,
     ) -> models.PreviewView:
         """Try a launch out.
@@ -1262,6 +1270,7 @@ class RunsCalls:
             priority: Higher starts first; 0 when left out.
             job: Name of a job.
             assets: Asset keys; beside `job`, the part of its assets that is wanted.
+            checks: These checks and no others; without `assets` nothing is made. Left out: all checks of what is made.
             steps: Only these steps.
         """
         return self._transport.call(
@@ -1277,6 +1286,7 @@ class RunsCalls:
                 "priority": priority,
                 "job": job,
                 "assets": assets,
+                "checks": checks,
                 "steps": steps,
             },
         )
@@ -1292,6 +1302,7 @@ class RunsCalls:
         priority: int | None = None,
         job: str | None = None,
         assets: Sequence[str] | None = None,
+        checks: Sequence[models.CheckName] | None = None,
         steps: Sequence[str] | None = None,
     ) -> models.Launched:
         """Launch a run.
@@ -1307,6 +1318,7 @@ class RunsCalls:
             priority: Higher starts first; 0 when left out.
             job: Name of a job.
             assets: Asset keys; beside `job`, the part of its assets that is wanted.
+            checks: These checks and no others; without `assets` nothing is made. Left out: all checks of what is made.
             steps: Only these steps.
         """
         return self._transport.call(
@@ -1322,6 +1334,7 @@ class RunsCalls:
                 "priority": priority,
                 "job": job,
                 "assets": assets,
+                "checks": checks,
                 "steps": steps,
             },
         )
