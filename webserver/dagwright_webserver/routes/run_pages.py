@@ -134,14 +134,16 @@ def _run_page(
 ) -> RunPage:
     view = run_reads.get_run(conn, run_id)
     choice, problem = chart.choice(view)
-    attempts = event_reads.list_events(conn, run_id, EventFilter(types=("STEP_STARTED", "STEP_RETRYING")), limit=2000).items
+    # Without a retry there is nothing that the steps themselves do not say; looking for one among all events takes long.
+    retried = any(step.attempt > 1 or step.status == "RETRYING" for step in view.steps)
+    of_attempts = EventFilter(types=("STEP_STARTED", "STEP_RETRYING"))
+    attempts = event_reads.list_events(conn, run_id, of_attempts, limit=2000).items if retried else ()
     logs = tuple(event_reads.list_logs(conn, run_id))
     now = deployment_reads.database_now(conn)
     waiting = None if view.is_final else waiting_reads.read_waiting(conn, defs, run_id, web.settings.limits)
     return RunPage(
         view=view,
-        # Without a retry there is nothing that the steps themselves do not say.
-        gantt=gantt.draw(view, attempts if any(each.type == "STEP_RETRYING" for each in attempts) else (), now, choice),
+        gantt=gantt.draw(view, attempts, now, choice),
         choice=choice,
         problem=problem,
         events=event_reads.newest_events(conn, run_id, wanted, limit=_EVENTS, before_seq=before),
