@@ -21,6 +21,7 @@ from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.etags import etag_of
+from dagwright_webserver.reads.fires import FIRES
 from dagwright_webserver.reads.view import Moment, seconds_between, view
 
 
@@ -284,16 +285,20 @@ def upcoming(
 ) -> tuple[UpcomingTick, ...]:
     """The next ticks over all schedules that are switched on; at most `each` of one schedule, and none after `until`."""
     switches = _switches(conn, InstigatorKind.SCHEDULE)
-    found = []
-    for name, entries in defs.schedules.items():
-        for place, schedule in entries:
-            if not _running(switches.get((place, name)), default=schedule.default_running):
-                continue
-            for at in itertools.islice(_fires(schedule, now), each or count):
-                if until is not None and at > until:
-                    break
-                found.append(UpcomingTick(schedule=name, location=place, at=at, target=_target(schedule.target)))
-    return tuple(sorted(found, key=lambda tick: (tick.at, tick.schedule))[:count])
+    lines = [
+        itertools.islice(_coming(place, schedule, now, until), each or count)
+        for name, entries in defs.schedules.items()
+        for place, schedule in entries
+        if _running(switches.get((place, name)), default=schedule.default_running)
+    ]
+    return tuple(itertools.islice(heapq.merge(*lines, key=lambda tick: (tick.at, tick.schedule)), count))
+
+
+def _coming(place: str, schedule: ScheduleSnapshot, now: datetime, until: datetime | None) -> Iterator[UpcomingTick]:
+    for at in FIRES.after(schedule, now):
+        if until is not None and at > until:
+            return
+        yield UpcomingTick(schedule=schedule.name, location=place, at=at, target=_target(schedule.target))
 
 
 def list_ticks(
@@ -349,7 +354,7 @@ def _schedule(
         evaluated=schedule.evaluated,
         missed_ticks=schedule.missed_ticks,
         overlap=schedule.overlap,
-        next_ticks=tuple(itertools.islice(_fires(schedule, now), 5)),
+        next_ticks=tuple(itertools.islice(FIRES.after(schedule, now), 5)),
         recent_ticks=tuple(strips.get(row.instigator_id, ())) if row else (),
         etag=instigator_etag(InstigatorKind.SCHEDULE, row.switch if row else None, None),
         tags=schedule.tags,
@@ -400,11 +405,6 @@ def _target(target: TriggerTarget) -> TargetView:
 
 def _running(row: Row[Any] | None, *, default: bool) -> bool:
     return default if row is None or row.switch is None else bool(row.switch)
-
-
-def _fires(schedule: ScheduleSnapshot, now: datetime) -> Iterator[datetime]:
-    merged = heapq.merge(*(cron.after(each, now, schedule.timezone) for each in schedule.cron))
-    return (moment for moment, _ in itertools.groupby(merged))
 
 
 def _switches(conn: Connection, kind: InstigatorKind) -> Switches:
