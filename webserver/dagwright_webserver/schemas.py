@@ -368,14 +368,20 @@ Text: TypeAlias = Annotated[str | None, Query(max_length=200, description="A par
 Name: TypeAlias = Annotated[str | None, Query(max_length=1000)]
 
 
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Nothing of ours is before or after; hours and days can be added to these."""
+
+
 def aware(moment: datetime | None) -> datetime | None:
     """A moment of a request in UTC; without a time zone it is taken as UTC. Offsets may be larger than what Postgres takes."""
-    if moment is None or moment.tzinfo is None:
-        return moment if moment is None else moment.replace(tzinfo=UTC)
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
     try:
-        return moment.astimezone(UTC)
+        return min(max(moment.astimezone(UTC), _EARLIEST), _LATEST)
     except OverflowError:  # before the first year, or after the last
-        return datetime.min.replace(tzinfo=UTC) if moment.year == 1 else datetime.max.replace(tzinfo=UTC)
+        return _EARLIEST if moment.year == 1 else _LATEST
 
 
 def parse_tags(pairs: list[str] | None) -> dict[str, str]:
