@@ -23,6 +23,10 @@ PAGES = (
     "/assets/raw/orders?tab=plots",
     "/assets/raw/orders?tab=checks",
     "/assets/raw/orders?tab=history",
+    "/automation/schedules/daily_sales_schedule",
+    "/automation/sensors/new_partner_files",
+    "/automation/simulation",
+    "/search?q=daily",
 )
 
 

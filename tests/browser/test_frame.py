@@ -99,3 +99,25 @@ def test_moments_are_told_in_the_zone_of_the_browser(site: Site, browser: Browse
         expect(page.locator("#run_head time").first).to_have_attribute("title", re.compile(r" UTC$"))
     finally:
         context.close()
+
+
+def test_many_switches_at_once(site: Site, watched: Watched) -> None:
+    page = watched.open(f"{site.url}/automation")
+    on = {name: page.get_by_role("switch", name=name).get_attribute("aria-checked") for name in ("weekly_report", "hourly_rates")}
+    page.get_by_label("Choose weekly_report").check()
+    page.get_by_label("Choose hourly_rates").check()
+    expect(page.locator("#picked-count")).to_have_text("2 chosen")
+    page.get_by_role("button", name="Turn off").click()
+    expect(page.locator("#picked")).to_be_hidden()
+    for name in on:
+        expect(page.get_by_role("switch", name=name)).to_have_attribute("aria-checked", "false")
+    names = [name for name, was in on.items() if was == "true"]
+    for name in names:
+        page.get_by_label(f"Choose {name}").check()
+    page.get_by_role("button", name="Turn on").click()
+    for name, was in on.items():
+        expect(page.get_by_role("switch", name=name)).to_have_attribute("aria-checked", str(was))
+    page.get_by_label("Show those with this name").fill("hourly")
+    expect(page.get_by_role("switch", name="weekly_report")).to_be_hidden()
+    page.get_by_role("link", name="hourly_rates").first.click()
+    expect(page).to_have_url(f"{site.url}/automation/schedules/hourly_rates")

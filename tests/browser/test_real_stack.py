@@ -123,6 +123,49 @@ def test_switch_a_schedule_on_and_reload_the_location(stack: Stack, watched: Wat
     expect(page.locator("#deployment_body .list .badge")).to_have_text("Loaded")
 
 
+def test_try_a_sensor_out_and_keep_its_cursor(stack: Stack, watched: Watched, pictures: Path | None) -> None:
+    page = watched.open(f"{stack.url}/automation/sensors/ships")
+    result = page.locator("#trial-result")
+    page.get_by_label("With the cursor").fill("1")
+    page.get_by_role("button", name="Evaluate").click()
+    expect(result).to_contain_text("It would ask for 1 run.", timeout=30_000)
+    expect(result.locator("tbody")).to_contain_text("ship-2")
+    result.get_by_text("1 line of output").click()
+    expect(result).to_contain_text("looked at the quay")
+    shoot(page, pictures, "sensor")
+    page.once("dialog", lambda dialog: dialog.accept())
+    result.get_by_role("button", name="Launch all").click()
+    expect(page.get_by_text("Launched 1 run")).to_be_visible()
+    assert page.request.get(f"{stack.url}/api/v1/runs?tag=ship%3D2").json()["items"][0]["job"] == "customs"
+    result.get_by_role("button", name="Keep this cursor").click()
+    expect(page.get_by_text("The sensor goes on from this cursor")).to_be_visible()
+    assert page.request.get(f"{stack.url}/api/v1/sensors/ships").json()["cursor"] == "2"
+    page.get_by_label("With the cursor").fill("3")
+    page.get_by_role("button", name="Evaluate").click()
+    expect(result).to_contain_text("It would ask for no run: no ship since number 3", timeout=30_000)
+    page.get_by_label("With the cursor").fill("three")
+    page.get_by_role("button", name="Evaluate").click()
+    expect(result.locator("[data-error]")).to_contain_text("invalid literal", timeout=30_000)
+    assert all("/evaluate" in each for each in watched.complaints)  # browsers tell of answers that are errors
+    watched.complaints.clear()
+
+
+def test_try_a_schedule_out_at_a_moment(stack: Stack, watched: Watched) -> None:
+    page = watched.open(f"{stack.url}/automation/schedules/morning_papers")
+    expect(page.get_by_label("As at")).to_have_value(page.evaluate("document.querySelector('#trial-at').value"))
+    page.get_by_label("As at").fill("2026-03-29T05:00:00")
+    with page.expect_request("**/evaluate*") as asked:
+        page.get_by_role("button", name="Evaluate").click()
+    assert asked.value.post_data_json == {"at": "2026-03-29T05:00:00.000Z"}
+    expect(page.locator("#trial-result")).to_contain_text("It would ask for 1 run.", timeout=30_000)
+
+
+def test_the_code_validates_what_the_launchpad_has(stack: Stack, watched: Watched) -> None:
+    page = watched.open(f"{stack.url}/jobs/customs/launchpad")
+    page.get_by_role("button", name="Validate").click()
+    expect(page.locator("#verdict")).to_have_text("The code takes it", timeout=30_000)
+
+
 def test_every_page_of_a_real_deployment(stack: Stack, watched: Watched, pictures: Path | None) -> None:
     made = [stack.launch(assets=["arrivals"], partition="2024-03-09"), stack.launch(assets=["berth_plan"])]
     assert [stack.finished(run_id)["status"] for run_id in made] == ["SUCCESS", "SUCCESS"]

@@ -13,6 +13,7 @@ from dagwright_webserver import looks, zones
 from dagwright_webserver.reads.backfills import BackfillSummary, PartProgress
 from dagwright_webserver.reads.comparisons import ComparedSide, ComparisonView
 from dagwright_webserver.reads.partition_status import PartitionsView
+from dagwright_webserver.reads.simulation import SimulationView
 from dagwright_webserver.reads.timeline import TimelineRun, TimelineView
 
 LEAST_WIDTH = 0.35
@@ -127,16 +128,10 @@ def timeline(view: TimelineView) -> Timeline:
     """Runs as bars, and the ticks to come after now."""
     start = view.start.timestamp()
     span = max(1.0, view.end.timestamp() - start)
-    step = next((each for each in ROUND_STEPS if span / each <= 9), ROUND_STEPS[-1])
-    offset = (zones.here(view.now).utcoffset() or timedelta()).total_seconds()
-    first = start - (start + offset) % step + step  # round hours and midnights of who looks
-    count = max(0, int((start + span - first) // step) + 1)
-    form = "%b %d" if step >= 86_400 else "%d %H:%M" if span > 2 * 86_400 else "%H:%M"
 
     def at(moment: float) -> float:
         return round((moment - start) / span * 100, 3)
 
-    marks = [Mark(at(first + i * step), zones.here(datetime.fromtimestamp(first + i * step, UTC)).strftime(form)) for i in range(count)]
     rows = tuple(
         TimelineLane(
             row.name,
@@ -148,7 +143,65 @@ def timeline(view: TimelineView) -> Timeline:
         for row in view.rows[:_LANES]
     )
     present = view.now.timestamp()
-    return Timeline(rows, max(0, len(view.rows) - _LANES), tuple(marks), at(present) if present <= start + span else None)
+    return Timeline(rows, max(0, len(view.rows) - _LANES), _time_axis(start, span), at(present) if present <= start + span else None)
+
+
+def _time_axis(start: float, span: float) -> tuple[Mark, ...]:
+    """Marks at round hours, or midnights, of who looks."""
+    step = next((each for each in ROUND_STEPS if span / each <= 9), ROUND_STEPS[-1])
+    offset = (zones.here(datetime.fromtimestamp(start, UTC)).utcoffset() or timedelta()).total_seconds()
+    first = start - (start + offset) % step + step
+    form = "%b %d" if step >= 86_400 else "%d %H:%M" if span > 2 * 86_400 else "%H:%M"
+    return tuple(
+        Mark(round((at - start) / span * 100, 3), zones.here(datetime.fromtimestamp(at, UTC)).strftime(form))
+        for at in (first + n * step for n in range(max(0, int((start + span - first) // step) + 1)))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Runs that start within one stretch of time."""
+
+    x: float
+    w: float
+    h: float
+    begin: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """How many runs would start when."""
+
+    columns: tuple[Column, ...]
+    ticks: tuple[Mark, ...]
+    most: int
+
+
+_COLUMNS = 96
+
+
+def starts(view: SimulationView) -> Starts:
+    """Simulated runs by when they would start."""
+    begin, span = view.start.timestamp(), (view.until - view.start).total_seconds()
+    counts: dict[int, int] = {}
+    for run in view.runs:
+        if run.started_at is not None:
+            place = min(_COLUMNS - 1, int((run.started_at.timestamp() - begin) / span * _COLUMNS))
+            counts[place] = counts.get(place, 0) + 1
+    most = max(counts.values(), default=0)
+    width = 100 / _COLUMNS
+    columns = tuple(
+        Column(
+            x=round(place * width, 3),
+            w=round(width * 0.86, 3),
+            h=round(count / most * 100, 2),
+            begin=view.start + timedelta(seconds=span / _COLUMNS * place),
+            count=count,
+        )
+        for place, count in sorted(counts.items())
+    )
+    return Starts(columns, _time_axis(begin, span), most)
 
 
 def _bar(run: TimelineRun, start: float, span: float, now: datetime) -> Bar:

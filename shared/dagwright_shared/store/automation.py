@@ -127,6 +127,13 @@ def evaluations(conn: Connection, key: EntityKey, *, limit: int = 50, cursor: st
     return cursors.page(found, limit, lambda row: (row.evaluation_id,))
 
 
+def newest_evaluations(conn: Connection, keys: Collection[EntityKey]) -> Mapping[EntityKey, tuple[datetime, int]]:
+    """When each condition was last evaluated to some effect, and how much it asked for; without those never evaluated."""
+    places = [_place(key) for key in keys]
+    parameters = {"assets": [asset for asset, _ in places], "checks": [check for _, check in places]}
+    return {_key(row.asset_key, row.check_name): (row.time, row.requested) for row in conn.execute(_NEWEST, parameters)} if places else {}
+
+
 def forget_evaluations(conn: Connection, *, quiet_seconds: float, seconds: float) -> int:
     """Remove old evaluations: those that requested nothing sooner than the others. Returns how many."""
     return conn.execute(_PRUNE, {"quiet": quiet_seconds, "seconds": seconds}).rowcount
@@ -140,6 +147,15 @@ def _key(asset_key: str, check_name: str) -> EntityKey:
     key = AssetKey.from_user_string(asset_key)
     return AssetCheckKey(key, check_name) if check_name else key
 
+
+_NEWEST = text("""
+SELECT w.asset_key, w.check_name, e.time, e.requested
+FROM unnest(CAST(:assets AS text[]), CAST(:checks AS text[])) w (asset_key, check_name)
+CROSS JOIN LATERAL (
+    SELECT time, requested FROM automation_evaluations x
+    WHERE x.asset_key = w.asset_key AND x.check_name = w.check_name ORDER BY evaluation_id DESC LIMIT 1
+) e
+""")
 
 _ADVANCE = text("""
 INSERT INTO automation_sensors (instigator_id, tick, snapshot) SELECT :id, CAST(:tick AS bigint) + 1, :snapshot WHERE :tick = 0

@@ -115,6 +115,21 @@ def morning_papers(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=None)
 
 
+@dg.sensor(job=customs, minimum_interval_seconds=3600)
+def ships(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """A ship after the other, three of them."""
+    seen = int(context.cursor or 0)
+    print("looked at the quay")
+    if seen >= 3:
+        return dg.SkipReason("no ship since number 3")
+    request = dg.RunRequest(run_key=f"ship-{seen + 1}", tags={"ship": str(seen + 1)})
+    return dg.SensorResult(run_requests=[request], cursor=str(seen + 1))
+
+
 defs = dg.Definitions(
-    assets=[arrivals, berth_plan], asset_checks=[every_berth_is_taken], jobs=[crossing, customs], schedules=[morning_papers]
+    assets=[arrivals, berth_plan],
+    asset_checks=[every_berth_is_taken],
+    jobs=[crossing, customs],
+    schedules=[morning_papers],
+    sensors=[ships],
 )

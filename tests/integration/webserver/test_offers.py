@@ -55,6 +55,6 @@ def test_a_role_at_one_location_offers_nothing_at_another(store: Engine, databas
             (tag,) = (tag for tag in BUTTON.findall(page) if "data-open-launch" in tag)
             assert (" hidden" in tag) != offered, tag
         page = client.get("/automation", headers={**headers["launcher_here"], "Accept": "text/html"}).text
-        switches = [tag for tag in BUTTON.findall(page) if "data-switch" in tag]
+        switches = [tag for tag in BUTTON.findall(page) if "data-switch=" in tag]
         assert switches
         assert all(" disabled" in tag for tag in switches)

@@ -19,6 +19,7 @@ from dagwright_shared.model.snapshot import ScheduleSnapshot, SensorKind, Sensor
 from dagwright_shared.model.ticks import InstigatorKind, TickStatus
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
+from dagwright_webserver.reads.conditions import ConditionView, read_conditions
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.etags import etag_of
 from dagwright_webserver.reads.fires import FIRES
@@ -187,12 +188,16 @@ class SensorListView:
 
 @view
 class AutomationView:
-    """All schedules and sensors."""
+    """All that asks for runs."""
 
     schedules: tuple[ScheduleView, ...]
     """By name."""
     sensors: tuple[SensorView, ...]
     """By name."""
+    conditions: tuple[ConditionView, ...]
+    """The first 200 assets and checks that have one, by key."""
+    condition_count: int
+    """How many have one."""
 
 
 @view
@@ -214,9 +219,13 @@ Switches = Mapping[tuple[str, str], Row[Any]]
 
 
 def read_automation(conn: Connection, defs: Definitions, *, now: datetime) -> AutomationView:
-    """All schedules and sensors, by name."""
+    """All schedules and sensors, by name, and what has conditions."""
+    conditions, count = read_conditions(conn, defs)
     return AutomationView(
-        schedules=list_schedules(conn, defs, now=now, limit=10_000).items, sensors=list_sensors(conn, defs, now=now, limit=10_000).items
+        schedules=list_schedules(conn, defs, now=now, limit=10_000).items,
+        sensors=list_sensors(conn, defs, now=now, limit=10_000).items,
+        conditions=conditions,
+        condition_count=count,
     )
 
 

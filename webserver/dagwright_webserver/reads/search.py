@@ -94,9 +94,12 @@ def _hit(defs: Definitions, kind: str, name: str, place: str | None, thing: _Thi
             where = f"?{urlencode({'location': place})}" if len(defs.jobs[name]) > 1 else ""
             about, url = looks.first_line(thing.description), f"/jobs/{quote(name, safe='')}{where}"
         case ScheduleSnapshot():
-            about, url = ", ".join(thing.cron), f"/automation?{urlencode({'name': name})}#ticks"
+            about, url = ", ".join(thing.cron), f"/automation/schedules/{quote(name, safe='')}?{urlencode({'location': place})}"
         case SensorSnapshot():
-            about, url = f"{thing.kind} sensor".replace("_", " "), f"/automation?{urlencode({'name': name})}#ticks"
+            about, url = (
+                f"{thing.kind} sensor".replace("_", " "),
+                f"/automation/sensors/{quote(name, safe='')}?{urlencode({'location': place})}",
+            )
         case ResourceSnapshot():
             about, url = thing.type_name, "/deployment"
         case int():

@@ -9,21 +9,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from dagwright_shared.model.errors import DagwrightError, UnauthenticatedError
-from dagwright_shared.model.ticks import TickStatus
 from dagwright_webserver import errors, reference, render, static_files
 from dagwright_webserver.access import login_url
 from dagwright_webserver.deps import Public, Services, Web
-from dagwright_webserver.reads import automation as automation_reads
 from dagwright_webserver.reads import deployment as deployment_reads
-from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.routes import (
     access_pages,
     asset_pages,
+    automation_pages,
     backfill_pages,
     compare_pages,
     job_pages,
@@ -50,6 +47,7 @@ def install(app: FastAPI) -> None:
     app.include_router(asset_pages.html)
     app.include_router(backfill_pages.html)
     app.include_router(job_pages.html)
+    app.include_router(automation_pages.html)
     app.include_router(search.html)
     app.include_router(access_pages.html)
     for kind in (DagwrightError, RequestValidationError, HTTPException, SQLAlchemyError):
@@ -79,17 +77,6 @@ def favicon(_web: Public) -> Response:
 
 
 # ---------------------------------------------------------------------------------------- automation, deployment
-
-
-@html.get("/automation")
-def automation(request: Request, web: Services, name: Word = None, status: Word = None, cursor: Word = None) -> Response:
-    state = TickStatus(status) if status in list(TickStatus) else None
-
-    def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
-        ticks = automation_reads.list_ticks(conn, name=name or None, status=state, limit=30, cursor=cursor or None)
-        return {"view": automation_reads.read_automation(conn, defs, now=deployment_reads.database_now(conn)), "ticks": ticks}
-
-    return render.page(request, "automation.html", name=name, tick_status=str(state) if state else None, **web.read_defs(read))
 
 
 @html.get("/deployment")

@@ -5,7 +5,7 @@ const $ = (selector) => document.querySelector(selector);
 const dialog = $("#palette"), input = dialog.querySelector("input"), list = $("#palette-hits");
 const ICONS = { run: "runs", job: "jobs", schedule: "automation", sensor: "automation", location: "deployment", resource: "op", check: "check", group: "lineage", page: "chevron" };
 const PAGES = [...document.querySelectorAll("#side nav a")].map((link) => ({ kind: "page", name: link.textContent.trim(), about: "", url: link.getAttribute("href") }))
-  .concat([["Lineage", "/lineage"], ["Backfills", "/backfills"], ["REST API", "/docs"]].map(([name, url]) => ({ kind: "page", name, about: "", url })));
+  .concat([["Lineage", "/lineage"], ["Backfills", "/backfills"], ["Simulation", "/automation/simulation"], ["REST API", "/docs"]].map(([name, url]) => ({ kind: "page", name, about: "", url })));
 let turn = 0, hits = [], at = 0;
 
 // ------------------------------------------------------------------ the palette

@@ -1,0 +1,59 @@
+"""What asks for its own runs: assets and checks with automation conditions."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from dagwright_shared.model.automation import Condition, name_of
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.store import automation
+from dagwright_webserver.reads.definitions import Definitions
+from dagwright_webserver.reads.view import Moment, view
+
+
+@view
+class ConditionView:
+    """An asset or a check that asks for its own runs."""
+
+    key: str
+    """The asset, or `asset:check`."""
+    asset: str
+    """The asset."""
+    location: str
+    """The code location that defines it."""
+    condition: str
+    """Its condition, as its definition names it."""
+    evaluated_at: Moment | None
+    """The newest evaluation in which something about it had changed."""
+    requested: int | None
+    """How many partitions that one asked for; 1 or 0 of an asset without partitions."""
+
+
+_MOST = 200
+
+
+def read_conditions(conn: Connection, defs: Definitions) -> tuple[tuple[ConditionView, ...], int]:
+    """The first 200 by key, and how many there are."""
+    found: list[tuple[str, str, AssetKey | AssetCheckKey, Condition]] = [
+        (str(key), place, key, each.automation) for key, assets in defs.assets.items() for place, each in assets if each.automation
+    ]
+    found += [
+        (each.key.to_user_string(), place, each.key, each.automation)
+        for checks in defs.checks.values()
+        for place, each in checks
+        if each.automation
+    ]
+    shown = sorted(found, key=lambda each: each[:2])[:_MOST]
+    newest = automation.newest_evaluations(conn, {key for _, _, key, _ in shown})
+    conditions = tuple(
+        ConditionView(
+            key=name,
+            asset=str(key.asset_key if isinstance(key, AssetCheckKey) else key),
+            location=place,
+            condition=name_of(condition),
+            evaluated_at=newest[key][0] if key in newest else None,
+            requested=newest[key][1] if key in newest else None,
+        )
+        for name, place, key, condition in shown
+    )
+    return conditions, len(found)
