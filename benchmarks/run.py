@@ -271,22 +271,46 @@ def backfill(stack: Stack) -> None:
     made, began = look()["succeeded"], time.perf_counter()
     time.sleep(5)
     report("backfill_drains", (look()["succeeded"] - made) / (time.perf_counter() - began) * 60, "runs/min")
-    began = time.perf_counter()
+    wall, began = time.time(), time.perf_counter()
     stack.client.post(f"/api/v1/backfills/{backfill_id}/cancel").raise_for_status()
+    report("backfill_cancel_answered", time.perf_counter() - began, "s")
     wait_for(lambda: not look()["runs"]["QUEUED"] and not look()["runs"]["STARTED"], 60, "the end of a backfill")
     report("backfill_cancel_until_nothing_runs", time.perf_counter() - began, "s")
     wait_for(lambda: look()["status"] == "CANCELED", 60, "the end of a backfill")
+    report("backfill_cancel_until_last_start", max(0.0, last_start(stack, backfill_id) - wall), "s")
 
 
-def memory_and_idle(stack: Stack, seconds: float) -> None:
+def last_start(stack: Stack, backfill_id: str) -> float:
+    """When the last run of a backfill started, in seconds since the epoch."""
+    found, cursor = 0.0, None
+    while True:
+        page = stack.client.get("/api/v1/runs", params={"backfill": backfill_id, "limit": 1000, **({"cursor": cursor} if cursor else {})})
+        items, cursor = page.json()["items"], page.json()["next_cursor"]
+        found = max([found, *(datetime.fromisoformat(run["started_at"]).timestamp() for run in items if run["started_at"])])
+        if cursor is None:
+            return found
+
+
+def idle(stack: Stack, seconds: float, of: str = "") -> None:
+    """What a deployment costs in which nothing happens, and the daemon's part of it."""
     time.sleep(2)  # the work before is over, its garbage too
     pids = stack.pids()
-    services, postgres = list(pids.values()), stack.postgres_pids()
-    before, before_postgres, began = cpu_seconds(services), cpu_seconds(postgres), time.monotonic()
+    groups = {"services": list(pids.values()), "postgres": stack.postgres_pids(), "daemon": [pids["daemon"]]}
+    before, began = {name: cpu_seconds(found) for name, found in groups.items()}, time.monotonic()
     time.sleep(seconds)
     elapsed = time.monotonic() - began
-    report("idle_cpu_services", (cpu_seconds(services) - before) / elapsed * 100, "percent_of_a_core")
-    report("idle_cpu_postgres", (cpu_seconds(postgres) - before_postgres) / elapsed * 100, "percent_of_a_core")
+    for name, found in groups.items():
+        report(f"idle_cpu_{name}{of}", (cpu_seconds(found) - before[name]) / elapsed * 100, "percent_of_a_core")
+
+
+def idle_with_many_assets(stack: Stack, seconds: float) -> None:
+    wait_for(lambda: stack.client.get("/api/v1/assets", params={"limit": 1}).json()["items"], 60, "5,000 assets")
+    time.sleep(10)  # the first evaluation of all conditions is over
+    idle(stack, seconds, "_5000_assets")
+
+
+def memory(stack: Stack) -> None:
+    pids, postgres = stack.pids(), stack.postgres_pids()
     sizes = {name: pss_megabytes(pid) for name, pid in pids.items()}
     for name, size in sizes.items():
         report(f"memory_pss_{name}", size, "MB")
@@ -336,9 +360,13 @@ def main() -> int:
                 ("backfill", lambda: backfill(stack), 90),
                 ("steps", lambda: steps(stack), 120),
                 ("talks", lambda: talks(stack), 90),
-                ("memory", lambda: memory_and_idle(stack, arguments.idle), 60),
+                ("idle", lambda: idle(stack, arguments.idle), 60),
+                ("memory", lambda: memory(stack), 60),
             ]
             failed = [name for name, part, limit in parts if not survived(name, part, limit)]
+        with started(Path(folder) / "many", LOCATION.with_name("idle_location.py")) as large:
+            if not survived("idle with many assets", lambda: idle_with_many_assets(large, arguments.idle), 120):
+                failed.append("idle with many assets")
     return 1 if failed else 0
 
 
