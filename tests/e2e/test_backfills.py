@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import Stack, start, until
+from tests.e2e.stack import Stack, alive, start, until
 
 pytestmark = pytest.mark.e2e
 
@@ -50,12 +51,17 @@ def add_people(context: dg.AssetExecutionContext) -> None:
     context.instance.add_dynamic_partitions("people", ["anna", "ben"])
 
 
+@dg.asset(partitions_def=days)
+def steady(context: dg.AssetExecutionContext) -> None:
+    time.sleep(0.2)
+
+
 @dg.asset(partitions_def=dg.StaticPartitionsDefinition([f"k{n}" for n in range(2000)]))
 def slow() -> None:
     time.sleep(60)
 
 
-defs = dg.Definitions(assets=[daily, weekly, ranged, person, add_people, slow])
+defs = dg.Definitions(assets=[daily, weekly, ranged, person, add_people, steady, slow])
 """
 
 
@@ -109,6 +115,29 @@ def test_partitions_added_at_run_time(stack: Stack) -> None:
     stack.finished(stack.launch(assets=["add_people"]))
     found = ended(stack, stack.post("/api/v1/backfills", {"assets": ["person"], "partitions": "all"})["backfill_id"])
     assert (found["status"], found["succeeded"]) == ("COMPLETED", 2)
+
+
+def test_it_goes_on_after_the_daemon_and_the_code_server_were_killed(stack: Stack) -> None:
+    backfill_id = stack.post("/api/v1/backfills", {"assets": ["steady"], "partitions": "all", "tags": {"dagwright/max_retries": "2"}})[
+        "backfill_id"
+    ]
+
+    def made() -> int:
+        return int(stack.get(f"/api/v1/backfills/{backfill_id}")["succeeded"])
+
+    for service, after in (("daemon", 5), ("code_server", 20), ("daemon", 30)):
+        until(lambda after=after: made() >= after or None, 120, f"{after} partitions of a backfill")  # type: ignore[misc]
+        pid = stack.service_pids()[service]
+        os.kill(pid, signal.SIGKILL)
+        until(lambda pid=pid: not alive(pid) or None, 60, f"the death of the {service}")  # type: ignore[misc]
+    found = ended(stack, backfill_id, seconds=180.0)
+    assert (found["status"], found["targeted"], found["succeeded"]) == ("COMPLETED", 60, 60)
+    runs = stack.get("/api/v1/runs", backfill=backfill_id, limit=1000)["items"]
+    # Each partition was asked for once; what a killed code server lost was tried again, as a retry of the run that was lost.
+    first = [run["partition"] for run in runs if run["parent_run_id"] is None]
+    assert len(first) == len(set(first)) == 60
+    done = [run["partition"] for run in runs if run["status"] == "SUCCESS"]
+    assert len(done) == len(set(done)) == 60
 
 
 def test_cancel_stops_it(stack: Stack) -> None:

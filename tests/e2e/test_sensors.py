@@ -156,6 +156,12 @@ def test_everything_that_a_result_may_hold(stack: Stack) -> None:
     assert stack.finished(made["run_id"])["status"] == "SUCCESS"
 
 
+def peak_megabytes(pid: int) -> float:
+    """The most memory that a process has ever had."""
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
 def test_bad_code_is_told_and_delays_nobody(stack: Stack) -> None:
     for name in BAD:
         until(lambda name=name: len(ended(stack, name)) >= 2, 60, f"two ticks of {name}")  # type: ignore[misc]
@@ -166,6 +172,8 @@ def test_bad_code_is_told_and_delays_nobody(stack: Stack) -> None:
     assert said["prints"]["status"] == "SKIPPED"
     assert "dropped" in said["prints"]["logs"][-1]
     assert sum(map(len, said["prints"]["logs"])) < 100_000
+    until(lambda: len(ended(stack, "prints")) >= 5 or None, 60, "a gigabyte of output")
+    assert max(map(peak_megabytes, stack.service_pids().values())) < 300
     assert "exited with code 3" in said["leaves"]["error"]["message"]
     assert said["devours"]["error"]["class_name"] == "MemoryError"
     until(lambda: len(ended(stack, "schedule_that_leaves", "schedules")) >= 2, 30, "two ticks of the schedule")
