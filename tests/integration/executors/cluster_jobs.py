@@ -41,6 +41,21 @@ def flow():
     total([double(number()), double.alias("other")(number.alias("second")())])
 
 
+@dg.op(pool="database")
+def pooled() -> None: ...
+
+
+@dg.op
+def beside_the_pool() -> None: ...
+
+
+@dg.job
+def shares_a_pool():
+    for number in range(3):
+        pooled.alias(f"pooled_{number}")()
+    beside_the_pool()
+
+
 @dg.op
 def boom() -> int:
     print("before")
@@ -202,6 +217,6 @@ def after_beside(beside):
 defs = dg.Definitions(
     assets=[base, below, beside, after_beside],
     asset_checks=[never],
-    jobs=[flow, troubled, survives, stops, overdue, heavies, talks, grouped, group_survives],
+    jobs=[flow, troubled, survives, stops, overdue, heavies, talks, grouped, group_survives, shares_a_pool],
     resources={"where": Where()},
 )

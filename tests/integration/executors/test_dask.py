@@ -102,6 +102,62 @@ class Acts(MemorySink):
             self._act()
 
 
+class OneSlot(MemorySink):
+    """A sink with a pool of one slot, as the code server offers it. A step that ends frees it."""
+
+    def __init__(self):
+        super().__init__()
+        self._waiting, self._news, self._holder = [], [], None
+        self._bell, self._rope = os.pipe()
+
+    def want_slot(self, step_key, attempt, pool):
+        assert pool == "database"
+        self._waiting.append(step_key)
+        self._news.append((step_key, False))
+        self._hand_out()
+
+    def unwant_slot(self, step_key, attempt, pool):
+        raise AssertionError(f"{step_key} did not start")
+
+    def slot_news(self):
+        news, self._news = self._news, []
+        return news
+
+    def bell(self):
+        return self._bell
+
+    def emit(self, payload, step_key=None):
+        super().emit(payload, step_key)
+        if isinstance(payload, StepSucceeded) and step_key == self._holder:
+            self._holder = None
+            self._hand_out()
+
+    def _hand_out(self):
+        if self._holder is None and self._waiting:
+            self._holder = self._waiting.pop(0)
+            self._news.append((self._holder, True))
+
+    def close(self):
+        os.close(self._bell)
+        os.close(self._rope)
+
+
+def test_steps_of_a_pool_take_turns_on_the_workers(address):
+    sink = OneSlot()
+    ran = run(address, "shares_a_pool", sink=sink)
+    sink.close()
+    assert ran.status is RunStatus.SUCCESS, ran.of(RunFailed) + ran.of(StepFailed)
+    turns = [
+        (type(event.payload), event.step_key)
+        for event in ran.events
+        if isinstance(event.payload, StepStarted | StepSucceeded) and event.step_key.startswith("pooled")
+    ]
+    keys = [key for kind, key in turns if kind is StepStarted]
+    assert sorted(keys) == ["pooled_0", "pooled_1", "pooled_2"]
+    assert turns == [(kind, key) for key in keys for kind in (StepStarted, StepSucceeded)]
+    assert ran.of(StepSucceeded, "beside_the_pool")
+
+
 def test_values_output_and_resources(address):
     ran = run(address, "flow")
     assert ran.status is RunStatus.SUCCESS, ran.of(RunFailed) + ran.of(StepFailed)
