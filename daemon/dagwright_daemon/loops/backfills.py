@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine
 
+from dagwright_daemon import crash_points
 from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import IDLE, Loop, Outcome, Turn
 from dagwright_daemon.outage import Outage
@@ -63,7 +64,10 @@ class Backfills:
                 break
             try:
                 with self._engine.begin() as conn:
-                    moved.append(self.step(conn, backfill_id))
+                    done = self.step(conn, backfill_id)
+                    crash_points.reach("before a backfill step is committed")
+                crash_points.reach("after a backfill step was committed")
+                moved.append(done)
             except Exception as error:
                 if Outage.is_one(error):
                     raise
@@ -71,12 +75,12 @@ class Backfills:
                 failures.append(error)  # the others go on
         if failures:
             raise failures[0]
-        done = sum(each.asked + each.ended + (each.status is not None) for each in moved)
-        if not done:
+        count = sum(each.asked + each.ended + (each.status is not None) for each in moved)
+        if not count:
             return IDLE
         more = len(movable) == _AT_ONCE or any(each.asked == _RUNS or each.ended == _ENDS for each in moved)
         facts = {"runs": sum(each.asked for each in moved), "ended": sum(each.ended for each in moved)}
-        return Outcome(done=done, more=more, facts=facts)
+        return Outcome(done=count, more=more, facts=facts)
 
     def step(self, conn: Connection, backfill_id: str) -> _Moved:
         """One step of one backfill, in the caller's transaction."""

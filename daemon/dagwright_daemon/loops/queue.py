@@ -310,7 +310,9 @@ def _insist(store: Callable[[], None]) -> None:
     """Write what became of a launch, also when the database is just restarting; after that recovery finds the run."""
     for attempt in range(_STORE_TRIES):
         try:
+            crash_points.reach("before the end of a launch is written")
             store()
+            crash_points.reach("after the end of a launch was written")
         except Exception as error:
             if not Outage.is_one(error) or attempt == _STORE_TRIES - 1:
                 raise

@@ -78,10 +78,13 @@ class Recovery:
     def _give_up(self) -> int:
         """Runs that take too long, although their worker may live: it is fenced, and its code server ends it."""
         patience = self._patience
+        crash_points.reach("before slow runs are settled")
         with self._engine.begin() as conn:
             limited = patience.runtime is not None
             now, slow = runs.slow(conn, launch_seconds=patience.launch, cancel_seconds=patience.cancel, limited=limited)
-            return sum(self._settle(conn, run, recovery.overdue(run, patience, now=now), now) for run in slow)
+            settled = sum(self._settle(conn, run, recovery.overdue(run, patience, now=now), now) for run in slow)
+        crash_points.reach("after slow runs were settled")
+        return settled
 
     def _settle(self, conn: Connection, run: Run, verdict: recovery.Verdict, now: datetime) -> bool:
         """Whether the run was ours to settle: each write is refused if somebody else has moved on."""

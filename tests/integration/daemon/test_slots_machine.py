@@ -25,6 +25,7 @@ from dagwright_daemon.loops.recovery import Recovery
 from dagwright_daemon.servers import CodeServers
 from dagwright_shared.decide.recovery import MAX_LAUNCHES
 from dagwright_shared.decide.retries import RetryDefaults
+from dagwright_shared.model.errors import DagwrightError, InvalidRequestError, UnavailableError
 from dagwright_shared.model.events import EventBatch, RunEvent, RunSucceeded, StepStarted, StepSucceeded, Usage
 from dagwright_shared.model.keys import StepKey
 from dagwright_shared.model.limits import Limits
@@ -36,7 +37,22 @@ LIMITS = Limits(max_concurrent_runs=4, default_pool_slots=1)
 POOL, STEPS, SLOTS = "db", ("a", "b", "c"), 2
 USAGE = Usage(cpu_seconds=0.0, peak_memory_bytes=0)
 CLAIMING = ["before runs are claimed", "after runs were claimed"]
-RECOVERING = ["before lost runs are settled", "after lost runs were settled", "after retries were decided"]
+LAUNCHING = ["before a run is launched", "after a run was launched"]
+"""Reached in a thread for each launch."""
+REFUSING = ["before the end of a launch is written", "after the end of a launch was written"]
+"""Reached in such a thread too, where a code server does not take the run."""
+RECOVERING = [
+    "before lost runs are settled",
+    "after lost runs were settled",
+    "before slow runs are settled",
+    "after slow runs were settled",
+    "before retries are decided",
+    "after retries were decided",
+]
+
+
+REFUSALS = [UnavailableError("it is going down"), InvalidRequestError("there is no such job")]
+"""What a code server says to a launch: the run is put back, and the run fails."""
 
 
 class CrashError(Exception):
@@ -67,8 +83,8 @@ class Machine(RuleBasedStateMachine):
             pools.define(conn, POOL, SLOTS)
         self.backend.launched.clear()
         self.backend.work = lambda _: []
+        self.backend.refuse = lambda _: None
         self.workers: list[Worker] = []
-        self.taken = 0
         self.daemons = [self._daemon() for _ in range(2)]
 
     @initialize()
@@ -89,24 +105,25 @@ class Machine(RuleBasedStateMachine):
     def _tick(self, which: int, crash: str | None, *, recover: bool) -> None:
         def hook(name: str) -> None:
             if name == crash:
-                raise CrashError
+                raise CrashError if name in CLAIMING or name in RECOVERING else SystemExit  # that ends a thread without a word
 
         crash_points.at_each(hook)
         claimer, recovery = self.daemons[which]
         try:
-            outcome = (recovery if recover else claimer).tick(Turn(now=datetime.now(UTC)))
+            (recovery if recover else claimer).tick(Turn(now=datetime.now(UTC)))
+            until(lambda: not claimer.launching, what="every launch to end")
         except CrashError:
             claimer.release()
             self.daemons[which] = self._daemon()
             return
         finally:
             crash_points.at_each(None)
-        if not recover:
-            self.taken += int(outcome.facts["claimed"])  # type: ignore[call-overload]
-            until(lambda: len(self.backend.launched) == self.taken, what="every claimed run to be launched")
-            known = {(worker.spec.run_id, worker.spec.epoch) for worker in self.workers}
-            fresh = [spec for spec in self.backend.launched if (spec.run_id, spec.epoch) not in known]
-            self.workers += [Worker(spec=spec, seq=spec.first_seq + 1) for spec in fresh]  # the backend has told the start
+        if crash in LAUNCHING or crash in REFUSING:
+            claimer.release()
+            self.daemons[which] = self._daemon()
+        known = {(worker.spec.run_id, worker.spec.epoch) for worker in self.workers}
+        fresh = [spec for spec in self.backend.launched if (spec.run_id, spec.epoch) not in known]
+        self.workers += [Worker(spec=spec, seq=spec.first_seq + 1) for spec in fresh]  # the backend has told the start
 
     @rule(priority=st.integers(-1, 1), background=st.booleans())
     def enqueue(self, priority: int, background: bool) -> None:
@@ -114,9 +131,15 @@ class Machine(RuleBasedStateMachine):
         with self.engine.begin() as conn:
             build.queued(conn, location=rig.HERE, priority=priority, tags=tags)
 
-    @rule(which=st.integers(0, 1), crash=st.sampled_from([None, None, None, *CLAIMING]))
+    @rule(which=st.integers(0, 1), crash=st.sampled_from([None, None, None, *CLAIMING, *LAUNCHING]))
     def launch(self, which: int, crash: str | None) -> None:
         self._tick(which, crash, recover=False)
+
+    @rule(which=st.integers(0, 1), error=st.sampled_from(REFUSALS), crash=st.sampled_from([None, *REFUSING]))
+    def launch_in_vain(self, which: int, error: DagwrightError, crash: str | None) -> None:
+        self.backend.refuse = lambda _: error
+        self._tick(which, crash, recover=False)
+        self.backend.refuse = lambda _: None
 
     @rule(which=st.integers(0, 1), crash=st.sampled_from([None, None, *RECOVERING]))
     def recover(self, which: int, crash: str | None) -> None:
