@@ -61,7 +61,7 @@ def webserver(url: str, log: Path) -> Iterator[tuple[int, int]]:
 def _answers(port: int) -> bool:
     with contextlib.suppress(OSError, http.client.HTTPException):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        connection.request("GET", "/readyz")
+        connection.request("GET", "/healthz")
         return connection.getresponse().status == 200
     return False
 

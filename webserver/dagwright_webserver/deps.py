@@ -29,6 +29,7 @@ from dagwright_webserver.live import Live
 from dagwright_webserver.rate_limits import RateLimits
 from dagwright_webserver.reads.definitions import Definitions, DefinitionsCache
 from dagwright_webserver.reads.view import adapter
+from dagwright_webserver.shared_reads import SharedReads
 
 T = TypeVar("T")
 JSON = "application/json"
@@ -65,6 +66,7 @@ class Web:
     """The same pool, each statement its own transaction: a read needs no BEGIN and no ROLLBACK."""
     definitions: DefinitionsCache
     live: Live
+    shared: SharedReads
     asset_ids: AssetIds
     """A memo: ids of assets never change."""
     partitions: PartitionMemo

@@ -59,6 +59,7 @@ from dagwright_webserver.routes import (
     users,
     wipes,
 )
+from dagwright_webserver.shared_reads import SharedReads
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -141,6 +142,7 @@ def _services(settings: Settings) -> Web:
         reader=reader,
         definitions=DefinitionsCache(),
         live=Live(listen),
+        shared=SharedReads(),
         asset_ids=AssetIds(),
         partitions=PartitionMemo(),
         hook_limits=RateLimits(),

@@ -7,7 +7,8 @@ import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeAlias
 
 import sqlalchemy.exc
 from fastapi import APIRouter, Header, Query, Response
@@ -70,23 +71,23 @@ async def _follow(web: Web, run_id: str, after_seq: int) -> AsyncIterator[bytes]
     with metrics.STREAMS.track_inprogress(), web.live.subscribe(frozenset({f"runs:{run_id}"})) as subscription:
         yield b"retry: 1000\n\n"
         sent = after_seq
-        told: tuple[RunStatus, int] | None = None
+        told: Steps | None = None
         quiet_since = time.monotonic()
         ends = _ends(web)
         while not subscription.closed and time.monotonic() < ends:
-            look = await run_in_threadpool(_look, web, run_id, sent, told)
+            look = await web.shared.read((run_id, web.access.scope, sent, told), partial(_look, web, run_id, sent, told))
             for seq, data in look.events:
                 yield _message("event", data, seq)
                 sent = seq
             if look.run is not None:
                 yield _message("run", look.run)
-                told = look.state
+                told = look.steps
             if look.events or look.run is not None:
                 quiet_since = time.monotonic()
             if len(look.events) == _PAGE:
                 continue
-            if told is not None and told[0].is_final and sent >= told[1]:
-                yield _message("end", json.dumps({"run_id": run_id, "status": told[0]}).encode())
+            if look.state is not None and look.state[0].is_final and sent >= look.state[1]:
+                yield _message("end", json.dumps({"run_id": run_id, "status": look.state[0]}).encode())
                 return
             if time.monotonic() - quiet_since > _KEEP_ALIVE_SECONDS:
                 quiet_since = time.monotonic()
@@ -102,7 +103,7 @@ async def _follow_briefly(web: Web, run_id: str) -> AsyncIterator[bytes]:
         quiet_since = time.monotonic()
         ends = _ends(web)
         while not subscription.closed and time.monotonic() < ends:
-            found = await run_in_threadpool(_progress, web, run_id)
+            found = await web.shared.read((run_id, web.access.scope), partial(_progress, web, run_id))
             if found is not None and found != told:
                 yield _message("progress", to_json(found), found.last_seq)
                 told, quiet_since = found, time.monotonic()
@@ -126,6 +127,10 @@ def _progress(web: Web, run_id: str) -> progress.RunProgress | None:
         return None
 
 
+Steps: TypeAlias = tuple[RunStatus, tuple[tuple[str, int], ...], int]
+"""What the page of a run shows of its steps changes with these: status, steps by status, attempts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """One look at a run that is followed."""
@@ -134,17 +139,19 @@ class Look:
     """Status and number of the newest event; None while the database is away."""
     events: Sequence[tuple[int, bytes]] = ()
     """Those after the last one sent, in order."""
+    steps: Steps | None = None
     run: bytes | None = None
-    """The run, when its state is news."""
+    """The run, when its status or steps are news. However much it says, it is not told anew with each line."""
 
 
-def _look(web: Web, run_id: str, sent: int, told: tuple[RunStatus, int] | None) -> Look:
+def _look(web: Web, run_id: str, sent: int, told: Steps | None) -> Look:
     def read(conn: Connection) -> Look:
         # The state first: events committed after it was read are seen in the next round, never missed.
-        state = require_run(conn, run_id)
-        events = event_reads.list_events(conn, run_id, after_seq=sent, limit=_PAGE).items if state[1] > sent else ()
-        run = to_json(run_reads.get_run(conn, run_id)) if state != told else None
-        return Look(state, [(event.seq, to_json(event)) for event in events], run)
+        found = progress.read_progress(conn, run_id)
+        steps = (found.status, tuple(found.step_counts.items()), found.attempts)
+        events = event_reads.list_events(conn, run_id, after_seq=sent, limit=_PAGE).items if found.last_seq > sent else ()
+        run = to_json(run_reads.get_run(conn, run_id)) if steps != told else None
+        return Look((found.status, found.last_seq), [(event.seq, to_json(event)) for event in events], steps, run)
 
     try:
         return web.read(read)
