@@ -23,6 +23,7 @@ PARTS = {
     "pages.py": 120,
     "automation.py": 90,
     "lineage.py": 60,
+    "live_run.py": 60,
 }
 """Which, in the order of what matters most, and the most seconds that each may take."""
 END_SECONDS = 25

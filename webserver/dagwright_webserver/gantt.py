@@ -13,6 +13,9 @@ from dagwright_webserver.reads.events import EventView
 from dagwright_webserver.reads.runs import RunView
 from dagwright_webserver.reads.steps import StepView
 
+ROWS = 300
+"""Rows that a page draws at most: thousands of steps would make it slow, and nobody reads them one after the other."""
+
 
 class Mode(StrEnum):
     """What lies to the right."""
@@ -41,6 +44,8 @@ class Choice:
     """Keys of those shown; None: all."""
     window: tuple[float, float] | None = None
     """The seconds of the run that are shown; None: all."""
+    first: int = 0
+    """How many rows are left out before the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class Gantt:
     """Seconds that the run took so far."""
     window: tuple[float, float]
     """The seconds that are shown."""
+    count: int
+    """How many rows there are, of which `ROWS` are drawn."""
 
     def zoomed(self, factor: float = 1.0, shift: float = 0.0) -> str | None:
         """Another window, as the address has it; None: all of the run.
@@ -104,13 +111,14 @@ def draw(run: RunView, attempts: Sequence[EventView], now: datetime, choice: Cho
     low, high = choice.window or (0.0, total)
     low, high = max(0.0, min(low, total - 0.001)), max(min(high, total), min(low, total - 0.001) + 0.001)
     steps = _sorted([step for step in run.steps if choice.steps is None or step.step_key in choice.steps], choice.order)
+    count, steps = len(steps), steps[choice.first : choice.first + ROWS]
     if choice.mode is Mode.LEVELS:
         rows, ticks = _by_level(steps, run.steps)
     else:
         axis = _Axis(origin + timedelta(seconds=low), high - low, end, {step.step_key: step.ended_at for step in run.steps})
         earlier = _earlier(attempts)
         rows, ticks = [axis.row(step, earlier.get(step.step_key, ())) for step in steps], _ticks(low, high)
-    return Gantt(tuple(_with_shares(rows)), tuple(ticks), total, (low, high))
+    return Gantt(tuple(_with_shares(rows)), tuple(ticks), total, (low, high), count)
 
 
 def _with_shares(rows: Sequence[GanttRow]) -> Iterable[GanttRow]:

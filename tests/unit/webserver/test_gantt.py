@@ -83,6 +83,12 @@ def test_order_and_choice() -> None:
     assert draw(order=Order.START).rows[-1].step.step_key == "report"
 
 
+def test_of_many_steps_a_page() -> None:
+    many = tuple(step(f"s{n}") for n in range(gantt.ROWS + 50))
+    chart = gantt.draw(run(many), (), AT, Choice(first=gantt.ROWS))
+    assert (chart.count, len(chart.rows), chart.rows[0].step.step_key) == (gantt.ROWS + 50, 50, f"s{gantt.ROWS}")
+
+
 def test_a_run_without_steps() -> None:
     chart = gantt.draw(run(()), (), AT, Choice(mode=Mode.LEVELS))
     assert chart.rows == ()

@@ -65,6 +65,7 @@ def run(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
     mode: Mode = Mode.TIME,
     sort: Order = Order.PLAN,
     steps: Word = None,
+    row: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     zoom: Annotated[str | None, Query(pattern=r"^\d+(\.\d+)?(e[+-]?\d+)?-\d+(\.\d+)?(e[+-]?\d+)?$", max_length=60)] = None,
 ) -> Response:
     wanted = event_filter(level, [type] if type else None, step, text)
@@ -77,8 +78,14 @@ def run(  # noqa: PLR0913, PLR0917 - one argument for each filter of the address
         return render.page(request, "partials/run_events.html", events=web.read(rows))
     if at is not None and before is None:
         before = at + _EVENTS // 2
-    chart = _Chart(mode=mode, order=sort, steps=steps or "", window=_window(zoom))
-    shown = web.read_defs(lambda conn, defs: _run_page(conn, defs, web, run_id, wanted, before, log, chart))
+    asked = _Asked(
+        wanted=wanted,
+        before=before,
+        log=log,
+        part=request.query_params.get("_part"),
+        chart=_Chart(mode=mode, order=sort, steps=steps or "", window=_window(zoom), first=row),
+    )
+    shown = web.read_defs(lambda conn, defs: _run_page(conn, defs, web, run_id, asked))
     first = shown.events[0].seq if shown.events else 1
     return render.page(
         request,
@@ -110,6 +117,7 @@ class _Chart:
     order: Order
     steps: str
     window: tuple[float, float] | None
+    first: int
 
     def choice(self, view: RunView) -> tuple[Choice, Problem | None]:
         """With what is wrong with the selection; all steps are shown then."""
@@ -118,7 +126,7 @@ class _Chart:
             chosen = step_selection.select(view.steps, self.steps) if self.steps.strip() and view.steps else None
         except InvalidRequestError as error:
             problem = error.problems[0]
-        return Choice(mode=self.mode, order=self.order, steps=chosen, window=self.window), problem
+        return Choice(mode=self.mode, order=self.order, steps=chosen, window=self.window, first=self.first), problem
 
 
 def _window(zoom: str | None) -> tuple[float, float] | None:
@@ -129,26 +137,38 @@ def _window(zoom: str | None) -> tuple[float, float] | None:
     return (low, high) if math.isfinite(high) and low < high else None
 
 
-def _run_page(
-    conn: Connection, defs: Definitions, web: Web, run_id: str, wanted: EventFilter, before: int | None, log: str | None, chart: _Chart
-) -> RunPage:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the address asks for beside the run."""
+
+    wanted: EventFilter
+    before: int | None
+    log: str | None
+    part: str | None
+    """The one part of the page that is wanted; None: all of it."""
+    chart: _Chart
+
+
+def _run_page(conn: Connection, defs: Definitions, web: Web, run_id: str, asked: _Asked) -> RunPage:
     view = run_reads.get_run(conn, run_id)
-    choice, problem = chart.choice(view)
+    choice, problem = asked.chart.choice(view)
+    whole = asked.part is None  # a run that goes on asks for single parts often: each reads what it shows
     # Without a retry there is nothing that the steps themselves do not say; looking for one among all events takes long.
-    retried = any(step.attempt > 1 or step.status == "RETRYING" for step in view.steps)
+    retried = (whole or asked.part == "run_gantt") and any(step.attempt > 1 or step.status == "RETRYING" for step in view.steps)
     of_attempts = EventFilter(types=("STEP_STARTED", "STEP_RETRYING"))
     attempts = event_reads.list_events(conn, run_id, of_attempts, limit=2000).items if retried else ()
     logs = tuple(event_reads.list_logs(conn, run_id))
     now = deployment_reads.database_now(conn)
+    failed = {step.step_key for step in view.steps if step.status == "FAILURE"}
     waiting = None if view.is_final else waiting_reads.read_waiting(conn, defs, run_id, web.settings.limits)
     return RunPage(
         view=view,
         gantt=gantt.draw(view, attempts, now, choice),
         choice=choice,
         problem=problem,
-        events=event_reads.newest_events(conn, run_id, wanted, limit=_EVENTS, before_seq=before),
+        events=event_reads.newest_events(conn, run_id, asked.wanted, limit=_EVENTS, before_seq=asked.before) if whole else (),
         logs=logs,
-        log=_picked_log(conn, run_id, logs, log, {step.step_key for step in view.steps if step.status == "FAILURE"}),
+        log=_picked_log(conn, run_id, logs, asked.log, failed) if whole else None,
         waiting=waiting if waiting is not None and waiting.waiting else None,
     )
 

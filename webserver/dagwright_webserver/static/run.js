@@ -72,6 +72,7 @@ for (const kind of ["change", "submit"]) {
     if (!controls) return;
     event.preventDefault();
     const url = new URL(location.href);
+    url.searchParams.delete("row");
     for (const name of ["steps", "sort"]) url.searchParams.set(name, controls.elements[name].value);
     soft(controls.closest("[data-soft]").dataset.soft, url);
   });
@@ -127,6 +128,7 @@ if (card.dataset.final !== "yes") setInterval(() => card.dataset.final !== "yes"
 // ------------------------------------------------------------------ output
 const output = document.getElementById("output");
 const pick = document.getElementById("log-pick");
+const MOST = 500; // streams to choose from
 const SHOWN = 400_000; // characters kept in the page; the download has all
 let next = Number(output.dataset.next);
 let reading = false;
@@ -171,15 +173,20 @@ async function listLogs() {
   if (!answer.ok) return;
   // The first one to appear is shown: of what came together, that is what the step itself printed.
   const found = (await answer.json()).items.sort((a, b) => (a.stream !== "stdout") - (b.stream !== "stdout"));
+  const known = new Set([...pick.options].map((option) => option.value));
   for (const each of found) {
-    const value = `${each.step_key}:${each.attempt}:${each.stream}`;
-    if ([...pick.options].some((option) => option.value === value)) continue;
-    if (pick.options[0] && !pick.options[0].value) pick.options[0].remove();
-    const option = new Option(`${each.step_key} · ${each.stream}${each.attempt > 1 ? ` · attempt ${each.attempt}` : ""}`, value);
-    Object.assign(option.dataset, { step: each.step_key, attempt: each.attempt, stream: each.stream });
-    pick.add(option);
-    document.getElementById("log-count").textContent = pick.options.length.toLocaleString("en");
+    if (pick.options.length >= MOST) break; // of the others, the chart of steps leads to their output
+    if (!known.has(`${each.step_key}:${each.attempt}:${each.stream}`)) offer(each);
   }
+  document.getElementById("log-count").textContent = found.length.toLocaleString("en");
+}
+
+function offer({ step_key: step, attempt, stream }) {
+  if (pick.options[0] && !pick.options[0].value) pick.options[0].remove();
+  const option = new Option(`${step} · ${stream}${attempt > 1 ? ` · attempt ${attempt}` : ""}`, `${step}:${attempt}:${stream}`);
+  Object.assign(option.dataset, { step, attempt, stream });
+  pick.add(option);
+  return option;
 }
 
 // From a step straight to what it printed, without a reload.
@@ -189,8 +196,8 @@ document.addEventListener("click", async (event) => {
   event.preventDefault();
   listed = 0; // the steps may know of output that the list here does not
   await listLogs().catch(() => {});
-  const option = [...pick.options].find((each) => each.value === link.dataset.log);
-  if (!option) return location.assign(link.href);
+  const [, step, attempt, stream] = /^(.*):(\d+):(\w+)$/s.exec(link.dataset.log);
+  const option = [...pick.options].find((each) => each.value === link.dataset.log) || offer({ step_key: step, attempt: Number(attempt), stream });
   pick.value = option.value;
   pick.dispatchEvent(new Event("change"));
   document.getElementById("logs").scrollIntoView({ block: "start" });
