@@ -95,6 +95,10 @@ class World:
             update = Update(mark=self.mark, at=now.timestamp(), partitions=subset, run=facts)
             self.updates[key] = (*self.updates.get(key, ())[-20:], update)
 
+    def run_canceled(self, run: Run, now: datetime) -> None:
+        for key, subset in self._made(run, now):
+            self.in_progress[key] = self.in_progress.get(key, subsets.EMPTY) - subset
+
     def edges(self, now: datetime) -> datetime | None:
         """When conditions may answer otherwise though nothing happens: ticks of cron, and windows that end."""
         found = []

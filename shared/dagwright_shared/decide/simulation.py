@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from dagwright_shared.decide import queue, requests, schedules
 from dagwright_shared.decide.queue import Facts, PoolUse
@@ -23,10 +25,12 @@ from dagwright_shared.model.keys import LocationName, RunId
 from dagwright_shared.model.limits import Granularity, Limits
 from dagwright_shared.model.partitions import NO_DYNAMIC, DynamicKeys
 from dagwright_shared.model.runs import NewRun, Run, RunStatus, TriggerKind
-from dagwright_shared.model.snapshot import Overlap, ScheduleSnapshot, SensorKind
+from dagwright_shared.model.snapshot import ScheduleSnapshot, SensorKind
 from dagwright_shared.model.ticks import RunRequestData
 
 MOST_RUNS = 20_000
+_Due: TypeAlias = tuple[datetime, Definitions, ScheduleSnapshot]
+"""A tick of a schedule."""
 _BACKGROUND = frozenset({TriggerKind.AUTOMATION, TriggerKind.BACKFILL})
 
 
@@ -94,6 +98,8 @@ class _Player:
         self._queued: dict[RunId, Run] = {}
         self._active: dict[RunId, Run] = {}
         self._ends: list[tuple[datetime, RunId]] = []
+        self._deferred: dict[tuple[LocationName, str], deque[_Due]] = {}
+        """Ticks that wait until the runs of their schedule have ended."""
         self._made: dict[RunId, SimulatedRun] = {}
         self._lengths: dict[RunId, timedelta] = {}
         self._pools_of: dict[RunId, frozenset[str]] = {}
@@ -111,9 +117,14 @@ class _Player:
                 break
             at = following
             while self._ends and self._ends[0][0] <= at:
-                self._end(heapq.heappop(self._ends)[1], at)
+                run_id = heapq.heappop(self._ends)[1]
+                if run_id in self._active:  # it was not canceled meanwhile
+                    self._end(run_id, at)
+            for waiting in self._deferred.values():
+                if waiting and not self._open(waiting[0]):
+                    self._ask_for(waiting.popleft(), at)
             while next_tick is not None and next_tick[0] <= at:
-                self._tick(*next_tick)
+                self._tick(next_tick)
                 next_tick = next(ticks, None)
             if edge is not None and edge <= at:
                 edge = self._world.edges(at)
@@ -127,7 +138,7 @@ class _Player:
             cut=len(self._made) >= MOST_RUNS,
         )
 
-    def _schedules(self) -> Iterator[tuple[datetime, Definitions, ScheduleSnapshot]]:
+    def _schedules(self) -> Iterator[_Due]:
         found = []
         for location, known in self._setting.definitions.items():
             for sensor in known.snapshot.sensors:
@@ -142,19 +153,43 @@ class _Player:
                 found.append(self._times(known, schedule))
         return heapq.merge(*found, key=lambda tick: tick[0])
 
-    def _times(self, known: Definitions, schedule: ScheduleSnapshot) -> Iterator[tuple[datetime, Definitions, ScheduleSnapshot]]:
+    def _times(self, known: Definitions, schedule: ScheduleSnapshot) -> Iterator[_Due]:
         for moment in schedules.times(schedule.cron, self._setting.now, schedule.timezone):
             if moment >= self._setting.until:
                 return
             yield moment, known, schedule
 
-    def _tick(self, moment: datetime, known: Definitions, schedule: ScheduleSnapshot) -> None:
+    def _tick(self, due: _Due) -> None:
+        moment, known, schedule = due
+        waiting = self._deferred.setdefault((known.snapshot.location, schedule.name), deque())
+        earlier = [run.run_id for run in self._open(due)]
+        match schedules.overlap(schedule.overlap, earlier):
+            case schedules.Skip():
+                return
+            case schedules.Queue():
+                waiting.append(due)
+                return
+            case schedules.CancelOld(run_ids=run_ids):
+                for run_id in run_ids:
+                    self._cancel(run_id, moment)
+            case schedules.Allow():
+                pass
+        if waiting:
+            waiting.append(due)
+        else:
+            self._ask_for(due, moment)
+
+    def _open(self, due: _Due) -> list[Run]:
+        """The schedule's earlier runs that have not ended."""
+        _, known, schedule = due
+        place = (known.snapshot.location, schedule.name)
+        return [run for run in (*self._queued.values(), *self._active.values()) if (run.location, run.trigger.name) == place]
+
+    def _ask_for(self, due: _Due, at: datetime) -> None:
+        moment, known, schedule = due
         asker = Asker(
             kind=TriggerKind.SCHEDULE, name=schedule.name, tick_id=0, scheduled_for=moment, targets=(schedule.target,), tags=schedule.tags
         )
-        open_runs = [run for run in (*self._queued.values(), *self._active.values()) if run.trigger.name == schedule.name]
-        if open_runs and schedule.overlap is Overlap.SKIP:
-            return
         definition = requests.partitions_of(known, schedule.target)
         if schedule.evaluated and definition is not None:
             # Which partition its function asks for is not known: the newest one, as most do.
@@ -162,7 +197,7 @@ class _Player:
             wanted: Sequence[RunRequestData] = (RunRequestData(partition=last),) if last is not None else ()
         else:
             wanted = schedules.requests(schedule, moment, definition, self._setting.dynamic).requests
-        self._ask(known, asker, wanted, moment)
+        self._ask(known, asker, wanted, at)
 
     def _conditions(self, at: datetime) -> None:
         for request in self._world.evaluate(at):
@@ -215,6 +250,12 @@ class _Player:
         ended = replace(self._active.pop(run_id), status=RunStatus.SUCCESS, ended_at=at)
         self._made[run_id] = replace(self._made[run_id], run=ended)
         self._world.run_ended(ended, at)
+
+    def _cancel(self, run_id: RunId, at: datetime) -> None:
+        run = self._queued.pop(run_id, None) or self._active.pop(run_id)
+        ended = replace(run, status=RunStatus.CANCELED, ended_at=at)
+        self._made[run_id] = replace(self._made[run_id], run=ended)
+        self._world.run_canceled(ended, at)
 
     def _pass(self, start: datetime, end: datetime) -> None:
         """Account for the time in which nothing changes."""

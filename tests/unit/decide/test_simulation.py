@@ -147,3 +147,24 @@ def test_what_is_left_out_is_said() -> None:
         "schedule asks: its function is not run; each tick asks for its target",
         "schedule heavy_schedule: it is switched off",
     )
+
+
+@pytest.mark.parametrize(
+    ("overlap", "said"),
+    [
+        ("allow", ["10-35 plain", "20-45 plain", "30-55 plain", "40-65 plain"]),
+        ("skip", ["10-35 plain", "40-65 plain"]),
+        ("queue", ["10-35 plain", "35-60 plain", "60-85 plain", "85-110 plain"]),
+        ("cancel_old", ["10-20 plain", "20-30 plain", "30-40 plain", "40-65 plain"]),
+    ],
+)
+def test_overlapping_runs(overlap: str, said: list[str]) -> None:
+    defs = dg.Definitions(schedules=[every(plain, "10,20,30,40 0 * * *", overlap=overlap)])
+    assert timeline(played(defs, hours=3, minutes={"plain": 25})) == said
+
+
+def test_a_run_that_waits_in_the_queue_is_canceled_too() -> None:
+    schedules = [every(heavy, "5 0 * * *"), every(light, "10,20 0 * * *", overlap="cancel_old")]
+    found = played(dg.Definitions(schedules=schedules), hours=3, minutes={"heavy": 60, "light": 5}, pools={"database": 1})
+    assert timeline(found) == ["5-65 heavy", "-20 light after database", "65-70 light after database"]
+    assert found.pools[0].peak == 1
