@@ -19,28 +19,20 @@ DOCUMENT = document()
 SCHEMAS: Mapping[str, Any] = DOCUMENT["components"]["schemas"]
 
 TEXTS = {
-    "sql": "'; DROP TABLE runs; --",
-    "union": "%' UNION SELECT password_hash FROM users --",
-    "like": "%_\\%",
+    "sql": "%_\\%'; DROP TABLE runs; -- UNION SELECT password_hash FROM users",
     "traversal": "../../../../etc/passwd",
-    "markup": '"><script>evil()</script>',
-    "template": "{{7*7}}${7*7}#{7*7}",
+    "markup": '"><script>evil()</script>{{7*7}}${7*7}#{7*7}',
     "control": "a\u0001\u001b[31m\r\nSet-Cookie: a=b",
-    "right to left": "\u202eabc\u2066\u200b\ufeff",
-    "astral": "😀" * 40,
-    "normal form": "e\u0301\u1e9b\u0323",
+    "letters": "\u202eabc\u2066\u200b\ufeffe\u0301\u1e9b\u0323" + "😀" * 40,
     "surrogate": "\udc80",
     "nul": "a\u0000b",
     "long": "a" * 70_000,
     "empty": "",
-    "blank": " \t ",
 }
 """Of a field of text."""
 OTHERS: dict[str, Any] = {
-    "huge": 10**40, "negative": -(2**63) - 1, "float": 1e308, "minus zero": -0.0, "null": None, "true": True,
-    "object": {"a": {"b": []}}, "list": [[[]]],
-    "year 0": "0000-01-01T00:00:00Z", "year 99999": "99999-01-01T00:00:00Z",
-    "offset": "0001-01-01T00:00:00+23:59", "no moment": "2026-02-30",
+    "huge": 10**40, "negative": -(2**63) - 1, "float": 1e308, "null": None, "object": {"a": {"b": []}}, "list": [[[]]],
+    "offset": "0001-01-01T00:00:00+23:59", "year 99999": "99999-01-01T00:00:00Z",
 }  # fmt: skip
 """Of any field."""
 EXAMPLES: dict[str, Any] = {
