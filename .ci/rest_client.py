@@ -156,11 +156,15 @@ def models(found: Mapping[str, Any]) -> str:
     text = [
         '"""What REST answers, as frozen structures. Written by `.ci/rest_client.py`; do not edit."""\n\n'
         "from __future__ import annotations\n\n"
-        "from datetime import datetime\nfrom typing import Any, Literal\n\nimport msgspec\n"
+        "from datetime import datetime\nfrom typing import TYPE_CHECKING, Any, Literal\n\nimport msgspec\n\n"
     ]
-    for name in wanted:
-        if "enum" in schemas[name]:
-            text.append(f"\n{name} = {type_of(schemas[name], given=False)}\n{docstring(_said(schemas[name]), '')}")
+    enums = [name for name in wanted if "enum" in schemas[name]]
+    text.append("if TYPE_CHECKING:\n")
+    for name in enums:
+        said = _said(schemas[name])
+        text.append(f"    {name} = {type_of(schemas[name], given=False)}\n{docstring(said, '    ') if said != name else ''}")
+    text.append("else:  # a newer webserver may answer with values that are not known yet\n")
+    text += [f"    {name} = str\n" for name in enums]
     text.append("\n\nclass Model(msgspec.Struct, frozen=True, kw_only=True):\n" + docstring("What they all are: fields by name.", "    "))
     text += [_model(name, schemas[name]) for name in wanted if "enum" not in schemas[name]]
     return "".join(text)

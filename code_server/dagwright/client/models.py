@@ -3,75 +3,67 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-AssetExecution = Literal["materialize", "observe", "external"]
-"""How an asset comes to have new data."""
-
-AssetStatus = Literal["MATERIALIZING", "FAILED", "CHECK_FAILED", "MATERIALIZED", "MISSING", "EXTERNAL"]
-"""The state of an asset in one word; with several partitions, the worst that needs attention."""
-
-AuditResult = Literal["done", "refused", "failed"]
-"""What became of something that somebody asked for."""
-
-BackfillStatus = Literal["REQUESTED", "IN_PROGRESS", "CANCELING", "CANCELED", "COMPLETED", "FAILED"]
-"""BackfillStatus"""
-
-CauseKind = Literal["CODE", "DATA", "DEPENDENCIES"]
-"""CauseKind"""
-
-CellStatus = Literal["FAILED", "MATERIALIZING", "MATERIALIZED", "PARTIAL", "MISSING"]
-"""The state of the partitions of a cell: the worst, or how far they are."""
-
-DeliveryStatus = Literal["RECEIVED", "HANDLED", "DUPLICATE", "REJECTED", "FAILED"]
-"""What became of a request to a webhook."""
-
-FreshnessState = Literal["PASS", "WARN", "FAIL", "UNKNOWN"]
-"""How an asset stands by its policy."""
-
-HistoryType = Literal["ASSET_MATERIALIZED", "ASSET_OBSERVED", "ASSET_FAILED", "FRESHNESS_CHANGED"]
-"""What the history of an asset consists of."""
-
-InstigatorKind = Literal["schedule", "sensor"]
-"""InstigatorKind"""
-
-Lanes = Literal["job", "group"]
-"""What has a lane of its own."""
-
-LocationState = Literal["loading", "loaded", "error"]
-"""LocationState"""
-
-LogStream = Literal["stdout", "stderr"]
-"""LogStream"""
-
-PartitionStatus = Literal["MATERIALIZED", "FAILED", "MATERIALIZING", "MISSING"]
-"""PartitionStatus"""
-
-RetryStrategy = Literal["FROM_FAILURE", "ALL_STEPS"]
-"""RetryStrategy"""
-
-Role = Literal["viewer", "launcher", "editor", "admin"]
-"""What somebody may do; in rising order."""
-
-RunStatus = Literal["QUEUED", "STARTING", "STARTED", "SUCCESS", "FAILURE", "CANCELING", "CANCELED"]
-"""RunStatus"""
-
-Severity = Literal["WARN", "ERROR"]
-"""How bad a failed check is."""
-
-StaleStatus = Literal["FRESH", "STALE", "MISSING"]
-"""StaleStatus"""
-
-StepStatus = Literal["PENDING", "STARTED", "RETRYING", "SUCCESS", "FAILURE", "SKIPPED", "CANCELED"]
-"""StepStatus"""
-
-TickStatus = Literal["STARTED", "SUCCESS", "SKIPPED", "FAILURE"]
-"""TickStatus"""
-
-TriggerKind = Literal["user", "api", "cli", "schedule", "sensor", "automation", "backfill", "retry"]
-"""Who or what asked for a run."""
+if TYPE_CHECKING:
+    AssetExecution = Literal["materialize", "observe", "external"]
+    """How an asset comes to have new data."""
+    AssetStatus = Literal["MATERIALIZING", "FAILED", "CHECK_FAILED", "MATERIALIZED", "MISSING", "EXTERNAL"]
+    """The state of an asset in one word; with several partitions, the worst that needs attention."""
+    AuditResult = Literal["done", "refused", "failed"]
+    """What became of something that somebody asked for."""
+    BackfillStatus = Literal["REQUESTED", "IN_PROGRESS", "CANCELING", "CANCELED", "COMPLETED", "FAILED"]
+    CauseKind = Literal["CODE", "DATA", "DEPENDENCIES"]
+    CellStatus = Literal["FAILED", "MATERIALIZING", "MATERIALIZED", "PARTIAL", "MISSING"]
+    """The state of the partitions of a cell: the worst, or how far they are."""
+    DeliveryStatus = Literal["RECEIVED", "HANDLED", "DUPLICATE", "REJECTED", "FAILED"]
+    """What became of a request to a webhook."""
+    FreshnessState = Literal["PASS", "WARN", "FAIL", "UNKNOWN"]
+    """How an asset stands by its policy."""
+    HistoryType = Literal["ASSET_MATERIALIZED", "ASSET_OBSERVED", "ASSET_FAILED", "FRESHNESS_CHANGED"]
+    """What the history of an asset consists of."""
+    InstigatorKind = Literal["schedule", "sensor"]
+    Lanes = Literal["job", "group"]
+    """What has a lane of its own."""
+    LocationState = Literal["loading", "loaded", "error"]
+    LogStream = Literal["stdout", "stderr"]
+    PartitionStatus = Literal["MATERIALIZED", "FAILED", "MATERIALIZING", "MISSING"]
+    RetryStrategy = Literal["FROM_FAILURE", "ALL_STEPS"]
+    Role = Literal["viewer", "launcher", "editor", "admin"]
+    """What somebody may do; in rising order."""
+    RunStatus = Literal["QUEUED", "STARTING", "STARTED", "SUCCESS", "FAILURE", "CANCELING", "CANCELED"]
+    Severity = Literal["WARN", "ERROR"]
+    """How bad a failed check is."""
+    StaleStatus = Literal["FRESH", "STALE", "MISSING"]
+    StepStatus = Literal["PENDING", "STARTED", "RETRYING", "SUCCESS", "FAILURE", "SKIPPED", "CANCELED"]
+    TickStatus = Literal["STARTED", "SUCCESS", "SKIPPED", "FAILURE"]
+    TriggerKind = Literal["user", "api", "cli", "schedule", "sensor", "automation", "backfill", "retry"]
+    """Who or what asked for a run."""
+else:  # a newer webserver may answer with values that are not known yet
+    AssetExecution = str
+    AssetStatus = str
+    AuditResult = str
+    BackfillStatus = str
+    CauseKind = str
+    CellStatus = str
+    DeliveryStatus = str
+    FreshnessState = str
+    HistoryType = str
+    InstigatorKind = str
+    Lanes = str
+    LocationState = str
+    LogStream = str
+    PartitionStatus = str
+    RetryStrategy = str
+    Role = str
+    RunStatus = str
+    Severity = str
+    StaleStatus = str
+    StepStatus = str
+    TickStatus = str
+    TriggerKind = str
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
@@ -280,3 +281,8 @@ def test_models_are_frozen(client: Client) -> None:
     assert isinstance(pool, models.PoolView)
     with pytest.raises(AttributeError):
         pool.slots = 2  # type: ignore[misc]
+
+
+def test_values_of_a_newer_webserver_are_taken() -> None:
+    told = {"run_id": "1", "status": "HIBERNATING", "newer": 1}
+    assert msgspec.json.decode(json.dumps(told), type=models.CancelAnswer).status == "HIBERNATING"
