@@ -31,6 +31,7 @@ GROUPS = {
 TITLES = {
     "account": "Who I am: log-in, sessions, password, settings.",
     "assets": "Assets: the catalog, lineage, partitions, checks, reports, materializing, wiping.",
+    "automation": "Schedules, sensors and conditions together.",
     "backfills": "Backfills: many partitions of assets or of a job.",
     "dagster": "Reports in the form of Dagster's webserver.",
     "dynamic_partitions": "Keys of dynamic partitions.",

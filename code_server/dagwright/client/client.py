@@ -111,6 +111,7 @@ class Client:
         self._transport = transport = Transport(url, token=token, timeout=timeout, retries=retries, headers=headers)
         self.account = calls.AccountCalls(transport)
         self.assets = calls.AssetsCalls(transport)
+        self.automation = calls.AutomationCalls(transport)
         self.backfills = Backfills(transport)
         self.dagster = calls.DagsterCalls(transport)
         self.dynamic_partitions = calls.DynamicPartitionsCalls(transport)

@@ -251,6 +251,19 @@ class AuditListView(Model, frozen=True, kw_only=True):
     """Give this as `cursor` for the next page; null on the last one."""
 
 
+class AutomationView(Model, frozen=True, kw_only=True):
+    """All that asks for runs."""
+
+    schedules: tuple[ScheduleView, ...]
+    """By name."""
+    sensors: tuple[SensorView, ...]
+    """By name."""
+    conditions: tuple[ConditionView, ...]
+    """The first 200 assets and checks that have one, by key."""
+    condition_count: int
+    """How many have one."""
+
+
 class BackfillListView(Model, frozen=True, kw_only=True):
     """One page of backfills, newest first."""
 
@@ -729,6 +742,23 @@ class ConditionEvaluationView(Model, frozen=True, kw_only=True):
     """The runs that the tick asked for."""
     tree: dict[str, Any]
     """The condition: `name`, `label`, `true` (partitions as ranges of keys, or true and false), `count`, `candidates`, `parts`."""
+
+
+class ConditionView(Model, frozen=True, kw_only=True):
+    """An asset or a check that asks for its own runs."""
+
+    key: str
+    """The asset, or `asset:check`."""
+    asset: str
+    """The asset."""
+    location: str
+    """The code location that defines it."""
+    condition: str
+    """Its condition, as its definition names it."""
+    evaluated_at: datetime | None
+    """The newest evaluation in which something about it had changed."""
+    requested: int | None
+    """How many partitions that one asked for; 1 or 0 of an asset without partitions."""
 
 
 class DaemonView(Model, frozen=True, kw_only=True):
@@ -2392,6 +2422,26 @@ class StorageView(Model, frozen=True, kw_only=True):
     """Events by week, oldest first: purging drops whole weeks."""
     retention_days: dict[str, float | None]
     """For how long each kind is kept, in days; null: for ever."""
+
+
+class SwitchedItem(Model, frozen=True, kw_only=True):
+    """A schedule or sensor that has been switched."""
+
+    kind: InstigatorKind
+    """schedule or sensor."""
+    name: str
+    """Its name."""
+    location: str
+    """The code location that defines it."""
+
+
+class SwitchedView(Model, frozen=True, kw_only=True):
+    """What has been switched."""
+
+    on: bool
+    """On or off."""
+    items: tuple[SwitchedItem, ...]
+    """Schedules, then sensors."""
 
 
 class TargetView(Model, frozen=True, kw_only=True):
