@@ -184,6 +184,7 @@ _MODULES = {
     "dagwright.execution.table_io": "DbClient DbIOManager DbTypeHandler TablePartitionDimension TableSlice partition_where_clause",
     "dagwright.execution.versions": "DataProvenance",
     "dagwright.job_execution": "JobExecutionResult ReexecutionOptions execute_job",
+    "dagwright.libraries": "LibraryRegistry",
     "dagwright.merging": "merge_dicts",
     "dagwright.pipes.client": "PipesClient PipesClientCompletedInvocation PipesSubprocessClient",
     "dagwright.pipes.injectors": "PipesEnvContextInjector PipesFileContextInjector PipesTempFileContextInjector",
@@ -195,6 +196,7 @@ _MODULES = {
     "dagwright.planning.validation": "validate_run_config",
     "dagwright.automation_trial": "EvaluateAutomationConditionsResult evaluate_automation_conditions",
     "dagwright.serdes": "SerializationError deserialize_value serialize_value whitelist_for_serdes",
+    "dagwright.temporary_files": "safe_tempfile_path",
     "dagwright.testing": "ExecuteInProcessResult materialize materialize_to_memory",
     "dagwright.trial": "TestInstance TrialTick",
 }
@@ -216,6 +218,7 @@ _ALIASES = {
     "DagsterInvalidSubsetError": "SubsetError",
     "DagsterInvariantViolationError": "DagwrightError",
     "DagsterPipesError": "PipesError",
+    "DagsterLibraryRegistry": "LibraryRegistry",
     "DagsterLogManager": "EventLogger",
     "DagsterPipesExecutionError": "PipesExecutionError",
     "RepositoryDefinition": "Definitions",

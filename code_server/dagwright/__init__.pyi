@@ -362,6 +362,7 @@ from dagwright.execution.versions import DataProvenance as DataProvenance
 from dagwright.job_execution import JobExecutionResult as JobExecutionResult
 from dagwright.job_execution import ReexecutionOptions as ReexecutionOptions
 from dagwright.job_execution import execute_job as execute_job
+from dagwright.libraries import LibraryRegistry as LibraryRegistry
 from dagwright.merging import merge_dicts as merge_dicts
 from dagwright.pipes.client import PipesClient as PipesClient
 from dagwright.pipes.client import PipesClientCompletedInvocation as PipesClientCompletedInvocation
@@ -388,6 +389,7 @@ from dagwright.serdes import SerializationError as SerializationError
 from dagwright.serdes import deserialize_value as deserialize_value
 from dagwright.serdes import serialize_value as serialize_value
 from dagwright.serdes import whitelist_for_serdes as whitelist_for_serdes
+from dagwright.temporary_files import safe_tempfile_path as safe_tempfile_path
 from dagwright.testing import ExecuteInProcessResult as ExecuteInProcessResult
 from dagwright.testing import materialize as materialize
 from dagwright.testing import materialize_to_memory as materialize_to_memory
@@ -450,6 +452,7 @@ DagsterInvalidInvocationError = InvocationError
 DagsterInvalidSubsetError = SubsetError
 DagsterInvariantViolationError = DagwrightError
 DagsterJobMetadataValue = JobMetadataValue
+DagsterLibraryRegistry = LibraryRegistry
 DagsterLogManager = EventLogger
 DagsterPipesError = PipesError
 DagsterPipesExecutionError = PipesExecutionError

@@ -13,7 +13,6 @@ INSTEAD = {
     "ComponentFormConfig": "nothing: forms are made of the schema of a component",
     "ConfigSchema": "`Config`, or `Field` and its kin",
     "DagsterExecutionInterruptedError": "a `finally:` clause or a context manager, which a cancel runs; no `except` may hold it up",
-    "DagsterLibraryRegistry": "nothing: libraries are not registered; leave the call out",
     "DagsterSubprocessError": "`subprocess.CalledProcessError`; an error of a step's process is raised as it was there",
     "DefaultRunLauncher": "the code server, which starts runs itself; there are no run launchers",
     "FileHandle": "`pathlib.Path`, or `upath.UPath` for remote files",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 
 class BetaWarning(Warning):
-    """The thing works, and may still change. dagwright itself never gives it; filters that name it keep working."""
+    """The thing works, and may still change. Given by what `dagwright.markers` marks; dagwright itself never gives it."""
 
 
 class PreviewWarning(Warning):
-    """The thing is new and may go. dagwright itself never gives it; filters that name it keep working."""
+    """The thing is new and may go. Given by what `dagwright.markers` marks; dagwright itself never gives it."""
 
 
 class SupersessionWarning(FutureWarning):
-    """There is a better way. dagwright itself never gives it; filters that name it keep working."""
+    """There is a better way. Given by what `dagwright.markers` marks; dagwright itself never gives it."""
 
 
 class ConfigArgumentWarning(SyntaxWarning):

@@ -14,7 +14,6 @@ from dagwright import missing_names
 from dagwright_shared.model.errors import nearest
 
 _INSTEAD = {
-    "dagster._annotations": "nothing: these decorators only mark the API of Dagster itself",
     "dagster._check": "a function of `dagwright.check`, or a check of your own that raises ValueError",
     "dagster._cli": "the `dagwright` command",
     "dagster._core.execution.api:create_execution_plan": "`dagwright.materialize` or `job.execute_in_process`",
@@ -39,7 +38,6 @@ _INSTEAD = {
     "dagster._core.storage.compute_log_manager": "the captured output of a run, by its REST API",
     "dagster._core.storage.tags": "the tag's text, such as 'dagster/partition'",
     "dagster._core.test_utils": "`dagwright.DagsterInstance.ephemeral()` and `build_*_context`",
-    "dagster._core.libraries": "nothing: dagwright keeps no list of libraries",
     "dagster._grpc": "the contract in proto/dagwright_api",
     "dagster._record": "`dataclasses.dataclass(frozen=True)`",
     "dagster._serdes": "`dataclasses` and `json`, or pydantic",
@@ -101,7 +99,11 @@ def place(module: str, name: str) -> Place | None:
     return Place(ours, name) if hasattr(importlib.import_module(ours), name) else None
 
 
-_PRIVATE = {"dagster._check": "dagwright.check", "dagster_shared.check": "dagwright.check"}
+_PRIVATE = {
+    "dagster._annotations": "dagwright.markers",
+    "dagster._check": "dagwright.check",
+    "dagster_shared.check": "dagwright.check",
+}
 """Private modules of which there is a public one here."""
 
 

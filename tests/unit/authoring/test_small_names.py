@@ -6,12 +6,15 @@ import dataclasses
 import os
 from datetime import UTC, datetime
 from enum import Enum
+from pathlib import Path
 
 import pytest
 
 import dagwright as dg
+from dagwright import markers as marks
 from dagwright import missing_names
 from dagwright.migrate import names as migrated
+from dagwright.migrate.rewrite import rewrite
 from dagwright_shared.model.errors import InvalidRequestError
 from dagwright_shared.model.metadata import metadata_to_json, metadata_value_from_json, metadata_value_to_json
 
@@ -156,3 +159,48 @@ def test_names_that_are_not_here_say_what_to_use() -> None:
     assert not hasattr(dg, "asset_chek")
     assert "daemon's queue" in migrated.advice("dagster", "QueuedRunCoordinator")
     assert [name for name in missing_names.INSTEAD if name in dg._EXPORTS or name in dg._ALIASES] == []
+
+
+def test_marks_of_libraries_warn_when_used() -> None:
+    @marks.beta
+    def early(x: int) -> int:
+        return x
+
+    @marks.deprecated(breaking_version="2.0", additional_warn_text="Use new_one.")
+    class Old:
+        def __init__(self, x: int) -> None:
+            self.x = x
+
+        @marks.public
+        @property
+        def value(self) -> int:
+            return self.x
+
+    @marks.deprecated_param(param="old", breaking_version="2.0")
+    def some(new: int = 0, old: int | None = None) -> int:
+        return new or old or 0
+
+    with pytest.warns(dg.BetaWarning, match="early is beta"):
+        assert early(3) == 3
+    with pytest.warns(DeprecationWarning, match=r"Old is deprecated and will be removed, in version 2.0. Use new_one."):
+        assert Old(4).value == 4
+    assert some(1) == 1  # warnings are errors here
+    with pytest.warns(DeprecationWarning, match="the argument 'old' of .*some"):
+        assert some(old=2) == 2
+    assert marks.is_public(Old.value)
+    assert not marks.is_public(early)
+
+
+def test_names_that_were_private_are_migrated_to_public_ones() -> None:
+    text = (
+        "from dagster._annotations import beta, public\nfrom dagster._core.libraries import DagsterLibraryRegistry\n"
+        "from dagster._core.test_utils import environ\nfrom dagster._utils import safe_tempfile_path\n"
+        "from dagster._utils.merger import merge_dicts\n"
+    )
+    made = rewrite(Path("x.py"), text)
+    assert list(made.findings) == []
+    found: dict[str, object] = {}
+    exec(made.after, found)
+    assert found["environ"] is dg.environ
+    found["DagsterLibraryRegistry"].register("shop", "1")  # type: ignore[attr-defined]
+    assert dg.LibraryRegistry.get()["shop"] == "1"
