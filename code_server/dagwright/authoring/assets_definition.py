@@ -16,7 +16,7 @@ from dagwright.authoring.ops import OpDefinition
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import BackfillPolicy
 from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetSpec
-from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.snapshot import AssetExecution
 
@@ -90,6 +90,22 @@ class AssetsDefinition:
     @property
     def check_keys(self) -> tuple[AssetCheckKey, ...]:
         return tuple(spec.key for spec in self.check_specs)
+
+    @property
+    def asset_and_check_keys(self) -> AbstractSet[AssetKey | AssetCheckKey]:
+        return {*self.keys, *self.check_keys}
+
+    def get_spec_for_check_key(self, key: AssetCheckKey) -> AssetCheckSpec:
+        """What is said of one of its checks.
+
+        Raises:
+            NotFoundError: it is not one of them.
+        """
+        for spec in self.check_specs:
+            if spec.key == key:
+                return spec
+        known = [spec.key.to_user_string() for spec in self.check_specs]
+        raise NotFoundError("check", key.to_user_string(), known=known, where=repr(self))
 
     @cached_property
     def output_names_by_key(self) -> Mapping[AssetKey, str]:

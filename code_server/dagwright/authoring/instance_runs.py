@@ -114,12 +114,31 @@ class RunView:
         return self.status is RunStatus.CANCELED
 
     @property
+    def is_failure_or_canceled(self) -> bool:
+        return self.is_failure or self.is_canceled
+
+    @property
+    def is_cancelable(self) -> bool:
+        """Whether it has not ended."""
+        return not self.is_finished
+
+    def get_root_run_id(self) -> str | None:
+        return self.root_run_id
+
+    def get_parent_run_id(self) -> str | None:
+        return self.parent_run_id
+
+    @property
     def is_resume_retry(self) -> bool:
         return self.parent_run_id is not None
 
     @property
     def asset_keys(self) -> frozenset[AssetKey]:
         return self.asset_selection or frozenset()
+
+    def with_tags(self, tags: Mapping[str, str]) -> RunView:
+        """The same run with other tags."""
+        return replace(self, tags=tags)
 
     def with_status(self, status: RunStatus) -> RunView:
         """The same run in another status."""

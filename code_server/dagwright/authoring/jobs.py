@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from dagwright.authoring import graphs, invocation, naming
 from dagwright.authoring import source as sources
+from dagwright.authoring.composition import Node
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.config_mapping import ConfigMapping
 from dagwright.authoring.executors import ExecutorDefinition
@@ -20,13 +21,46 @@ from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.requests import RunRequest
 from dagwright.authoring.selections import AssetSelection, CoercibleToAssetSelection
 from dagwright.authoring.specs import read_hooks
-from dagwright_shared.model.errors import DefinitionError, SourceRef
+from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 
 
+class _Partitioned:
+    """A job, or what becomes one, that may be partitioned."""
+
+    __slots__ = ()
+    name: str
+    partitions_def: PartitionsDefinition | None
+    partitioned_config: PartitionedConfig | None
+    source: SourceRef | None
+
+    def run_request_for_partition(
+        self,
+        partition_key: str,
+        run_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        run_config: Mapping[str, Any] | None = None,
+        asset_selection: Sequence[AssetKey] | None = None,
+        **_others: Any,
+    ) -> RunRequest:
+        """A request for a run of one partition, as a sensor or schedule returns it.
+
+        Raises:
+            DefinitionError: the job is not partitioned.
+        """
+        if self.partitions_def is None:
+            raise DefinitionError(f"job {self.name!r} is not partitioned", source=self.source, mend="give it partitions_def=")
+        by_partition = self.partitioned_config
+        made = (
+            run_config if run_config is not None or by_partition is None else by_partition.get_run_config_for_partition_key(partition_key)
+        )
+        own = by_partition.get_tags_for_partition_key(partition_key) if by_partition is not None else {}
+        return RunRequest(run_key, made, {**own, **(tags or {})}, self.name, partition_key=partition_key, asset_selection=asset_selection)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class JobDefinition:
+class JobDefinition(_Partitioned):
     """A job. Made by `@job`, `graph.to_job()`, or from `define_asset_job` when the definitions are resolved."""
 
     name: str
@@ -90,31 +124,40 @@ class JobDefinition:
         return frozenset(key for _, op, _ in self.graph.walk() for key in op.required_resource_keys)
 
     @property
-    def nodes(self) -> list[Any]:
-        """The ops and graphs of its body."""
-        return self.graph.nodes if self.graph is not None else []
+    def nodes(self) -> list[Node]:
+        """The ops and graphs of its body; of a job of assets those that compute them, once it was taken from Definitions."""
+        if self.graph is not None:
+            return self.graph.nodes
+        resolved = self.origin.resolve() if self.origin is not None else None
+        owners = [] if resolved is None else [resolved.assets_by_key[key] for key in self.asset_keys if key in resolved.assets_by_key]
+        owners += [] if resolved is None else [resolved.checks_by_key[key] for key in self.check_keys if key in resolved.checks_by_key]
+        found = {owner.name: owner.node_def for owner in owners if owner.node_def is not None}
+        return [Node(definition=definition, name=name) for name, definition in found.items()]
 
-    def run_request_for_partition(
-        self,
-        partition_key: str,
-        run_key: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        run_config: Mapping[str, Any] | None = None,
-        **_others: Any,
-    ) -> RunRequest:
-        """A request for a run of one partition, as a sensor or schedule returns it.
+    @property
+    def all_node_defs(self) -> list[Any]:
+        """The ops and graphs of its body, each once."""
+        return list({id(node.definition): node.definition for node in self.nodes}.values())
+
+    top_level_node_defs = all_node_defs
+
+    def has_node_named(self, name: str) -> bool:
+        return any(node.name == name for node in self.nodes)
+
+    def get_node_named(self, name: str) -> Node:
+        """One of its nodes.
 
         Raises:
-            DefinitionError: the job is not partitioned.
+            NotFoundError: there is none of this name.
         """
-        if self.partitions_def is None:
-            raise DefinitionError(f"job {self.name!r} is not partitioned", source=self.source, mend="give it partitions_def=")
-        by_partition = self.partitioned_config
-        made = (
-            run_config if run_config is not None or by_partition is None else by_partition.get_run_config_for_partition_key(partition_key)
-        )
-        own = by_partition.get_tags_for_partition_key(partition_key) if by_partition is not None else {}
-        return RunRequest(run_key, made, {**own, **(tags or {})}, self.name, partition_key=partition_key)
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise NotFoundError("node", name, known=[node.name for node in self.nodes], where=f"job {self.name!r}")
+
+    @property
+    def loggers(self) -> Mapping[str, Any]:
+        return self.logger_defs
 
     def with_hooks(self, hook_defs: AbstractSet[Any]) -> JobDefinition:
         """The same job with more hooks."""
@@ -153,7 +196,7 @@ class JobDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class UnresolvedAssetJobDefinition:
+class UnresolvedAssetJobDefinition(_Partitioned):
     """A job over a selection of assets, whose members are known once all definitions are together."""
 
     name: str

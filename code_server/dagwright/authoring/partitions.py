@@ -12,7 +12,8 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.partition_moment import moment
 from dagwright.authoring.partition_subsets import PartitionsSubset
 from dagwright_shared.model import partitions as model
-from dagwright_shared.model.errors import DefinitionError, nearest
+from dagwright_shared.model import ranges
+from dagwright_shared.model.errors import DefinitionError, InvalidRequestError, nearest
 from dagwright_shared.model.keys import PartitionKey
 
 SEPARATOR = "|"
@@ -87,6 +88,21 @@ class PartitionsDefinition(ABC):
 
     def has_partition_key(self, partition_key: str, current_time: datetime | None = None, dynamic_partitions_store: Any = None) -> bool:
         return model.contains(self._model, self.parse_key(partition_key), moment(current_time), self._dynamic(dynamic_partitions_store))
+
+    def validate_partition_key(
+        self, partition_key: str, current_time: datetime | None = None, dynamic_partitions_store: Any = None
+    ) -> None:
+        """
+        Raises:
+            InvalidRequestError: it is not one of the partitions; names the nearest.
+        """
+        if not self.has_partition_key(partition_key, current_time, dynamic_partitions_store):
+            close = nearest(partition_key, self.get_partition_keys(current_time, dynamic_partitions_store))
+            raise InvalidRequestError(f"{partition_key!r} is not a partition" + (f"; did you mean {close!r}?" if close else ""))
+
+    def get_tags_for_partition_key(self, partition_key: str) -> dict[str, str]:
+        """The tags that a run of the partition has."""
+        return ranges.tags(self._model, self.parse_key(partition_key), None)
 
     def get_partition_keys_in_range(
         self, partition_key_range: PartitionKeyRange, current_time: datetime | None = None, dynamic_partitions_store: Any = None
@@ -254,6 +270,13 @@ class DeleteDynamicPartitionsRequest(NamedTuple):
     partition_keys: tuple[str, ...]
 
 
+class PartitionDimensionDefinition(NamedTuple):
+    """A dimension of a MultiPartitionsDefinition."""
+
+    name: str
+    partitions_def: PartitionsDefinition
+
+
 class MultiPartitionsDefinition(PartitionsDefinition):
     """The product of named dimensions: a partition for each combination of their keys.
 
@@ -288,6 +311,40 @@ class MultiPartitionsDefinition(PartitionsDefinition):
     @property
     def partition_dimension_names(self) -> list[str]:
         return list(self.partitions_by_dimension)
+
+    @property
+    def partitions_defs(self) -> list[PartitionDimensionDefinition]:
+        """The dimensions with their names, in the order of a key's parts."""
+        return [PartitionDimensionDefinition(name, axis) for name, axis in self.partitions_by_dimension.items()]
+
+    @property
+    def has_time_window_dimension(self) -> bool:
+        return any(isinstance(axis.to_model(), model.TimeWindowPartitions) for axis in self.partitions_by_dimension.values())
+
+    @property
+    def time_window_dimension(self) -> PartitionDimensionDefinition:
+        """The dimension that is of time.
+
+        Raises:
+            DefinitionError: none is, or several are.
+        """
+        found = [each for each in self.partitions_defs if isinstance(each.partitions_def.to_model(), model.TimeWindowPartitions)]
+        if len(found) != 1:
+            raise DefinitionError(
+                f"{self!r} has {len(found)} dimensions of time", mend="ask for one by get_partitions_def_for_dimension(name)"
+            )
+        return found[0]
+
+    def time_window_for_partition_key(self, partition_key: str) -> TimeWindow:
+        """The window of the key's part in the dimension of time."""
+        dimension = self.time_window_dimension
+        part = self.parse_key(partition_key)[self.partition_dimension_names.index(dimension.name)]
+        window: TimeWindow = cast(Any, dimension.partitions_def).time_window_for_partition_key(part)
+        return window
+
+    def get_partition_key_from_str(self, partition_key_str: str) -> MultiPartitionKey:
+        """The key of a text such as `2013-01-01|eu`."""
+        return cast(MultiPartitionKey, self._text(self.parse_key(partition_key_str)))
 
     def get_partitions_def_for_dimension(self, dimension_name: str) -> PartitionsDefinition:
         return self.partitions_by_dimension[dimension_name]

@@ -42,10 +42,10 @@ class RunRequest:
     run_config: Mapping[str, Any]
     tags: Mapping[str, str]
     job_name: str | None
-    asset_selection: tuple[AssetKey, ...] | None
+    asset_selection: Sequence[AssetKey] | None
     partition_key: str | None
     stale_assets_only: bool
-    asset_check_keys: tuple[AssetCheckKey, ...] | None
+    asset_check_keys: Sequence[AssetCheckKey] | None
 
     def __init__(
         self,
@@ -69,10 +69,10 @@ class RunRequest:
             "run_config": config_dict(run_config),
             "tags": naming.check_run_tags(tags, "RunRequest", None),
             "job_name": job_name,
-            "asset_selection": None if asset_selection is None else tuple(naming.asset_key(item, "RunRequest") for item in asset_selection),
+            "asset_selection": None if asset_selection is None else [naming.asset_key(item, "RunRequest") for item in asset_selection],
             "partition_key": partition_key,
             "stale_assets_only": stale_assets_only,
-            "asset_check_keys": None if asset_check_keys is None else tuple(asset_check_keys),
+            "asset_check_keys": None if asset_check_keys is None else list(asset_check_keys),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)

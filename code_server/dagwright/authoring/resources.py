@@ -17,6 +17,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.config import Config, ConfigType, EnvVar, problems_of
 from dagwright.authoring.config_values import ConfigProblems
 from dagwright.authoring.configured import ConfiguredType
+from dagwright.authoring.resource_setup import SetUpByHand
 from dagwright.authoring.scoped_resources import Scoped
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 
@@ -61,7 +62,7 @@ class InitResourceContext:
         return replace(self, resource_config=config)
 
 
-class ConfigurableResource(Config, Generic[T]):
+class ConfigurableResource(Config, SetUpByHand, Generic[T]):
     """Base of resources with typed fields. Fields may be other resources, and `EnvVar`s.
 
     Override `setup_for_execution` and `teardown_after_execution`, or `yield_for_execution`, to open and close what it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from dagwright.authoring import naming
@@ -118,6 +118,10 @@ class Output(Generic[T]):
             tags=dict(tags or {}),
         )
 
+    def with_metadata(self, metadata: Mapping[str, Any] | None) -> Output[T]:
+        """The same with other metadata."""
+        return replace(self, metadata=normalize_metadata(metadata))
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class DynamicOutput(Generic[T]):
@@ -186,6 +190,10 @@ class AssetCheckResult:
             severity=AssetCheckSeverity(severity),
             description=description,
         )
+
+    def with_metadata(self, metadata: Mapping[str, Any] | None) -> AssetCheckResult:
+        """The same with other metadata."""
+        return replace(self, metadata=normalize_metadata(metadata))
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -289,6 +297,10 @@ class AssetMaterialization:
             partition=partition,
             tags=dict(tags or {}),
         )
+
+    def with_metadata(self, metadata: Mapping[str, Any] | None) -> AssetMaterialization:
+        """The same with other metadata."""
+        return replace(self, metadata=normalize_metadata(metadata))
 
     @property
     def label(self) -> str:

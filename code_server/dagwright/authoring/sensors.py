@@ -122,6 +122,15 @@ def build_sensor_context(
     )
 
 
+def _resolved(context: SensorEvaluationContext) -> Any:
+    """The definitions of a context that a test has built; resources that it gives beside them count as theirs."""
+    whole = context.repository_def
+    if not hasattr(whole, "resolve"):
+        return None
+    more = {key: value for key, value in context.resource_values.items() if key not in whole.resources}
+    return (whole.merge(whole, type(whole)(resources=more)) if more else whole).resolve()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, init=False)
 class SensorDefinition:
     """A function that is evaluated again and again, and may ask for runs. See `@sensor`."""
@@ -256,7 +265,7 @@ class SensorDefinition:
         Raises:
             UserCodeError: the function returned what it may not.
         """
-        definitions = context.repository_def.resolve() if hasattr(context.repository_def, "resolve") else None
+        definitions = _resolved(context)
         context = replace(self.prepared(context, definitions), sensor_name=self.name)
         result = _answer(self, context)
         for request in result.run_requests:

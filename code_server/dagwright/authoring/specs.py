@@ -35,6 +35,11 @@ class AssetDep:
         object.__setattr__(self, "asset_key", naming.asset_key(asset, "AssetDep", sources.of_caller()))
         object.__setattr__(self, "partition_mapping", check_mapping(partition_mapping, "AssetDep"))
 
+    @staticmethod
+    def from_coercible(arg: Any) -> AssetDep:
+        """Itself, or a dependency on what is given."""
+        return arg if isinstance(arg, AssetDep) else AssetDep(arg)
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class AssetIn:
@@ -77,6 +82,11 @@ class AssetIn:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    @staticmethod
+    def from_coercible(arg: Any) -> AssetIn:
+        """Itself, or an input of the asset that is given."""
+        return arg if isinstance(arg, AssetIn) else AssetIn(key=arg)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -205,6 +215,11 @@ class AssetSpec:
         )
 
 
+_OF_OUTPUTS = frozenset(
+    {"description", "metadata", "group_name", "code_version", "owners", "tags", "kinds", "automation_condition", "freshness_policy"}
+)
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class AssetOut:
     """An output of a multi-asset that is an asset.
@@ -268,6 +283,12 @@ class AssetOut:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        """What is said of the asset: `description`, `metadata`, `group_name`, ..."""
+        if name in _OF_OUTPUTS:
+            return self.attributes.get(name)
+        raise AttributeError(f"AssetOut has no attribute {name!r}")
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NewType, TypeAlias
+from typing import Any, NewType, TypeAlias
 
 RunId = NewType("RunId", str)
 """A UUID (version 7, so that ids sort by time) in its 36-character form."""
@@ -70,6 +70,19 @@ class AssetKey:
         """Read the form `schema/table` that people type and URLs carry."""
         return _asset_key(text)
 
+    @staticmethod
+    def from_coercible(arg: AssetKey | str | Sequence[str]) -> AssetKey:
+        """A key in the ways that people write it: itself, text such as `schema/table`, or its components."""
+        if isinstance(arg, AssetKey):
+            return arg
+        return AssetKey.from_user_string(arg) if isinstance(arg, str) else AssetKey(arg)
+
+    @staticmethod
+    def from_coercible_or_definition(arg: Any) -> AssetKey:
+        """As `from_coercible`, also of what has a key, such as an asset or a spec."""
+        key = getattr(arg, "key", None)
+        return key if isinstance(key, AssetKey) else AssetKey.from_coercible(arg)
+
     def to_user_string(self) -> str:
         return "/".join(self.parts)
 
@@ -110,6 +123,13 @@ class AssetCheckKey:
 
     def to_user_string(self) -> str:
         return f"{self.asset_key.to_user_string()}:{self.name}"
+
+    def replace_asset_key(self, asset_key: AssetKey) -> AssetCheckKey:
+        """The check of this name of another asset."""
+        return AssetCheckKey(asset_key, self.name)
+
+    def with_asset_key_prefix(self, prefix: str | Sequence[str]) -> AssetCheckKey:
+        return AssetCheckKey(self.asset_key.with_prefix(prefix), self.name)
 
     @staticmethod
     def from_user_string(text: str) -> AssetCheckKey:
