@@ -25,7 +25,7 @@ GROUPS = {
     "me": "account", "session": "account", "sessions": "account",
     "lineage": "assets", "staleness": "assets", "search": "instance",
     "audit": "instance", "stream": "instance", "simulation": "instance", "healthz": "instance", "readyz": "instance", "metrics": "instance",
-    "overview": "instance", "automation": "instance",
+    "overview": "instance",
     "report_asset_materialization": "dagster", "report_asset_observation": "dagster", "report_asset_check": "dagster",
 }  # fmt: skip
 TITLES = {

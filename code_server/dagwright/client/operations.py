@@ -993,34 +993,6 @@ class InstanceCalls:
         """
         return self._transport.call("GET", "/api/v1/simulation", models.SimulationView, query={"hours": hours, "limit": limit})
 
-    def get_automation(self) -> models.AutomationView:
-        """Get all that asks for runs.
-
-        Schedules, sensors, and the assets that have conditions.
-        """
-        return self._transport.call("GET", "/api/v1/automation", models.AutomationView)
-
-    def set_switches(
-        self, *, on: bool, schedules: Sequence[str] | None = None, sensors: Sequence[str] | None = None, location: str | None = None
-    ) -> models.SwitchedView:
-        """Switch many schedules and sensors.
-
-        Turn all of them on or off: all or, where one is unknown or not yours to switch, none. Repeating it changes nothing.
-
-        Args:
-            on: On or off.
-            schedules: Names of schedules.
-            sensors: Names of sensors.
-            location: Only those of this code location; left out: those of the names in each.
-        """
-        return self._transport.call(
-            "POST",
-            "/api/v1/automation/switches",
-            models.SwitchedView,
-            body={"on": on},
-            optional={"schedules": schedules, "sensors": sensors, "location": location},
-        )
-
     def healthz(self) -> models.Alive:
         """Whether this process lives.
 
