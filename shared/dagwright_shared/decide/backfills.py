@@ -278,20 +278,42 @@ def _skipped(unit: Unit, edges: Sequence[_Edge], target: Target, parts: Mapping[
 def _ready(unit: Unit, edges: Sequence[_Edge], target: Target, parts: Mapping[str, PartProgress], asked: Mapping[str, Subset]) -> Subset:
     """The partitions of a unit that may be asked for now; `asked` are those of units before it."""
     names = [str(asset.key) for asset in unit]
-    found = subsets.union(target.parts[name] - parts[name].enqueued - parts[name].skipped for name in names)
+    waiting = subsets.union(target.parts[name] - parts[name].enqueued - parts[name].skipped for name in names)
     policy = policy_of(unit[0])
-    for edge in sorted(edges, key=lambda each: each.is_own):
-        name = str(edge.upstream.key)
-        pending = target.parts[name] - parts[name].succeeded
-        if edge.is_own:
-            found = _by_itself(edge, policy, found, pending, target.moment)
-            continue
-        together = asked.get(name, EMPTY) if edge.in_one_run else EMPTY
+    apart: set[int] = set()
+    while True:
+        found, shared = waiting, dict[int, Subset]()
+        for place, edge in sorted(enumerate(edges), key=lambda each: each[1].is_own):
+            name = str(edge.upstream.key)
+            pending = target.parts[name] - parts[name].succeeded
+            if edge.is_own:
+                found = _by_itself(edge, policy, found, pending, target.moment)
+                continue
+            together = asked.get(name, EMPTY) if place not in apart and _shares_runs(edge, policy, target, asked) else EMPTY
+            if together and policy is not None:
+                shared[place] = together
+            found -= edge.reading(pending - together, target.moment)
         # A run of several partitions is of the same ones for all its assets; runs of one partition are matched one by one.
-        if policy is None or together == found:
-            pending -= together
-        found -= edge.reading(pending, target.moment)
-    return found
+        different = {place for place, together in shared.items() if together != found}
+        if not different:
+            return found
+        apart |= different
+
+
+def _shares_runs(edge: _Edge, policy: BackfillPolicyData | None, target: Target, asked: Mapping[str, Subset]) -> bool:
+    """Whether partitions of an asset may go into the runs of the upstream ones that they read, if both are asked for now."""
+    if edge.in_one_run:
+        return True
+    partitions, name = edge.asset.partitions, str(edge.upstream.key)
+    if policy is None or partitions is None or (policy_of(edge.upstream), edge.upstream.partitions) != (policy, partitions):
+        return False
+    # Where one run makes all of both, it does not matter which partitions read which.
+    whole = target.parts[name]
+    return (
+        asked.get(name) == whole == target.parts[str(edge.asset.key)]
+        and len(whole) <= (policy.max_partitions_per_run or len(whole))
+        and len(list(_rows(whole, partitions, target.moment))) == 1
+    )
 
 
 def _by_itself(edge: _Edge, policy: BackfillPolicyData | None, found: Subset, pending: Subset, at: Moment) -> Subset:

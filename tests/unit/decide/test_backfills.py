@@ -103,7 +103,50 @@ def days(*places: int) -> Subset:
 
 CHAIN = definitions(asset("a"), asset("b", "a"), asset("c", "b"))
 WEEKLY = definitions(asset("day"), asset("week", "day", of=WEEKS))
+ALL = PartitionMappingData(kind=MappingKind.ALL)
 TIMELINES = {
+    "one run makes all of both, whichever partitions read which": (
+        definitions(asset("a", policy=SINGLE), asset("b", AssetDepSnapshot(key=AssetKey("a"), mapping=ALL), policy=SINGLE)),
+        {"a": days(0, 1, 2), "b": days(0, 1, 2)},
+        """
+        -> a+b@0-2
+        a+b@0-2 ok ->
+        end COMPLETED
+        """,
+    ),
+    "what reads other partitions waits where one run does not make all of both": (
+        definitions(asset("a", policy=TWO), asset("b", AssetDepSnapshot(key=AssetKey("a"), mapping=ALL), policy=TWO)),
+        {"a": days(0, 1, 2), "b": days(0, 1, 2)},
+        """
+        -> a@0-1 a@2
+        a@0-1 ok ->
+        a@2 ok -> b@0-1 b@2
+        """,
+    ),
+    "and where there is a gap, or not the same is to be made": (
+        definitions(
+            asset("a", policy=SINGLE),
+            asset("b", AssetDepSnapshot(key=AssetKey("a"), mapping=ALL), policy=SINGLE),
+            asset("c", AssetDepSnapshot(key=AssetKey("b"), mapping=ALL), policy=SINGLE),
+        ),
+        {"a": days(0, 2), "b": days(0, 2), "c": days(0)},
+        """
+        -> a@0 a@2
+        a@0 ok, a@2 ok -> b@0 b@2
+        b@0 ok, b@2 ok -> c@0
+        """,
+    ),
+    "a range waits for what is made in another run, when something else holds a part of it back": (
+        definitions(asset("r", policy=SINGLE), asset("x"), asset("a", "r", of=DAYS, policy=TWO), asset("b", "a", "x", policy=TWO)),
+        {"r": days(0, 1), "x": days(0, 1), "a": days(0, 1), "b": days(0, 1)},
+        """
+        -> x@0 x@1 r@0-1
+        x@0 ok ->
+        r@0-1 ok -> a@0-1
+        x@1 ok ->
+        a@0-1 ok -> b@0-1
+        """,
+    ),
     "same partitions go together, a run for each": (
         CHAIN,
         {"a": days(0, 1), "b": days(0, 1), "c": days(0, 1)},
