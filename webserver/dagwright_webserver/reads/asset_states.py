@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, text
 
@@ -62,11 +62,35 @@ def read_states(conn: Connection, defs: Definitions, keys: Iterable[AssetKey] | 
         rows = conn.execute(_ALL, defs.checked).all()
     else:
         chosen = list(dict.fromkeys(keys))
-        checks = [(place, str(key), check.key.name) for key in chosen for place, check in defs.checks.get(key, ())]
-        places, checked, names = zip(*checks, strict=True) if checks else ((), (), ())
-        arguments = {"places": list(places), "keys": list(checked), "names": list(names), "wanted": [str(key) for key in chosen]}
-        rows = conn.execute(_SOME, arguments).all()
+        rows = conn.execute(_SOME, {**_checks_of(defs, chosen), "wanted": [str(key) for key in chosen]}).all()
     return {(row.location, row.key): _state(row) for row in rows}
+
+
+class Mark(NamedTuple):
+    """What a graph shows of the state of an asset."""
+
+    status: AssetStatus | None
+    """None: nothing is known of it."""
+    materialized_at: datetime | None
+    checks_failed: int
+
+
+UNMARKED = Mark(None, None, 0)
+
+
+def read_marks(conn: Connection, defs: Definitions, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[str, str], Mark]:
+    """(location, key as text) to what a graph shows, for some assets or all."""
+    if keys is None:
+        rows = conn.execute(_MARKS, {**_words(defs), "some": False, "wanted": []})
+    else:
+        chosen = list(keys)
+        some = {"some": True, "wanted": [str(key) for key in chosen]}
+        rows = conn.execute(_MARKS, {**_words(defs), **_checks_of(defs, chosen), **some})
+    return {(place, key): Mark(_STATUSES[word], at, failed) for place, key, word, at, failed in map(tuple, rows)}
+
+
+def status_of_mark(asset: AssetSnapshot, mark: Mark) -> AssetStatus:
+    return status_of(asset, UNKNOWN) if mark.status is None else mark.status
 
 
 def count_statuses(conn: Connection, defs: Definitions) -> dict[AssetStatus, int]:
@@ -80,6 +104,12 @@ def count_statuses(conn: Connection, defs: Definitions) -> dict[AssetStatus, int
 def keys_of_status(conn: Connection, defs: Definitions, status: AssetStatus) -> AbstractSet[tuple[str, str]]:
     """(location, key as text) of the assets in a state."""
     return {(row.location, row.key) for row in conn.execute(_OF_STATUS, {**_words(defs), "status": str(status)})}
+
+
+def _checks_of(defs: Definitions, keys: Iterable[AssetKey]) -> dict[str, list[str]]:
+    """The checks of some assets, as `Definitions.checked` has all."""
+    found = [(place, str(key), check.key.name) for key in keys for place, check in defs.checks.get(key, ())]
+    return {name: [each[part] for each in found] for part, name in enumerate(("places", "keys", "names"))}
 
 
 def _words(defs: Definitions) -> dict[str, list[str]]:
@@ -153,7 +183,7 @@ _SOME = text(f"{_STATES} WHERE a.key = ANY(CAST(:wanted AS text[]))")
 # What `status_of` says, for all assets at once.
 _WORDS = f"""
 WITH active AS ({_ACTIVE}), checks AS ({_CHECKS}), words AS (
-SELECT a.location, a.key, CASE
+SELECT a.asset_id, a.location, a.key, coalesce(checks.checks_failed, 0) AS checks_failed, CASE
     WHEN active.asset_id IS NOT NULL THEN 'MATERIALIZING' WHEN t.failed > 0 THEN 'FAILED' WHEN checks.checks_failed > 0 THEN 'CHECK_FAILED'
     WHEN t.materialized > 0 THEN 'MATERIALIZED' WHEN e.key IS NOT NULL THEN 'EXTERNAL' ELSE 'MISSING' END AS word
 FROM assets a
@@ -167,3 +197,8 @@ _COUNTS = text(f"""{_WORDS} SELECT word, count(*) FROM words w WHERE NOT EXISTS 
     SELECT FROM unnest(CAST(:shadowed_places AS text[]), CAST(:shadowed_keys AS text[])) AS s(location, key)
     WHERE s.location = w.location AND s.key = w.key) GROUP BY word""")
 _OF_STATUS = text(f"{_WORDS} SELECT location, key FROM words WHERE word = :status")
+_MARKS = text(f"""{_WORDS} SELECT w.location, w.key, w.word, n.materialized_at, w.checks_failed FROM words w LEFT JOIN LATERAL (
+    SELECT p.materialized_at FROM asset_partitions p WHERE p.asset_id = w.asset_id AND p.materialized_at IS NOT NULL
+    ORDER BY p.materialized_at DESC NULLS LAST LIMIT 1) n ON true
+WHERE NOT :some OR w.key = ANY(CAST(:wanted AS text[]))""")
+_STATUSES = {str(status): status for status in AssetStatus}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -191,7 +191,7 @@ def list_jobs(
         after = tuple(cursors.decode("jobs", cursor, str, str))
         rows = [row for row in rows if (row[0], row[1]) > after]
     shown = rows[:limit]
-    latest = _latest_runs(conn, [name for name, _, _ in shown])
+    latest = _latest_runs(conn, [(place, name) for name, place, _ in shown])
     more = cursors.encode("jobs", shown[-1][0], shown[-1][1]) if len(rows) > limit else None
     items = (
         JobSummary(
@@ -283,19 +283,19 @@ def _sensors(defs: Definitions, location: LocationName, job: str) -> tuple[str, 
     return tuple(each.name for each in defs.locations[location].sensors if any(target.job_name == job for target in each.targets))
 
 
-def _latest_runs(conn: Connection, names: list[str]) -> dict[tuple[str, str], RunSummary]:
+def _latest_runs(conn: Connection, jobs: Sequence[tuple[LocationName, str]]) -> dict[tuple[str, str], RunSummary]:
     """The newest run of each job, by location and name: one index look-up for each."""
-    if not names:
+    if not jobs:
         return {}
     r = tables.runs.c
-    wanted = func.unnest(cast(sorted(set(names)), ARRAY(Text))).table_valued("job_name").render_derived("wanted")
-    places = select(tables.locations.c.location).subquery("places")
+    places, names = (cast([str(job[part]) for job in jobs], ARRAY(Text)) for part in (0, 1))
+    wanted = func.unnest(places, names).table_valued("location", "job_name").render_derived("wanted")
     newest = (
         summaries()
-        .where(r.job_name == wanted.c.job_name, r.location == places.c.location)
+        .where(r.job_name == wanted.c.job_name, r.location == wanted.c.location)
         .order_by(r.created_at.desc(), r.run_id.desc())
         .limit(1)
         .lateral("newest")
     )
-    rows = conn.execute(select(newest).select_from(wanted.join(places, true()).join(newest, true())))
+    rows = conn.execute(select(newest).select_from(wanted.join(newest, true())))
     return {(row.location, row.job_name): summary(row) for row in rows}

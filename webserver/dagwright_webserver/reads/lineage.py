@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from dagwright_shared.model.keys import AssetKey
-from dagwright_shared.model.snapshot import AssetExecution
-from dagwright_webserver.reads.asset_states import UNKNOWN, AssetStatus, States, read_states, status_of
+from dagwright_shared.model.keys import AssetKey, Digest, LocationName
+from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot
+from dagwright_webserver.reads.asset_states import UNMARKED, AssetStatus, Mark, read_marks, status_of_mark
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.selecting import select
 from dagwright_webserver.reads.view import Moment, view
@@ -76,21 +77,60 @@ def read_lineage(
     Raises:
         InvalidRequestError: the selection is none.
     """
-    graph = defs.graph
+    plan = _plan(defs)
     shown = part(defs, around=around, depth=depth, group=group, selection=selection)
-    states = read_states(conn, defs, shown if len(shown) < len(graph) else None)
-    # What is on a cycle between locations, which none of them can see, has no level.
-    layers = {key: layer for layer, keys in enumerate(graph.levels) for key in keys}
-    lowest = min((layers.get(key, 0) for key in shown), default=0)
-    nodes = sorted((_node(defs, key, states, layers.get(key, lowest) - lowest) for key in shown), key=lambda n: (n.layer, n.group, n.key))
-    text = {key: str(key) for key in shown}
-    edges = [
-        LineageEdge(upstream=text[parent], downstream=name)
-        for name, key in sorted((name, key) for key, name in text.items())
-        for parent in graph.parents(key)
-        if parent in text
-    ]
-    return LineageView(nodes=tuple(nodes), edges=tuple(edges), groups=tuple(graph.groups))
+    whole = len(shown) == len(defs.graph)
+    states = read_marks(conn, defs, None if whole else shown)
+    placed = plan.placed if whole else tuple(one for one in plan.placed if one.key in shown)
+    lowest = min((one.layer for one in placed), default=0)
+    edges = plan.edges
+    if not whole:
+        names = {str(key) for key in shown}
+        edges = tuple(edge for edge in plan.edges if edge.upstream in names and edge.downstream in names)
+    nodes = tuple(_node(one, states.get((one.location, one.name), UNMARKED), one.layer - lowest) for one in placed)
+    return LineageView(nodes=nodes, edges=edges, groups=tuple(defs.graph.groups))
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """What of a node does not change before its definition does."""
+
+    layer: int
+    key: AssetKey
+    name: str
+    location: LocationName
+    asset: AssetSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The whole graph of some definitions, in the order in which it is told."""
+
+    placed: tuple[_Placed, ...]
+    edges: tuple[LineageEdge, ...]
+
+
+_plans: dict[frozenset[tuple[LocationName, Digest]], _Plan] = {}
+_MOST_PLANS = 8
+
+
+def _plan(defs: Definitions) -> _Plan:
+    """Made once for each set of definitions: of thousands of assets it takes longer than all that is asked of the store."""
+    of = frozenset(defs.digests.items())
+    found = _plans.get(of)
+    if found is None:
+        graph = defs.graph
+        # What is on a cycle between locations, which none of them can see, has no level.
+        layers = {key: layer for layer, keys in enumerate(graph.levels) for key in keys}
+        text = {key: str(key) for key in defs.assets}
+        placed = [_Placed(layers.get(key, 0), key, name, *defs.asset(key)) for key, name in text.items()]
+        placed.sort(key=lambda one: (one.layer, one.asset.group, one.name))
+        pairs = ((text[parent], name) for name, key in sorted((name, key) for key, name in text.items()) for parent in graph.parents(key))
+        found = _Plan(tuple(placed), tuple(LineageEdge(upstream=upstream, downstream=name) for upstream, name in pairs))
+        if len(_plans) >= _MOST_PLANS:
+            _plans.clear()
+        _plans[of] = found
+    return found
 
 
 def part(
@@ -112,18 +152,17 @@ def part(
     return frozenset(graph.keys())
 
 
-def _node(defs: Definitions, key: AssetKey, states: States, layer: int) -> LineageNode:
-    place, asset = defs.asset(key)
-    state = states.get((place, str(key)), UNKNOWN)
+def _node(placed: _Placed, mark: Mark, layer: int) -> LineageNode:
+    asset = placed.asset
     return LineageNode(
-        key=str(key),
-        location=place,
+        key=placed.name,
+        location=placed.location,
         group=asset.group,
         kinds=asset.kinds,
         execution=asset.execution,
-        status=status_of(asset, state),
+        status=status_of_mark(asset, mark),
         layer=layer,
         partitioned=asset.partitions is not None,
-        materialized_at=state.materialized_at,
-        checks_failed=state.checks_failed,
+        materialized_at=mark.materialized_at,
+        checks_failed=mark.checks_failed,
     )
