@@ -85,14 +85,14 @@ class Environment:
         own.__dict__.update(self.__dict__, scope=scope)
         return own
 
-    def warm_up(self) -> None:
-        """Go once through the machinery with a step that does nothing.
+    def warm_up(self) -> Outcome:
+        """Go once through the machinery with a step that does nothing; returns how it ended, which tells whether it went all the way.
 
         A forked process pays for each page of memory that it touches first; one that waits for work pays while it waits.
         """
         plan = replace(self.scope.plan, partition_keys=(), partition_end=None, partitions=None)
         idle = self.within(replace(self.scope, plan=plan, kept=None))
-        attempt(idle, _IDLE, 1, _dump)
+        return attempt(idle, _IDLE, 1, _dump)
 
     def close(self) -> None:
         """Tear the resources down; trouble with that is told, and fails nothing."""

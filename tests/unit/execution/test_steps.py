@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 import dagwright as dg
+from dagwright.execution import step as steps
+from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.executors.in_process import InProcessExecutor
 from dagwright.execution.executors.multiprocess import MultiprocessExecutor
-from dagwright.execution.ports import KnownVersion, MemoryHistory
+from dagwright.execution.outcome import StepDone
+from dagwright.execution.ports import NO_HISTORY, KnownVersion, MemoryHistory, MemorySink
+from dagwright.execution.scope import RunHistory, RunScope
+from dagwright.planning.plan import plan_run
 from dagwright_shared.model.events import (
     AssetFailed,
     AssetMaterialized,
@@ -27,7 +32,7 @@ from dagwright_shared.model.events import (
 )
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.runs import RunStatus
-from tests.unit.execution.running import run
+from tests.unit.execution.running import resolved, run, spec
 
 pytestmark = pytest.mark.unit
 HERE = InProcessExecutor()
@@ -463,3 +468,17 @@ class TestLogging:
         ]
         assert lines[3].error.class_name == "KeyError"
         assert ran.of(StepSucceeded)
+
+
+def test_the_step_that_warms_a_process_up_succeeds():
+    @dg.op
+    def nothing() -> None: ...
+
+    @dg.job
+    def idle():
+        nothing()
+
+    plan, sink = plan_run(resolved(idle), job_name="idle"), MemorySink()
+    scope = RunScope(plan=plan, spec=spec(), sink=sink, cancellation=Cancellation(), history=RunHistory(NO_HISTORY))
+    assert isinstance(steps.Environment(scope).warm_up(), StepDone)
+    assert not sink.events
