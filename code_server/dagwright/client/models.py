@@ -1461,7 +1461,7 @@ class OverviewView(Model, frozen=True, kw_only=True):
     timeline: TimelineView
     """Runs over time, and the ticks to come."""
     counts: dict[str, int]
-    """Runs asked for within the window, by status."""
+    """Runs asked for within the window, by status; the newest 10,000 are counted."""
     active: tuple[RunSummary, ...]
     """Runs that wait or run, newest first; at most 20."""
     failures: tuple[RunSummary, ...]

@@ -42,6 +42,7 @@ from dagwright_shared.store import (
 )
 from dagwright_shared.store.history import StoreHistory
 from dagwright_shared.store.partition_states import PartitionMemo, PartitionStates
+from dagwright_webserver.reads import timeline
 from dagwright_webserver.reads.run_list import RunFilter, count_by_status, list_runs
 from dagwright_webserver.reads.search import find_runs
 
@@ -49,6 +50,7 @@ LARGE = (
     "runs", "events", "ticks", "asset_partitions", "run_assets", "steps", "log_chunks", "check_results", "backfills", "webhook_deliveries",
     "automation_evaluations", "automation_cursors",
 )  # fmt: skip
+MOMENT = datetime(2020, 1, 1, tzinfo=UTC)
 RUN = RunId("00000000-0000-7000-8000-000000000777")
 BACKFILL = "00000000-0000-7000-8000-000000000500"
 
@@ -163,6 +165,7 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "data of partitions": lambda conn: list(data_versions.read(conn, [(LocationName("l"), "asset7", ("p7",))])),
     "counts by status": lambda conn: run_list.counts_by_status(conn, since=datetime.now(UTC) - timedelta(minutes=5)),
     "runs outside backfills": lambda conn: list_runs(conn, RunFilter(outside_backfills=True)),
+    "runs of the timeline": lambda conn: timeline.runs_of(conn, datetime.now(UTC) - timedelta(minutes=1), datetime.now(UTC), MOMENT),
     "a run": lambda conn: runs.get(conn, RUN),
     "steps": lambda conn: runs.steps(conn, RUN),
     "claim": lambda conn: runs.claim(conn, limit=2, lease_seconds=1),

@@ -52,7 +52,7 @@ class OverviewView:
     timeline: TimelineView
     """Runs over time, and the ticks to come."""
     counts: Mapping[str, int]
-    """Runs asked for within the window, by status."""
+    """Runs asked for within the window, by status; the newest 10,000 are counted."""
     active: tuple[RunSummary, ...]
     """Runs that wait or run, newest first; at most 20."""
     failures: tuple[RunSummary, ...]
@@ -79,21 +79,21 @@ class OverviewView:
     """Schedules that are switched on."""
 
 
+COUNTED = 10_000
+
+
 def read_overview(
     conn: Connection, defs: Definitions, *, settings: Limits, hours: float = 12.0, until: datetime | None = None, by: Lanes = Lanes.JOB
 ) -> OverviewView:
     """The last `hours`, or those before a moment, and what comes next."""
     now = database_now(conn)
     shown, runs = read_timeline(conn, defs, now=now, hours=hours, until=until, by=by)
-    r = tables.runs.c
-    in_time = select(r.status, func.count().label("runs")).where(r.created_at > shown.start, r.created_at <= shown.end)
-    counts = conn.execute(in_time.group_by(r.status))
     coming = upcoming(conn, defs, now=now)
     locations, daemons = read_locations(conn, defs, now=now), read_daemons(conn, now=now)
     queue = read_queue(conn, run_limit=limits.read(conn, settings).max_concurrent_runs)
     return OverviewView(
         timeline=shown,
-        counts={row.status: row.runs for row in counts},
+        counts=_counts(conn, shown),
         active=tuple(run for run in runs if not run.is_final)[:20],
         failures=_failures(runs),
         recent=list_runs(conn, RunFilter(), limit=10).items,
@@ -113,6 +113,14 @@ def read_overview(
         jobs=sum(len(found) for found in defs.jobs.values()),
         schedules_on=len(_switched_on(conn, defs)),
     )
+
+
+def _counts(conn: Connection, shown: TimelineView) -> Mapping[str, int]:
+    r = tables.runs.c
+    in_time = select(r.status).where(r.created_at > shown.start, r.created_at <= shown.end).order_by(r.created_at.desc())
+    newest = in_time.limit(COUNTED).subquery()
+    rows = conn.execute(select(newest.c.status, func.count().label("runs")).group_by(newest.c.status))
+    return {row.status: row.runs for row in rows}
 
 
 def _freshness(conn: Connection) -> Mapping[str, int]:
