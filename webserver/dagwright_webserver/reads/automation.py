@@ -115,7 +115,7 @@ class ScheduleView:
     next_ticks: tuple[Moment, ...]
     """The next five moments, as if it were switched on."""
     recent_ticks: tuple[TickView, ...]
-    """The newest 30 ticks, oldest of them first."""
+    """The newest 30 ticks, in a list the newest 10; oldest of them first."""
     etag: str
     """Of its switch, for `If-Match` of a change."""
     tags: Mapping[str, str]
@@ -159,7 +159,7 @@ class SensorView:
     next_tick: Moment | None
     """When it is asked next; null while it is off, and for a sensor that waits for an event."""
     recent_ticks: tuple[TickView, ...]
-    """The newest 30 ticks, oldest of them first."""
+    """The newest 30 ticks, in a list the newest 10; oldest of them first."""
     metadata: Mapping[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
     source: str | None
@@ -215,6 +215,7 @@ class UpcomingTick:
 
 
 _STRIP = 30
+_STRIP_IN_LIST = 10
 Switches = Mapping[tuple[str, str], Row[Any]]
 
 
@@ -239,7 +240,9 @@ def list_schedules(
         rows = [row for row in rows if (row[0], row[1]) > after]
     shown = rows[:limit]
     switches = _switches(conn, InstigatorKind.SCHEDULE)
-    strips = _strips(conn, [switches[key].instigator_id for _, place, each in shown if (key := (place, each.name)) in switches])
+    strips = _strips(
+        conn, [switches[key].instigator_id for _, place, each in shown if (key := (place, each.name)) in switches], _STRIP_IN_LIST
+    )
     items = tuple(_schedule(place, each, switches.get((place, each.name)), strips, now) for _, place, each in shown)
     more = cursors.encode("schedules", shown[-1][0], shown[-1][1]) if len(rows) > limit else None
     return ScheduleListView(items=items, next_cursor=more)
@@ -269,7 +272,9 @@ def list_sensors(
         rows = [row for row in rows if (row[0], row[1]) > after]
     shown = rows[:limit]
     switches = _switches(conn, InstigatorKind.SENSOR)
-    strips = _strips(conn, [switches[key].instigator_id for _, place, each in shown if (key := (place, each.name)) in switches])
+    strips = _strips(
+        conn, [switches[key].instigator_id for _, place, each in shown if (key := (place, each.name)) in switches], _STRIP_IN_LIST
+    )
     items = tuple(_sensor(place, each, switches.get((place, each.name)), strips, now) for _, place, each in shown)
     more = cursors.encode("sensors", shown[-1][0], shown[-1][1]) if len(rows) > limit else None
     return SensorListView(items=items, next_cursor=more)
@@ -421,14 +426,14 @@ def _switches(conn: Connection, kind: InstigatorKind) -> Switches:
     return {(row.location, row.name): row for row in conn.execute(select(tables.instigators).where(i.kind == str(kind)))}
 
 
-def _strips(conn: Connection, instigator_ids: Sequence[int]) -> Mapping[int, list[TickView]]:
+def _strips(conn: Connection, instigator_ids: Sequence[int], count: int = _STRIP) -> Mapping[int, list[TickView]]:
     """The newest ticks of each, oldest first: one index look-up for each."""
     if not instigator_ids:
         return {}
     t, i = tables.ticks.c, tables.instigators.c
     wanted = func.unnest(cast(list(instigator_ids), ARRAY(BigInteger))).table_valued("wanted_id").render_derived("wanted")
     newest = (
-        select(tables.ticks).where(t.instigator_id == wanted.c.wanted_id).order_by(t.scheduled_for.desc()).limit(_STRIP).lateral("newest")
+        select(tables.ticks).where(t.instigator_id == wanted.c.wanted_id).order_by(t.scheduled_for.desc()).limit(count).lateral("newest")
     )
     query = select(newest, i.name, i.kind, i.location).select_from(
         wanted.join(newest, true()).join(tables.instigators, i.instigator_id == wanted.c.wanted_id)
@@ -446,7 +451,9 @@ def _runs_of(conn: Connection, tick_ids: Sequence[int]) -> Mapping[int, list[str
         return {}
     r = tables.runs.c
     found: dict[int, list[str]] = {}
-    for tick_id, run_id in conn.execute(select(r.tick_id, r.run_id).where(r.tick_id.in_(tick_ids)).order_by(r.run_id)):
+    for tick_id, run_id in conn.execute(
+        select(r.tick_id, r.run_id).where(r.tick_id == func.any(cast(list(tick_ids), ARRAY(BigInteger)))).order_by(r.run_id)
+    ):
         found.setdefault(tick_id, []).append(run_id)
     return found
 
