@@ -382,24 +382,6 @@ class TestMultiprocess:
 
         assert run(pair, executor=MultiprocessExecutor(2)).status is RunStatus.SUCCESS
 
-    def test_every_step_has_a_process_of_its_own_and_no_more_are_forked(self):
-        @op
-        def says_where() -> int:
-            return os.getpid()
-
-        @op
-        def collects(pids: list[int]) -> None:
-            assert len({*pids, os.getpid()}) == 12
-
-        @job
-        def many():
-            collects([says_where.alias(f"says_{number}")() for number in range(11)])
-
-        forks = []
-        os.register_at_fork(after_in_parent=lambda: forks.append(None))
-        assert run(many, executor=MultiprocessExecutor(2)).status is RunStatus.SUCCESS
-        assert len(forks) == 12
-
     def test_canceling_runs_finally_blocks_and_leaves_no_process(self, tmp_path):
         @op
         def long(context):
