@@ -1,7 +1,7 @@
 """Fill a Postgres with the history of a large deployment: `python benchmarks/generate.py --home /tmp/big --runs 1000000 --events 20000000`.
 
 The database is an embedded one in a home of its own, or that of `--url`, which must be empty. The same seed gives the same
-history, up to `--until`. 1,000,000 runs with 20,000,000 events take some minutes and 12 GB.
+history, up to `--until`. 1,000,000 runs with 20,000,000 events take some minutes and 17 GB.
 """
 
 from __future__ import annotations
