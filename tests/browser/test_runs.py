@@ -163,6 +163,20 @@ def test_two_runs_side_by_side(site: Site, watched: Watched) -> None:
     expect(page.locator("h1")).to_have_text("daily_sales: two runs side by side")
 
 
+def test_two_that_are_marked_are_compared(site: Site, watched: Watched) -> None:
+    page = watched.open(f"{site.url}/runs?job=refresh_exchange_rates")
+    first, second, third = rows(page)[:3]
+    compare = page.locator("#picked-compare")
+    page.locator(f"[data-pick='{first}']").check()
+    expect(compare).to_be_hidden()
+    page.locator(f"[data-pick='{second}']").check()
+    page.locator(f"[data-pick='{third}']").check()
+    expect(compare).to_be_hidden()
+    page.locator(f"[data-pick='{third}']").uncheck()
+    compare.click()
+    expect(page.locator("h1")).to_have_text("refresh_exchange_rates: two runs side by side")
+
+
 def test_bad_filters_are_told(site: Site, watched: Watched) -> None:
     page = watched.open(f"{site.url}/runs?created_after=soon")
     expect(page.locator("main")).to_contain_text("created_after")

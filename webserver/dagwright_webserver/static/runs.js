@@ -30,6 +30,10 @@ function tell() {
   bar.hidden = !matching && !chosen.size;
   document.getElementById("picked-count").textContent = matching ? "All that match" : `${runs(chosen.size)} chosen`;
   bar.querySelector("[data-pick-matching]").hidden = matching;
+  const [earlier, later] = [...chosen].sort(); // ids begin with the time
+  const compare = document.getElementById("picked-compare");
+  compare.hidden = matching || chosen.size !== 2;
+  if (!compare.hidden) compare.href = `/runs/${later}/compare/${earlier}`;
 }
 
 function choose(ids) {
