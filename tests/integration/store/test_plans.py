@@ -43,6 +43,8 @@ from dagwright_shared.store import (
 from dagwright_shared.store.history import StoreHistory
 from dagwright_shared.store.partition_states import PartitionMemo, PartitionStates
 from dagwright_webserver.reads import timeline
+from dagwright_webserver.reads.columns import newest_metadata
+from dagwright_webserver.reads.materializations import list_materializations, read_plots
 from dagwright_webserver.reads.run_list import RunFilter, count_by_status, list_runs
 from dagwright_webserver.reads.search import find_runs
 
@@ -180,6 +182,12 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "events of a run": lambda conn: events.read(conn, RUN),
     "last events of a run": lambda conn: events.tail(conn, RUN, limit=10),
     "events of an asset": lambda conn: events.of_asset(conn, [first_asset(conn)], types=["ASSET_MATERIALIZED"], limit=20),
+    "history of an asset": lambda conn: list_materializations(conn, first_asset(conn)),
+    "history of an asset by what happened": lambda conn: list_materializations(conn, first_asset(conn), types=("ASSET_OBSERVED",)),
+    "plots over partitions": lambda conn: read_plots(conn, first_asset(conn), partitioned=True),
+    "plots over time": lambda conn: read_plots(conn, first_asset(conn), partitioned=False),
+    "newest metadata of assets": lambda conn: newest_metadata(conn, [AssetKey("asset7"), AssetKey("asset8")]),
+    "numbers of partitions": lambda conn: data_versions.partition_counts(conn, [AssetKey("asset7")]),
     "output": lambda conn: logs.read(conn, RUN, StepKey("step"), 1, LogStream.STDOUT),
     "output files": lambda conn: logs.files(conn, RUN),
     "ticks": instigators.ticks,

@@ -188,3 +188,18 @@ def test_the_history_by_what_happened(api: httpx.Client, server: Running) -> Non
     assert api.get("/assets/carriers/materializations", params={"type": "NOTHING"}).status_code == 422
     page = httpx.get(f"{server.url}/assets/carriers?tab=history&type=ASSET_OBSERVED", trust_env=False).text
     assert page.count("<time") < httpx.get(f"{server.url}/assets/carriers?tab=history", trust_env=False).text.count("<time")
+
+
+def test_plots_over_partitions_and_over_time(api: httpx.Client, server: Running) -> None:
+    for day, rows in (("2013-01-02", 2), ("2013-01-01", 1), ("2013-01-02", 3)):
+        report(api, "stats", partition=day, metadata={"rows": rows})
+    values = {over: [[point["value"] for point in plot["points"]] for plot in plots(api, over)] for over in ("partition", "time")}
+    assert values == {"partition": [[1.0, 3.0]], "time": [[2.0, 1.0, 3.0]]}
+    assert plots(api, None) == plots(api, "partition")
+    assert api.get("/assets/stats/plots", params={"over": "all"}).status_code == 422
+    page = httpx.get(f"{server.url}/assets/stats?tab=plots&over=time", headers={"Accept": "text/html"}, trust_env=False).text
+    assert '"values": [2.0, 1.0, 3.0]' in page
+
+
+def plots(api: httpx.Client, over: str | None) -> Any:
+    return api.get("/assets/stats/plots", params={"over": over} if over else {}).json()["items"]

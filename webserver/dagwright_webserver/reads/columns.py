@@ -181,6 +181,15 @@ def _read(conn: Connection, defs: Definitions, keys: Iterable[AssetKey], locatio
     places = {key: (defs.asset(key, location)) for key in keys if key in defs.assets}
     if not places:
         return {}
+    attached = newest_metadata(conn, places)
+    return {
+        key: _known([*attached.get((place, str(key)), {}).values(), *metadata_to_json(asset.metadata).values()])
+        for key, (place, asset) in places.items()
+    }
+
+
+def newest_metadata(conn: Connection, keys: Iterable[AssetKey]) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+    """(location, key as text) to what was attached when the asset was last made."""
     a, p = tables.assets.c, tables.asset_partitions.c
     newest = (
         select(p.metadata)
@@ -190,12 +199,8 @@ def _read(conn: Connection, defs: Definitions, keys: Iterable[AssetKey], locatio
         .lateral("newest")
     )
     query = select(a.key, a.location, newest.c.metadata).select_from(tables.assets).outerjoin(newest, literal_column("true"))
-    rows = conn.execute(query.where(a.key.in_([str(key) for key in places])))
-    attached = {(row.location, row.key): row.metadata or {} for row in rows}
-    return {
-        key: _known([*attached.get((place, str(key)), {}).values(), *metadata_to_json(asset.metadata).values()])
-        for key, (place, asset) in places.items()
-    }
+    rows = conn.execute(query.where(a.key.in_([str(key) for key in keys])))
+    return {(row.location, row.key): row.metadata or {} for row in rows}
 
 
 def _known(values: Iterable[Mapping[str, Any]]) -> _Known:

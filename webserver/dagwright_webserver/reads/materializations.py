@@ -92,6 +92,21 @@ class PlotView:
     """At most 400, oldest first."""
 
 
+@view
+class PlotListView:
+    """The numeric metadata of an asset."""
+
+    items: tuple[PlotView, ...]
+    """A plot for each label."""
+
+
+class PlotOver(StrEnum):
+    """What the points of plots are sorted by."""
+
+    PARTITION = "partition"
+    TIME = "time"
+
+
 MAX_PLOT_POINTS = 400
 
 

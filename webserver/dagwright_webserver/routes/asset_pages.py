@@ -120,6 +120,8 @@ class _Part:
     partition: str | None
     location: str | None
     cursor: str | None
+    over_time: bool
+    """Whether plots are over time although there are partitions."""
     type: HistoryType | None
     """Of the history, what happened in this way only."""
     depth: int
@@ -140,6 +142,7 @@ def asset(  # noqa: PLR0913, PLR0917 - one argument for each part of the address
     last: Word = None,
     cursor: Word = None,
     type: Word = None,
+    over: Word = None,
     depth: Annotated[int, Query(ge=0, le=20)] = 2,
 ) -> Response:
     part = _Part(
@@ -147,6 +150,7 @@ def asset(  # noqa: PLR0913, PLR0917 - one argument for each part of the address
         partition=partition or None,
         location=location or None,
         cursor=cursor or None,
+        over_time=over == "time",
         type=HistoryType(type) if type in list(HistoryType) else None,
         depth=depth,
         ends=(first or None, last or None),
@@ -190,6 +194,8 @@ def _of_tab(conn: Connection, defs: Definitions, web: Web, view: AssetView, tab:
     return {
         "history": history,
         "history_cursor": more,
+        "plots": materializations.read_plots(conn, asset_id, partitioned=False) if tab == "plots" and part.over_time else view.plots,
+        "over_time": part.over_time,
         "history_type": part.type,
         "evaluations": list_evaluations(conn, key, limit=20, cursor=part.cursor) if tab == "automation" else None,
         "columns": read_columns(conn, defs, key, location=view.location, depth=part.depth) if tab == "columns" else None,

@@ -23,7 +23,7 @@ from dagwright_webserver.reads.columns import ColumnsView, read_columns
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.evaluations import ConditionEvaluationListView
 from dagwright_webserver.reads.lineage import LineageView
-from dagwright_webserver.reads.materializations import HistoryType, MaterializationListView
+from dagwright_webserver.reads.materializations import HistoryType, MaterializationListView, PlotListView, PlotOver
 from dagwright_webserver.reads.partition_heat import PartitionHeatView, read_heat
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
 from dagwright_webserver.reads.staleness import StaleListView, read_stale
@@ -108,6 +108,23 @@ def list_materializations(
     def read(conn: Connection, defs: Definitions) -> MaterializationListView:
         asset_id = find_id(conn, defs, key, location)
         return materializations.list_materializations(conn, asset_id, types=types, partition=partition, limit=limit, cursor=cursor)
+
+    return answer(web.read_defs(read))
+
+
+@router.get("/assets/{key:path}/plots", summary="Get the numeric metadata of an asset", responses=returns(PlotListView, 404, 422, 503))
+def get_plots(
+    key: KeyPath,
+    web: Services,
+    location: Name = None,
+    over: Annotated[PlotOver | None, Query(description="Left out: partition where it has partitions, else time.")] = None,
+) -> Response:
+    """A plot for each label: the newest value of each partition, or the values of the newest materializations."""
+
+    def read(conn: Connection, defs: Definitions) -> PlotListView:
+        _, asset = defs.asset(parse_key(key, defs), location)
+        partitioned = asset.partitions is not None and over is not PlotOver.TIME
+        return PlotListView(items=materializations.read_plots(conn, find_id(conn, defs, key, location), partitioned=partitioned))
 
     return answer(web.read_defs(read))
 
