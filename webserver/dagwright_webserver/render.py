@@ -129,6 +129,7 @@ def _environment() -> Environment:
         ticked=ticked,
         data=data_block,
         value_text=value_text,
+        numbered=lambda values: list(enumerate(values)),
         role=Role,
     )
     return env

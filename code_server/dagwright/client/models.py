@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     LocationState = Literal["loading", "loaded", "error"]
     LogStream = Literal["stdout", "stderr"]
     PartitionStatus = Literal["MATERIALIZED", "FAILED", "MATERIALIZING", "MISSING"]
+    PlotOver = Literal["partition", "time"]
+    """What the points of plots are sorted by."""
     RetryStrategy = Literal["FROM_FAILURE", "ALL_STEPS"]
     Role = Literal["viewer", "launcher", "editor", "admin"]
     """What somebody may do; in rising order."""
@@ -56,6 +58,7 @@ else:  # a newer webserver may answer with values that are not known yet
     LocationState = str
     LogStream = str
     PartitionStatus = str
+    PlotOver = str
     RetryStrategy = str
     Role = str
     RunStatus = str
@@ -1589,6 +1592,13 @@ class PartitionsView(Model, frozen=True, kw_only=True):
     """The newest 100 keys, newest first, for choosing one."""
     newest_statuses: tuple[PartitionStatus, ...]
     """The status of each of them."""
+
+
+class PlotListView(Model, frozen=True, kw_only=True):
+    """The numeric metadata of an asset."""
+
+    items: tuple[PlotView, ...]
+    """A plot for each label."""
 
 
 class PlotPoint(Model, frozen=True, kw_only=True):

@@ -370,6 +370,19 @@ class AssetsCalls:
             query={"around": around, "depth": depth, "group": group, "selection": selection},
         )
 
+    def get_plots(self, key: str, *, location: str | None = None, over: models.PlotOver | None = None) -> models.PlotListView:
+        """Get the numeric metadata of an asset.
+
+        A plot for each label: the newest value of each partition, or the values of the newest materializations.
+
+        Args:
+            key: Key of the asset, its slashes included.
+            over: Left out: partition where it has partitions, else time.
+        """
+        return self._transport.call(
+            "GET", f"/api/v1/assets/{way(key)}/plots", models.PlotListView, query={"location": location, "over": over}
+        )
+
     def list_evaluations(
         self, key: str, *, check: str | None = None, limit: int | None = None
     ) -> Pages[models.ConditionEvaluationView, models.ConditionEvaluationListView]:

@@ -203,3 +203,14 @@ def test_plots_over_partitions_and_over_time(api: httpx.Client, server: Running)
 
 def plots(api: httpx.Client, over: str | None) -> Any:
     return api.get("/assets/stats/plots", params={"over": over} if over else {}).json()["items"]
+
+
+def test_json_metadata_is_a_tree(api: httpx.Client, server: Running) -> None:
+    deep: Any = "<end>"
+    for _ in range(12):
+        deep = {"in": [deep, None, True, 2.5]}
+    report(api, "carriers", metadata={"plan": deep, "none": {}})
+    page = httpx.get(f"{server.url}/assets/carriers", headers={"Accept": "text/html"}, trust_env=False).text
+    assert page.count('class="tree"') > 5
+    assert "&lt;end&gt;" in page
+    assert "<end>" not in page
