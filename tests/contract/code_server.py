@@ -27,7 +27,7 @@ from dagwright_shared.wire.client import LocationClient, Timeouts
 
 T = TypeVar("T")
 LOCATION = LocationName("service")
-SECONDS = 30.0
+SECONDS = 60.0
 """How long a busy machine may take for what is done in milliseconds."""
 
 
