@@ -89,7 +89,7 @@ class _Axis:
 
 
 _CELLS = 366
-_ROWS, _COLUMNS = 40, 90
+_ROWS, _COLUMNS = 30, 60
 
 
 def read_heat(
