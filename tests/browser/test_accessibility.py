@@ -27,6 +27,8 @@ PAGES = (
     "/automation/sensors/new_partner_files",
     "/automation/simulation",
     "/search?q=daily",
+    "/deployment/resources",
+    "/deployment/settings",
 )
 
 

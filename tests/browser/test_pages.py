@@ -39,6 +39,8 @@ PAGES = {
     "simulation": ("/automation/simulation", "refresh_exchange_rates"),
     "search": ("/search?q=revenue", "marts/revenue_by_country"),
     "deployment": ("/deployment", "cannot import name 'LinearModel'"),
+    "resources": ("/deployment/resources", "/warehouse/shop.duckdb"),
+    "settings": ("/deployment/settings", "DAGWRIGHT_MAX_CONCURRENT_RUNS"),
     "docs": ("/docs", "Cancel a run"),
 }
 

@@ -47,6 +47,7 @@ from dagwright_webserver.routes import (
     presets,
     previews,
     reports,
+    resources,
     run_bulk,
     runs,
     saved_views,
@@ -105,7 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     for noun in (session, users, tokens, streams, previews, runs, run_bulk, saved_views, backfills, reports, wipes, assets):
         app.include_router(noun.router)
-    for noun in (overview, dynamic_partitions, jobs, presets, search, deployment, limits, simulation, switches, hooks):
+    for noun in (overview, dynamic_partitions, jobs, presets, search, deployment, resources, limits, simulation, switches, hooks):
         app.include_router(noun.router)
     for router in (automation.schedules, automation.sensors):
         app.include_router(router)

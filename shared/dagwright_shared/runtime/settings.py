@@ -239,6 +239,11 @@ def load(**overrides: Any) -> Settings:
     return made
 
 
+def sources() -> dict[str, str]:
+    """Where this process finds settings: name to `file` or `environment`; those that are left out have their default."""
+    return dict.fromkeys(_from_file(), "file") | dict.fromkeys(_from_environment(), "environment")
+
+
 def _decode(kind: type, value: Any) -> Any:
     return kind(value)  # Path and Secret are made from text
 

@@ -101,7 +101,7 @@ def _hit(defs: Definitions, kind: str, name: str, place: str | None, thing: _Thi
                 f"/automation/sensors/{quote(name, safe='')}?{urlencode({'location': place})}",
             )
         case ResourceSnapshot():
-            about, url = thing.type_name, "/deployment"
+            about, url = thing.type_name, f"/deployment/resources#{quote(name)}"
         case int():
             about = looks.plural(thing, "asset")
             url = f"/lineage?{urlencode({'group': name})}" if kind == "group" else "/deployment"

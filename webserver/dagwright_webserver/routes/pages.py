@@ -25,6 +25,7 @@ from dagwright_webserver.routes import (
     compare_pages,
     job_pages,
     overview,
+    resources,
     run_list_page,
     run_pages,
     search,
@@ -47,6 +48,7 @@ def install(app: FastAPI) -> None:
     app.include_router(asset_pages.html)
     app.include_router(backfill_pages.html)
     app.include_router(job_pages.html)
+    app.include_router(resources.html)
     app.include_router(automation_pages.html)
     app.include_router(search.html)
     app.include_router(access_pages.html)
