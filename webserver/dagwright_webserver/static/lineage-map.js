@@ -17,7 +17,7 @@ function start() {
   const canvas = box.querySelector("canvas");
   if (!canvas.transferControlToOffscreen) { box.querySelector(".msg").textContent = "This browser cannot draw it; the list below has the same"; return; }
   const links = linksOf();
-  const worker = new Worker("/static/lineage-worker.js");
+  const worker = new Worker(new URL("lineage-worker.js", import.meta.url));
   worker.onerror = () => { box.querySelector(".msg").textContent = "The layout failed; the list below has the same"; };
   const surface = canvas.transferControlToOffscreen();
   const room = () => ({ w: box.clientWidth, h: box.clientHeight, dpr: devicePixelRatio || 1 });

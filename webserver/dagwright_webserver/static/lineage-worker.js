@@ -1,6 +1,6 @@
 // Lays a lineage out and paints it, both away from the page's thread: ten thousand assets neither block typing nor scrolling.
 // The page sends what to show and where one looks; it is told where things are, for pointer and keyboard.
-importScripts("/static/vendor/dagre.js", "/static/lineage-layout.js");
+importScripts("vendor/dagre.js", "lineage-layout.js");
 
 const NEAR = .34; // below this scale an asset is a spot in the colour of its status, and a group has its name across
 const FEW = 1500; // so many edges are also drawn from afar; more would be a grey area, so the groups' are drawn instead
