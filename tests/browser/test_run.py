@@ -20,7 +20,7 @@ def test_the_chart_of_steps(site: Site, watched: Watched) -> None:
     expect(page).to_have_url(re.compile("mode=levels"))
     expect(chart.locator(".lane.axis text")).to_have_text(["1", "2", "3"])
     chart.get_by_role("link", name="Over time").click()
-    chart.get_by_role("link", name="In", exact=True).click()
+    chart.get_by_role("link", name="Zoom in", exact=True).click()
     expect(page).to_have_url(re.compile("zoom="))
     chart.get_by_role("link", name="Later").click()
     expect(chart.locator(".lane.axis text").first).not_to_have_text("0")

@@ -46,5 +46,7 @@ const drawAll = () => { for (const box of document.querySelectorAll("[data-plot]
 addEventListener("DOMContentLoaded", drawAll);
 if (document.readyState !== "loading" && window.uPlot) drawAll();
 document.addEventListener("htmx:afterSettle", drawAll);
-document.addEventListener("theme", () => { for (const [box, { plot }] of drawn) { plot.destroy(); box.replaceChildren(); } drawn.clear(); drawAll(); });
+const redrawAll = () => { for (const [box, { plot }] of drawn) { plot.destroy(); box.replaceChildren(); } drawn.clear(); drawAll(); };
+document.addEventListener("theme", redrawAll);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
 new ResizeObserver(() => { for (const [box, { plot }] of drawn) if (box.clientWidth && Math.abs(plot.width - box.clientWidth) > 2) plot.setSize({ width: box.clientWidth, height: 190 }); }).observe(document.body);
