@@ -44,7 +44,7 @@ class Level(Enum):
         {"at": datetime(2024, 1, 1, tzinfo=UTC), "n": [1, 2.5, None, True]},
         {dg.AssetKey("a"): Place(1)},
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_values_come_back_from_text(value) -> None:
     assert dg.deserialize_value(dg.serialize_value(value)) == value
