@@ -41,6 +41,7 @@ TITLES = {
     "limits": "Limits of the queue.",
     "locations": "Code locations.",
     "pools": "Pools of slots.",
+    "resources": "Resources, and what uses them.",
     "runs": "Runs: launch, list, look at, follow, cancel, run again, delete.",
     "schedules": "Schedules.",
     "sensors": "Sensors.",

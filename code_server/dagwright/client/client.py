@@ -121,6 +121,7 @@ class Client:
         self.limits = calls.LimitsCalls(transport)
         self.locations = calls.LocationsCalls(transport)
         self.pools = calls.PoolsCalls(transport)
+        self.resources = calls.ResourcesCalls(transport)
         self.runs = Runs(transport)
         self.schedules = calls.SchedulesCalls(transport)
         self.sensors = calls.SensorsCalls(transport)

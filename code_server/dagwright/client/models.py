@@ -764,6 +764,15 @@ class ConditionView(Model, frozen=True, kw_only=True):
     """How many partitions that one asked for; 1 or 0 of an asset without partitions."""
 
 
+class ConfigurationView(Model, frozen=True, kw_only=True):
+    """All settings of the webserver; other processes may have been started with others."""
+
+    items: tuple[SettingView, ...]
+    """By name."""
+    next_cursor: str | None
+    """Always null."""
+
+
 class DaemonView(Model, frozen=True, kw_only=True):
     """A daemon process."""
 
@@ -1879,6 +1888,42 @@ class RequestView(Model, frozen=True, kw_only=True):
     """Its tags."""
 
 
+class ResourceListView(Model, frozen=True, kw_only=True):
+    """All resources; there is never a second page."""
+
+    items: tuple[ResourceView, ...]
+    """By key, then location."""
+    next_cursor: str | None
+    """Always null."""
+
+
+class ResourceView(Model, frozen=True, kw_only=True):
+    """A resource of a code location."""
+
+    key: str
+    """The name that functions ask for it by."""
+    location: str
+    """The code location that defines it."""
+    type_name: str
+    """Its class."""
+    description: str | None
+    """What it is for."""
+    config: dict[str, Any]
+    """As configured in code. What looks like a secret is masked; `{"env": "NAME"}` is read where the code runs."""
+    environment: tuple[str, ...]
+    """Environment variables that it reads."""
+    nested: dict[str, str]
+    """Its fields that are resources, with their keys."""
+    assets: tuple[str, ...]
+    """Assets whose functions ask for it."""
+    jobs: tuple[str, ...]
+    """Jobs of ops that ask for it."""
+    resources: tuple[str, ...]
+    """Resources that hold it."""
+    source: str | None
+    """File and line of its definition."""
+
+
 class RunFilterBody(Model, frozen=True, kw_only=True, omit_defaults=True):
     """Which runs; everything given must hold, and nothing given means all of them."""
 
@@ -2242,6 +2287,19 @@ class SessionView(Model, frozen=True, kw_only=True):
     """Address that they logged in from."""
     user_agent: str | None
     """What the browser calls itself."""
+
+
+class SettingView(Model, frozen=True, kw_only=True):
+    """A setting."""
+
+    name: str
+    """Its name in `dagwright.toml`."""
+    variable: str
+    """The environment variable that sets it."""
+    value: Any
+    """What it is; a secret is masked, and null where it is not set."""
+    source: str
+    """default, file, environment or start: an argument of the command that started the process."""
 
 
 class SimulatedRunView(Model, frozen=True, kw_only=True):

@@ -992,6 +992,13 @@ class InstanceCalls:
         """
         return self._transport.call("GET", "/api/v1/instance", models.DeploymentView)
 
+    def list_settings(self) -> models.ConfigurationView:
+        """List settings.
+
+        The settings of the webserver, and where each comes from. Secrets are masked.
+        """
+        return self._transport.call("GET", "/api/v1/instance/settings", models.ConfigurationView)
+
     def get_simulation(self, *, hours: float = 168.0, limit: int = 1000) -> models.SimulationView:
         """Simulate the schedules and conditions.
 
@@ -1268,6 +1275,30 @@ class PoolsCalls:
                 whatever it is.
         """
         self._transport.call("DELETE", f"/api/v1/pools/{way(name)}", None, headers={"If-Match": if_match})
+
+
+class ResourcesCalls:
+    """Resources, and what uses them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, location: str | None = None) -> models.ResourceListView:
+        """List resources.
+
+        Resources by key, with their config and what uses them.
+        """
+        return self._transport.call("GET", "/api/v1/resources", models.ResourceListView, query={"location": location})
+
+    def get(self, key: str, *, location: str | None = None) -> models.ResourceView:
+        """Get a resource.
+
+        One resource.
+
+        Args:
+            key: Key of the resource.
+        """
+        return self._transport.call("GET", f"/api/v1/resources/{part(key)}", models.ResourceView, query={"location": location})
 
 
 class RunsCalls:
