@@ -27,6 +27,7 @@ def test_filters_live_in_the_address(site: Site, watched: Watched) -> None:
     expect(page.locator("#runs_table .chip[aria-current]")).to_have_count(2)
     page.get_by_label("Job", exact=True).select_option("daily_sales")
     expect(page).to_have_url(re.compile("job=daily_sales"))
+    expect(page.locator("link[rel=alternate]")).to_have_attribute("href", re.compile("job=daily_sales"))
     as_json = page.locator("link[rel=alternate]").get_attribute("href")
     assert {run["status"] for run in page.request.get(f"{site.url}{as_json}").json()["items"]} == {"FAILURE"}
     page.get_by_text("More", exact=True).click()

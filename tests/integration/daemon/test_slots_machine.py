@@ -105,7 +105,7 @@ class Machine(RuleBasedStateMachine):
     def _tick(self, which: int, crash: str | None, *, recover: bool) -> None:
         def hook(name: str) -> None:
             if name == crash:
-                raise CrashError if name in CLAIMING or name in RECOVERING else SystemExit  # that ends a thread without a word
+                raise CrashError if name in CLAIMING or name in RECOVERING else SystemExit
 
         crash_points.at_each(hook)
         claimer, recovery = self.daemons[which]
@@ -244,5 +244,7 @@ def machine(store_engine: Engine, code_server: rig.CodeServer, servers: CodeServ
         conn.execute(text(CLEAN))
 
 
+# Threads that launch are ended on purpose.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_used_slots_are_live_attempts(machine: type[Machine]) -> None:
     run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=30, deadline=None, print_blob=True))
