@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from dagwright_shared.model.errors import SourceRef
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, LocationName
-from dagwright_shared.model.metadata import JsonValue, MetadataValue
+from dagwright_shared.model.metadata import MetadataValue
 from dagwright_shared.model.partitions import TimeWindowPartitions
 from dagwright_shared.model.snapshot import (
     AssetDepSnapshot,

@@ -36,8 +36,8 @@ from dagwright_shared.model.errors import (
     UserCodeError,
 )
 from dagwright_shared.model.events import EventBatch, RunEvent, RunSucceeded
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import AssetKey, Digest, RunId
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.runs import ActiveRun
 from dagwright_shared.model.snapshot import AssetSnapshot, LocationSnapshot, LocationState, LocationStatus
 from dagwright_shared.model.ticks import Evaluation, PlanQuestion, RunRequestData, ScheduleQuestion, SensorQuestion

@@ -15,7 +15,6 @@ ALLOWED: dict[str, str] = {
     # path, or path:function -> why it may be longer
     "code_server/dagwright/client/models.py": "written by .ci/rest_client.py from the OpenAPI document",
     "code_server/dagwright/client/operations.py": "written by .ci/rest_client.py from the OpenAPI document",
-    "shared/dagwright_shared/model/metadata.py": "one class for each kind of metadata value, with its two JSON conversions",
     "shared/dagwright_shared/store/tables.py": "the whole schema in one place, to be read beside the migrations",
 }
 

@@ -30,7 +30,7 @@ from dagwright_shared.model.errors import (
     error_to_json,
     nearest,
 )
-from dagwright_shared.model.metadata import json_safe
+from dagwright_shared.model.json_values import json_safe
 from dagwright_shared.store import audit
 from dagwright_webserver.access import CHANGING, Access
 from dagwright_webserver.fitness import UnfitError

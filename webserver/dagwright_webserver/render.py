@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dagwright_shared.model.access import Grant, Identity, Role
-from dagwright_shared.model.metadata import json_safe
+from dagwright_shared.model.json_values import json_safe
 from dagwright_webserver import looks, static_files, zones
 from dagwright_webserver.access import Access
 

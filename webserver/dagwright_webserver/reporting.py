@@ -14,7 +14,8 @@ from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Pr
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, CheckEvaluated, Severity
 from dagwright_shared.model.history import ReportableEvent
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, LocationName, PartitionKey, parse_partition
-from dagwright_shared.model.metadata import MetadataValue, metadata_value, metadata_value_from_json, metadata_value_to_json
+from dagwright_shared.model.metadata import MetadataValue, metadata_value
+from dagwright_shared.model.metadata_json import metadata_value_from_json, metadata_value_to_json
 from dagwright_shared.model.snapshot import AssetSnapshot
 from dagwright_webserver.launching import unknown_partition
 from dagwright_webserver.reads.definitions import Definitions

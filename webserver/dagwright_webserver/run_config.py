@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from dagwright_shared.model.errors import Problem, nearest
-from dagwright_shared.model.metadata import JsonValue
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.snapshot import JsonSchema
 
 _MAX_PROBLEMS = 50

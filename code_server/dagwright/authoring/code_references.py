@@ -12,7 +12,8 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.assets_definition import AssetsDefinition
 from dagwright.authoring.specs import AssetSpec
 from dagwright_shared.model.errors import DefinitionError
-from dagwright_shared.model.metadata import JsonMetadataValue, JsonValue
+from dagwright_shared.model.json_values import JsonValue
+from dagwright_shared.model.metadata import JsonMetadataValue
 
 CODE_REFERENCES = "dagwright/code_references"
 """The metadata entry that holds an asset's references."""

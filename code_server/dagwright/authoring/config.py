@@ -15,7 +15,7 @@ from dagwright.authoring import config_schema, config_values, enum_names
 from dagwright.authoring import source as sources
 from dagwright.authoring.config_values import ConfigProblems
 from dagwright_shared.model.errors import DefinitionError, Problem, nearest
-from dagwright_shared.model.metadata import JsonValue, json_safe
+from dagwright_shared.model.json_values import JsonValue, json_safe
 from dagwright_shared.model.snapshot import JsonSchema
 
 

@@ -9,7 +9,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.config import ConfigType, to_json
 from dagwright.authoring.config_values import ConfigProblems
 from dagwright_shared.model.errors import DefinitionError, Problem, UserCodeError, error_info
-from dagwright_shared.model.metadata import JsonValue
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.snapshot import JsonSchema
 
 

@@ -12,7 +12,8 @@ from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.history import StoredEvent
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, format_partition
-from dagwright_shared.model.metadata import Metadata, metadata_from_json
+from dagwright_shared.model.metadata import Metadata
+from dagwright_shared.model.metadata_json import metadata_from_json
 
 D = TypeVar("D")
 

@@ -22,7 +22,7 @@ from dagwright.authoring.resources import (
     config_of,
     is_resource_definition,
 )
-from dagwright_shared.model.metadata import json_safe
+from dagwright_shared.model.json_values import json_safe
 from dagwright_shared.model.snapshot import JsonSchema, ResourceSnapshot
 
 

@@ -17,8 +17,9 @@ from dagwright.execution.ports import AskedKeys, History
 from dagwright.execution.versions import DataProvenance, provenance
 from dagwright.planning.steps import FromAsset, PlannedOutput, Step, flat
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, LogLevel, LogMessage, Payload
+from dagwright_shared.model.json_values import json_safe
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey
-from dagwright_shared.model.metadata import JsonMetadataValue, Metadata, json_safe, normalize_metadata
+from dagwright_shared.model.metadata import JsonMetadataValue, Metadata, normalize_metadata
 from dagwright_shared.model.partitions import NO_DYNAMIC, Partitions
 
 _current: ContextVar[OpExecutionContext | None] = ContextVar("dagwright_context", default=None)

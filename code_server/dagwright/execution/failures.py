@@ -9,7 +9,8 @@ from dagwright.authoring.policies import Failure, RetryRequested
 from dagwright.execution.contexts import clean
 from dagwright.execution.outcome import StepBroke
 from dagwright_shared.model.errors import DagwrightError, ErrorInfo, Frame, error_info
-from dagwright_shared.model.metadata import Metadata, metadata_to_json
+from dagwright_shared.model.metadata import Metadata
+from dagwright_shared.model.metadata_json import metadata_to_json
 
 
 def of_exception(error: BaseException, outputs: frozenset[str], op: OpDefinition | None = None) -> StepBroke:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey, RunId
-from dagwright_shared.model.metadata import JsonValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dagwright.authoring.ops import OpDefinition
 from dagwright.authoring.resources import ConfigurableResource, PartialResource, ResourceDefinition
 from dagwright.authoring.type_loaders import TypeLoader
 from dagwright_shared.model.errors import Problem, UserCodeError, nearest
-from dagwright_shared.model.metadata import JsonValue
+from dagwright_shared.model.json_values import JsonValue
 
 TOP_LEVEL = ("ops", "resources", "execution", "loggers", "inputs")
 _NODE_KEYS = ("config", "inputs", "outputs", "ops")

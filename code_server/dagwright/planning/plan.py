@@ -31,8 +31,8 @@ from dagwright.planning.steps import (
 )
 from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem, nearest
 from dagwright_shared.model.events import PlannedStep
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, RunId, StepKey
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.partitions import DynamicKeys, Partitions
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dagwright.planning.state import Need, Node
 from dagwright_shared.model.events import PlannedStep
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, RunId, StepKey
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.partitions import Partitions
 from dagwright_shared.model.snapshot import PartitionMappingData, RetryPolicyData
 

@@ -18,8 +18,8 @@ from dagwright.planning.plan import plan_run, planned_steps
 from dagwright.planning.steps import ExecutionPlan
 from dagwright.server import history
 from dagwright.server.output import Output
+from dagwright_shared.model.json_values import JsonValue, json_safe
 from dagwright_shared.model.keys import StepKey
-from dagwright_shared.model.metadata import JsonValue, json_safe
 from dagwright_shared.model.ticks import Evaluation, PlanQuestion
 from dagwright_shared.wire import evaluation as wire
 

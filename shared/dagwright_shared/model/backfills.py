@@ -18,8 +18,8 @@ from typing import Any
 from dagwright_shared.model import subsets
 from dagwright_shared.model.dependents import Moment
 from dagwright_shared.model.errors import ErrorInfo
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, Digest, LocationName, PartitionKey
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.partitions import DynamicPartitions, MultiPartitions, Partitions
 from dagwright_shared.model.runs import Trigger, TriggerKind
 from dagwright_shared.model.subsets import EMPTY, Subset

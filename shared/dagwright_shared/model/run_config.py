@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.snapshot import JsonSchema, LocationSnapshot, ResourceSnapshot
 
 EXECUTION_SCHEMA: JsonSchema = {"type": "object"}

@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from dagwright_shared.model.errors import ErrorInfo
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, Digest, LocationName, PartitionKey, RunId, StepKey
-from dagwright_shared.model.metadata import JsonValue
 
 
 class RunStatus(StrEnum):

@@ -14,8 +14,9 @@ from typing import TypeAlias
 from dagwright_shared.model.automation import Condition
 from dagwright_shared.model.errors import ErrorInfo, SourceRef
 from dagwright_shared.model.freshness import Freshness
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, Digest, LocationName
-from dagwright_shared.model.metadata import JsonValue, Metadata
+from dagwright_shared.model.metadata import Metadata
 from dagwright_shared.model.partitions import Partitions
 from dagwright_shared.model.runs import RunStatus
 

@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.history import ReportableEvent
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, LocationName, PartitionKey, RunId
-from dagwright_shared.model.metadata import JsonValue
 
 
 class InstigatorKind(StrEnum):

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, select, text
 
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.store import cursors, json_rows, run_list, tables
 from dagwright_shared.store.cursors import Page
 

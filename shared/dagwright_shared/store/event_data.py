@@ -9,7 +9,7 @@ from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import ErrorInfo, error_from_json, error_to_json
 from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, StepKey
-from dagwright_shared.model.metadata import metadata_from_json, metadata_to_json
+from dagwright_shared.model.metadata_json import metadata_from_json, metadata_to_json
 
 _INFO, _WARNING, _ERROR = int(e.LogLevel.INFO), int(e.LogLevel.WARNING), int(e.LogLevel.ERROR)
 _NO_DATA: Mapping[str, Any] = {}

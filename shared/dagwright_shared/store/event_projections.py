@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import error_to_json
 from dagwright_shared.model.keys import LocationName, RunId
-from dagwright_shared.model.metadata import metadata_to_json
+from dagwright_shared.model.metadata_json import metadata_to_json
 from dagwright_shared.model.runs import RunStatus, StepStatus
 from dagwright_shared.store import json_rows
 from dagwright_shared.store.tables import asset_partitions, check_results, steps

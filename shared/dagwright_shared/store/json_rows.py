@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
-from dagwright_shared.model.metadata import json_safe
+from dagwright_shared.model.json_values import json_safe
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")

@@ -13,8 +13,8 @@ from dagwright_api.v1 import code_server_service_pb2 as pb
 from dagwright_shared.model.channels import OPEN, ChannelSecurity
 from dagwright_shared.model.errors import DagwrightError, DeadlineError, UnavailableError
 from dagwright_shared.model.events import EventBatch, PlannedStep
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import Digest, RunId
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.runs import ActiveRun, LaunchSpec
 from dagwright_shared.model.snapshot import LocationStatus
 from dagwright_shared.model.ticks import Delivery, Evaluation, PlanQuestion, Question, ScheduleQuestion, SensorQuestion

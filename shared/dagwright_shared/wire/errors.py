@@ -21,7 +21,7 @@ from dagwright_shared.model.errors import (
     UserCodeError,
     error_info,
 )
-from dagwright_shared.model.metadata import json_safe
+from dagwright_shared.model.json_values import json_safe
 from dagwright_shared.wire.values import (
     decode_source,
     decode_struct,

@@ -15,8 +15,8 @@ from dagwright_api.v1 import events_pb2 as pb_events
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.events import PlannedStep, RunEvent
 from dagwright_shared.model.history import ReportableEvent
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import Digest, RunId, StepKey
-from dagwright_shared.model.metadata import JsonValue
 from dagwright_shared.model.runs import ActiveRun, LaunchSpec
 from dagwright_shared.model.ticks import (
     Delivery,

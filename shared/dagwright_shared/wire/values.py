@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from dagwright_api.v1 import values_pb2 as pb
 from dagwright_shared.model.errors import DagwrightError, InvalidRequestError, SourceRef
+from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.metadata import (
     AssetMetadataValue,
@@ -23,7 +24,6 @@ from dagwright_shared.model.metadata import (
     IntMetadataValue,
     JobMetadataValue,
     JsonMetadataValue,
-    JsonValue,
     MarkdownMetadataValue,
     Metadata,
     MetadataValue,

@@ -16,14 +16,7 @@ from tests.integration.webserver.test_reading import USAGE, claim, write
 from dagwright_shared.model import events as e
 from dagwright_shared.model.errors import ErrorInfo, Frame, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, LocationName, StepKey
-from dagwright_shared.model.metadata import (
-    MetadataValue,
-    TableColumn,
-    TableColumnConstraints,
-    TableRecord,
-    TableSchema,
-    normalize_metadata,
-)
+from dagwright_shared.model.metadata import MetadataValue, TableColumn, TableColumnConstraints, TableRecord, TableSchema, normalize_metadata
 from dagwright_shared.model.partitions import DynamicPartitions, StaticPartitions
 from dagwright_shared.model.snapshot import (
     CheckSnapshot,

@@ -16,7 +16,7 @@ from dagwright import missing_names
 from dagwright.migrate import names as migrated
 from dagwright.migrate.rewrite import rewrite
 from dagwright_shared.model.errors import InvalidRequestError
-from dagwright_shared.model.metadata import metadata_to_json, metadata_value_from_json, metadata_value_to_json
+from dagwright_shared.model.metadata_json import metadata_to_json, metadata_value_from_json, metadata_value_to_json
 
 pytestmark = pytest.mark.unit
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, text
 from dagwright_shared.model import dependents, freshness
 from dagwright_shared.model.freshness import Freshness, FreshnessState
 from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
-from dagwright_shared.model.metadata import metadata_to_json
+from dagwright_shared.model.metadata_json import metadata_to_json
 from dagwright_shared.model.partitions import describe, dynamic_names
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, CheckSnapshot
 from dagwright_shared.store.partition_states import PartitionMemo

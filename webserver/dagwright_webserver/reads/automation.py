@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from dagwright_shared.model import cron
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
-from dagwright_shared.model.metadata import metadata_to_json
+from dagwright_shared.model.metadata_json import metadata_to_json
 from dagwright_shared.model.snapshot import ScheduleSnapshot, SensorKind, SensorSnapshot, TriggerTarget
 from dagwright_shared.model.ticks import InstigatorKind, TickStatus
 from dagwright_shared.store import tables

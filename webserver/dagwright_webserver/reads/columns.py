@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, literal_column, select
 
 from dagwright_shared.model.keys import AssetKey
-from dagwright_shared.model.metadata import metadata_to_json
+from dagwright_shared.model.metadata_json import metadata_to_json
 from dagwright_shared.store import tables
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.view import view

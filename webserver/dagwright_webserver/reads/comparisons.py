@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dagwright_shared.model.metadata import json_safe
+from dagwright_shared.model.json_values import json_safe
 from dagwright_shared.model.runs import RunStatus, StepStatus
 from dagwright_webserver.reads import events as event_reads
 from dagwright_webserver.reads.events import EventFilter, EventView

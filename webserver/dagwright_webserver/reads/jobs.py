@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, Connection, Text, cast, func, select, true
 from dagwright_shared.model import partitions
 from dagwright_shared.model.dependents import Moment, size
 from dagwright_shared.model.keys import LocationName
-from dagwright_shared.model.metadata import metadata_to_json
+from dagwright_shared.model.metadata_json import metadata_to_json
 from dagwright_shared.model.snapshot import JobSnapshot
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
