@@ -58,6 +58,19 @@ def store_engine(_session_engine: Engine) -> Engine:
     return _session_engine
 
 
+@pytest.fixture
+def busy_elsewhere(_session_engine: Engine) -> Iterator[None]:
+    """Meanwhile a transaction that writes is open in another database of the cluster, as it may be at any time."""
+    url = _session_engine.url.set(database="postgres")
+    other = engine.create(url.render_as_string(hide_password=False), name="tests")
+    try:
+        with other.connect() as conn:
+            conn.execute(text("SELECT pg_current_xact_id()"))
+            yield
+    finally:
+        other.dispose()
+
+
 def clone_database(home: Path, name: str) -> str:
     """Make a database with the schema, and nothing in it, in the cluster of a home; returns its URL."""
     url = embedded.start_cluster(home)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
@@ -16,10 +16,8 @@ from dagwright_shared.model.events import FreshnessChanged, RunEvent
 from dagwright_shared.model.freshness import Freshness as Policy
 from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import AssetKey, Digest, LocationName, new_run_id
-from dagwright_shared.store import assets, events, freshness
+from dagwright_shared.store import assets, commit_horizon, events, freshness
 from dagwright_shared.store.freshness import FreshnessRow
-
-_UNSETTLED = timedelta(seconds=1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,17 +62,15 @@ class Freshness:
 
     def _tick(self, turn: Turn) -> Outcome:
         with self._engine.begin() as conn:
-            settled = self._read(conn)
+            self._read(conn)
             judged = self._judge(turn.now)
             freshness.write(conn, judged)
             self._record(conn, judged, turn.now)
         edges = {one.judge_at for one in self._watched.values() if one.judge_at is not None}
-        wake_at = {min(edges)} if edges else set[datetime]()
-        if not settled:
-            wake_at.add(turn.now + _UNSETTLED)
         for row in judged:
             self._watched[row.asset_id].state = row.state
-        return Outcome(done=len(judged), wake_at=frozenset(wake_at), facts={"judged": len(judged)})
+        wake_at = frozenset({min(edges)} if edges else ())
+        return Outcome(done=len(judged), wake_at=wake_at, facts={"judged": len(judged)})
 
     def _forget(self) -> None:
         self._watched: dict[int, _Watched] = {}
@@ -83,11 +79,11 @@ class Freshness:
         self._unused = False
         """Whether the newest tick has found no policy: until one is defined, nothing that happens matters."""
 
-    def _read(self, conn: Connection) -> bool:
-        """Take in what has happened; whether there is nothing that can be seen only when an older transaction has ended."""
+    def _read(self, conn: Connection) -> None:
+        """Take in what has happened."""
         definitions = self._catalog.current(conn)
         digests = frozenset(one.digest for one in definitions.values())
-        horizon = assets.horizon(conn)
+        horizon = commit_horizon.current(conn)  # first: what commits meanwhile is read again, not missed
         if digests != self._digests:
             ids = assets.ids(conn)
             self._watched = {
@@ -103,7 +99,7 @@ class Freshness:
             moments: Mapping[int, datetime | None] = {**freshness.newest(conn, known)}
             self._digests = digests
         elif self._watched:
-            moments = freshness.materialized_since(conn, self._seen, horizon)
+            moments = freshness.materialized_since(conn, self._seen)
         else:
             moments = {}
         self._seen = horizon
@@ -111,7 +107,6 @@ class Freshness:
             one = self._watched.get(asset_id)
             if one is not None and moment != one.materialized_at:
                 one.materialized_at, one.stale = moment, True
-        return not self._watched or freshness.is_settled(conn, horizon)
 
     def _judge(self, now: datetime) -> list[FreshnessRow]:
         """The assets whose stored row is not right any more."""

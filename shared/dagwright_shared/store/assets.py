@@ -99,16 +99,6 @@ def checks(conn: Connection, asset_ids: Collection[int]) -> list[CheckRow]:
     return [_check(row) for row in conn.execute(query)]
 
 
-def horizon(conn: Connection) -> int:
-    """The commit horizon: every transaction below it has ended, so what it wrote is visible."""
-    return int(conn.execute(text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")).scalar_one())
-
-
-def changed_since(conn: Connection, since: int, until: int) -> list[PartitionRow]:
-    """Partitions that changed in transactions from one commit horizon up to, and without, another."""
-    return [_partition(row) for row in conn.execute(_CHANGED, {"since": str(since), "until": str(until)})]
-
-
 def active_runs(conn: Connection, asset_ids: Sequence[int]) -> dict[int, list[RunId]]:
     """Queued and active runs that will materialize each asset, newest first."""
     found: dict[int, list[RunId]] = {asset_id: [] for asset_id in asset_ids}
@@ -160,10 +150,6 @@ _LATEST = text("""
 SELECT p.* FROM unnest(CAST(:ids AS bigint[])) AS wanted(asset_id) CROSS JOIN LATERAL (
     SELECT * FROM asset_partitions ap WHERE ap.asset_id = wanted.asset_id AND ap.materialized_at IS NOT NULL
     ORDER BY ap.materialized_at DESC NULLS LAST LIMIT 1) AS p
-""")
-_CHANGED = text("""
-SELECT * FROM asset_partitions WHERE xid >= CAST(CAST(:since AS text) AS xid8) AND xid < CAST(CAST(:until AS text) AS xid8)
-ORDER BY xid, asset_id, partition
 """)
 _ACTIVE = text("""
 SELECT ra.asset_id, ra.run_id FROM runs r JOIN run_assets ra ON ra.run_id = r.run_id

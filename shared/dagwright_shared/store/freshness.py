@@ -39,26 +39,17 @@ def states(conn: Connection, asset_ids: Collection[int] | None = None) -> dict[i
     }
 
 
-def changed_since(conn: Connection, since: int, until: int) -> dict[int, FreshnessState]:
-    """States that were written in transactions from one commit horizon up to, and without, another."""
-    rows = conn.execute(_CHANGED, {"since": str(since), "until": str(until)})
-    return {row.asset_id: FreshnessState(row.state) for row in rows}
-
-
 def newest(conn: Connection, asset_ids: Sequence[int]) -> dict[int, datetime]:
     """When each asset was materialized last, whichever partition; those that never were are left out."""
     return {row.asset_id: row.materialized_at for row in conn.execute(_NEWEST, {"ids": list(asset_ids)})}
 
 
-def materialized_since(conn: Connection, since: int, until: int) -> dict[int, datetime | None]:
-    """As `newest`, of the assets that changed in transactions from one commit horizon up to, and without, another; None: all is wiped."""
-    rows = conn.execute(_MATERIALIZED, {"since": str(since), "until": str(until)})
-    return {row.asset_id: row.materialized_at for row in rows}
+def materialized_since(conn: Connection, horizon: int) -> dict[int, datetime | None]:
+    """As `newest`, of the assets that changed in transactions from a commit horizon on; None: all is wiped.
 
-
-def is_settled(conn: Connection, horizon: int) -> bool:
-    """Whether no change of a partition waits for an older transaction to end before it is below the horizon."""
-    return not conn.execute(_UNSETTLED, {"horizon": str(horizon)}).scalar_one()
+    All that can be seen, also above the horizon of now: it is told again next time, which does no harm, and waits for nobody's transaction.
+    """
+    return {row.asset_id: row.materialized_at for row in conn.execute(_MATERIALIZED, {"horizon": str(horizon)})}
 
 
 def write(conn: Connection, rows: Sequence[FreshnessRow]) -> None:
@@ -90,7 +81,6 @@ def counts(conn: Connection) -> Mapping[FreshnessState, int]:
     return {state: found.get(state, 0) for state in FreshnessState}
 
 
-_CHANGED = text("SELECT asset_id, state FROM freshness_states WHERE xid >= CAST(:since AS xid8) AND xid < CAST(:until AS xid8)")
 _NEWEST = text("""
 SELECT wanted.asset_id, newest.materialized_at FROM unnest(CAST(:ids AS bigint[])) AS wanted(asset_id) CROSS JOIN LATERAL (
     SELECT p.materialized_at FROM asset_partitions p WHERE p.asset_id = wanted.asset_id AND p.materialized_at IS NOT NULL
@@ -98,12 +88,11 @@ SELECT wanted.asset_id, newest.materialized_at FROM unnest(CAST(:ids AS bigint[]
 """)
 _MATERIALIZED = text("""
 SELECT changed.asset_id, newest.materialized_at FROM (
-    SELECT DISTINCT asset_id FROM asset_partitions WHERE xid >= CAST(:since AS xid8) AND xid < CAST(:until AS xid8)
+    SELECT DISTINCT asset_id FROM asset_partitions WHERE xid >= CAST(:horizon AS xid8)
 ) AS changed LEFT JOIN LATERAL (
     SELECT p.materialized_at FROM asset_partitions p WHERE p.asset_id = changed.asset_id AND p.materialized_at IS NOT NULL
     ORDER BY p.materialized_at DESC NULLS LAST LIMIT 1) AS newest ON true
 """)
-_UNSETTLED = text("SELECT EXISTS (SELECT 1 FROM asset_partitions WHERE xid >= CAST(:horizon AS xid8))")
 _WRITE = text(f"""
 INSERT INTO freshness_states (asset_id, state, since, materialized_at)
 SELECT asset_id, state, since, materialized_at

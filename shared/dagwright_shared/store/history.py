@@ -42,6 +42,7 @@ from dagwright_shared.model.keys import (
 from dagwright_shared.model.runs import Run, StepRecord
 from dagwright_shared.store import (
     assets,
+    commit_horizon,
     dynamic_partitions,
     event_data,
     events,
@@ -56,7 +57,7 @@ _runs = tables.runs
 _assets = tables.assets
 _ID = "(CAST(CAST(e.xid AS text) AS bigint) * 16777216 + least(e.seq, 16777215))"
 """The place of an event: by transaction, then by number. A transaction that is still open may come before one that has ended, so what is
-read forward, with a cursor, stops at the oldest open transaction."""
+read forward, with a cursor, stops at the oldest transaction that is open in this database."""
 
 _RUN_STATUS_TYPES = frozenset({"RUN_CANCELED", "RUN_FAILED", "RUN_STARTED", "RUN_SUCCEEDED"})
 _XID = "CAST(CAST(:{} / 16777216 AS text) AS xid8)"
@@ -132,7 +133,7 @@ class StoreHistory(HistoryPort):
                 where.append(condition)
                 values[name] = value
         if wanted.settled or (wanted.ascending and not wanted.run_ids):
-            where.append("e.xid < pg_snapshot_xmin(pg_current_snapshot())")
+            where.append(f"e.xid < {commit_horizon.SQL}")
         order = "ASC" if wanted.ascending else "DESC"
         # The order of `_ID`, in the columns of the indexes.
         wanted_rows = f"WHERE {' AND '.join(where)} ORDER BY e.xid {order}, e.seq {order} FETCH FIRST :limit ROWS WITH TIES"

@@ -83,7 +83,7 @@ def large(conn: Connection, *, at_least: int, changes: int) -> list[LargeAsset]:
 
 
 # After a dump and a restore numbers of transactions begin anew: what was kept before says nothing then.
-_VALID = "s.horizon <= pg_snapshot_xmin(pg_current_snapshot())"
+_VALID = "s.horizon <= pg_snapshot_xmax(pg_current_snapshot())"
 _LOAD = text(f"""
 SELECT mark, CAST(CAST(horizon AS text) AS bigint) AS horizon, materialized, failed, strays FROM partition_sets s
 WHERE asset_id = :asset_id AND {_VALID}

@@ -28,7 +28,7 @@ from dagwright_shared.model.partitions import (
     StaticPartitions,
 )
 from dagwright_shared.model.subsets import EMPTY, Subset
-from dagwright_shared.store import partition_sets
+from dagwright_shared.store import commit_horizon, partition_sets
 from dagwright_shared.store.partition_sets import KeptSets
 
 Row: TypeAlias = tuple[PartitionKey, bool | None]
@@ -143,8 +143,8 @@ def _begun(conn: Connection, asset_id: int, definition: Partitions | None, at: M
 
 
 def _caught_up(conn: Connection, asset_id: int, known: _Known, at: Moment) -> _Known:
-    # The horizon first: what commits in between is read twice, which changes nothing.
-    horizon = int(conn.execute(_HORIZON).scalar_one())
+    # The horizon first: what commits in between, or can be seen above it, is read twice, which changes nothing.
+    horizon = commit_horizon.current(conn)
     statement = _statement(parts.dimensions(known.definition), since=bool(known.horizon))
     groups = conn.execute(statement, {"asset_id": asset_id, "since": str(known.horizon)})
     changed = [(key, failed) for failed, *columns in groups for key in _keys(columns)]
@@ -190,9 +190,6 @@ def _folded(known: _Known, changed: Iterable[Row], at: Moment, horizon: int) -> 
     )
     left = tuple((key, state) for key, state in dict(strays).items() if state is not None)
     return replace(known, horizon=horizon, states=states, strays=left)
-
-
-_HORIZON = text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 
 
 @lru_cache(maxsize=32)

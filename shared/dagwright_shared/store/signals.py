@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from dagwright_shared.model.keys import LocationName
 from dagwright_shared.model.runs import RunSignal, RunStatus
+from dagwright_shared.store import commit_horizon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,11 @@ class Signals:
 
 
 def since(conn: Connection, horizon: int | None) -> Signals:
-    """What changed since a horizon; None: nothing of the past, only where to begin. One statement."""
+    """What changed since a horizon; None: nothing of the past, only where to begin. One statement.
+
+    Up to the horizon of now, and not all that can be seen: whoever is told goes on to read events with a cursor (`EventFilter.settled`),
+    finds those below the horizon, and would not be told of the others again.
+    """
     row = conn.execute(_SINCE, {"since": str(horizon if horizon is not None else _NEVER)}).one()
     return Signals(
         horizon=row.horizon,
@@ -36,13 +41,14 @@ def since(conn: Connection, horizon: int | None) -> Signals:
 
 
 _NEVER = 2**63 - 1
-_SINCE = text("""
-WITH h AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS x)
+_SINCE = text(f"""
+WITH h AS MATERIALIZED (SELECT {commit_horizon.SQL} AS x)
 SELECT CAST(CAST(h.x AS text) AS bigint) AS horizon,
     (SELECT array_agg(DISTINCT a.key) FROM asset_partitions p JOIN assets a ON a.asset_id = p.asset_id
         WHERE p.xid >= CAST(:since AS xid8) AND p.xid < h.x) AS asset_keys,
     (SELECT jsonb_agg(DISTINCT jsonb_build_array(r.location, r.job_name, r.status)) FROM runs r
         WHERE r.xid >= CAST(:since AS xid8) AND r.xid < h.x) AS runs,
-    EXISTS (SELECT 1 FROM asset_partitions p WHERE p.xid >= h.x) OR EXISTS (SELECT 1 FROM runs r WHERE r.xid >= h.x) AS unsettled
+    coalesce((SELECT p.xid FROM asset_partitions p ORDER BY p.xid DESC LIMIT 1) >= h.x, false)
+        OR coalesce((SELECT r.xid FROM runs r ORDER BY r.xid DESC LIMIT 1) >= h.x, false) AS unsettled
 FROM h
 """)

@@ -108,6 +108,13 @@ def test_an_event_waits_for_older_transactions(store_engine: Engine, code_server
     until(lambda: len(ended(store_engine, "on_a")) == 2)
 
 
+@pytest.mark.usefixtures("busy_elsewhere")
+def test_an_event_waits_for_no_transaction_of_another_database(store_engine: Engine, loop: EventSensors) -> None:
+    materialize(store_engine, A)
+    assert loop.tick(now()).done == 1
+    until(lambda: len(ended(store_engine, "on_a")) == 2)
+
+
 def test_one_that_has_more_to_do_is_asked_again(store_engine: Engine, code_server: rig.CodeServer, loop: EventSensors) -> None:
     woken = []
     answers = [Evaluation(cursor="1", more=True, requests=(RunRequestData(),)), Evaluation(cursor="2", requests=(RunRequestData(),))]

@@ -81,6 +81,19 @@ def test_by_materializations_and_by_the_clock(store_engine: Engine, loop: Freshn
     assert changes(store_engine, B) == []
 
 
+@pytest.mark.usefixtures("busy_elsewhere")
+def test_a_verdict_waits_for_nobodys_transaction(store_engine: Engine, loop: Freshness) -> None:
+    loop.tick(turn(0))
+    with store_engine.connect() as slow:  # nor for one in this database
+        events.record(slow, rig.HERE, new_run_id(), RunEvent(seq=1, time=NOON, payload=AssetMaterialized(asset_key=B)))
+        materialize(store_engine, A, NOON)
+        assert loop.tick(turn(0.1)).done == 1
+        slow.commit()
+    assert loop.tick(turn(0.2)).done == 1, "what the older transaction wrote is not missed"
+    assert loop.tick(turn(0.3)).done == 0
+    assert changes(store_engine, A) == changes(store_engine, B) == ["PASS"]
+
+
 def test_a_loop_that_takes_over_judges_what_was_missed(store_engine: Engine, loop: Freshness) -> None:
     materialize(store_engine, A, NOON)
     loop.tick(turn(0))

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from tests.build import DIGEST, ERROR, LOCATION, queued
 
 from dagwright_shared.model.backfills import Target
@@ -233,29 +233,3 @@ def test_pools_and_backfills(conn: Connection) -> None:
     assert row is not None
     assert (row.target, row.status) == (target, "REQUESTED")
     assert backfills.get(conn, "nope") is None
-
-
-def test_commit_horizon(store_engine: Engine) -> None:
-    """What a slow transaction writes is seen by the reader that comes after it, never skipped."""
-    with store_engine.begin() as conn:
-        ids = [conn.execute(text(f"INSERT INTO assets (location, key) VALUES ('l', '{key}') RETURNING asset_id")).scalar() for key in "ab"]
-    write = "INSERT INTO asset_partitions (asset_id) VALUES (:id)"
-    with store_engine.connect() as reader:
-        start = assets.horizon(reader)
-        reader.rollback()
-        with store_engine.connect() as slow, store_engine.connect() as quick:
-            slow.execute(text(write), {"id": ids[0]})
-            quick.execute(text(write), {"id": ids[1]})
-            quick.commit()
-            middle = assets.horizon(reader)
-            seen = [row.asset_id for row in assets.changed_since(reader, start, middle)]
-            reader.rollback()
-            slow.commit()
-        # The horizon is the whole cluster's: transactions of other tests may hold it back for a moment.
-        deadline = time.monotonic() + 30
-        while len(seen) < len(ids) and time.monotonic() < deadline:
-            upper = assets.horizon(reader)
-            seen += [row.asset_id for row in assets.changed_since(reader, middle, upper)]
-            reader.rollback()
-            middle = upper
-    assert sorted(seen) == ids
