@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,15 @@ from pydantic import ConfigDict, Field, StrictBool
 
 from dagwright_shared.model import partitions as partitioning
 from dagwright_shared.model.dependents import Moment
-from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem
+from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem, UnavailableError
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, CheckEvaluated, Severity
 from dagwright_shared.model.history import ReportableEvent
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, LocationName, PartitionKey, parse_partition
 from dagwright_shared.model.metadata import MetadataValue, metadata_value
 from dagwright_shared.model.metadata_json import metadata_value_from_json, metadata_value_to_json
-from dagwright_shared.model.snapshot import AssetSnapshot
+from dagwright_shared.model.snapshot import AssetSnapshot, CheckSnapshot
 from dagwright_webserver.launching import unknown_partition
+from dagwright_webserver.reads import recorded
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.schemas import Body, Tags
 
@@ -75,78 +76,110 @@ class Report:
     payload: ReportableEvent
 
 
-def materialized(body: ReportBody, key: AssetKey, defs: Definitions, at: Moment) -> Report:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The asset that a report is of."""
+
+    location: LocationName
+    asset: AssetSnapshot
+    defined: bool
+    """If not, nothing is known of its partitions and checks, so any are taken."""
+
+
+def new_subject(key: AssetKey, defs: Definitions, may: Callable[[LocationName], bool]) -> Subject:
+    """An asset of which nothing is known yet; it is put down at the first location where that is allowed.
+
+    Args:
+        may: whether who reports it may do so at a location.
+
+    Raises:
+        UnavailableError: there is no location.
+    """
+    places = sorted(defs.locations)
+    if not places:
+        raise UnavailableError("No code location has loaded yet, so there is no place for the report; try again in a few seconds")
+    return Subject(location=next(filter(may, places), places[0]), asset=recorded.stand_in(key), defined=False)
+
+
+def materialized(body: ReportBody, subject: Subject, at: Moment) -> Report:
     """Somebody has made the asset.
 
     Raises:
-        NotFoundError: no location defines it.
         InvalidRequestError: with everything that is wrong.
     """
-    place, asset = defs.asset(key, body.location)
+    asset = subject.asset
     problems: list[Problem] = []
     if asset.partitions is not None and body.partition is None:
         described = partitioning.describe(asset.partitions)
         problems.append(Problem(path="partition", message=f"say which partition was made ({described})", expected=described))
-    partition, metadata = _partition(body.partition, asset, at, problems), _metadata(body.metadata, problems)
+    partition, metadata = _partition(body.partition, subject, at, problems), _metadata(body.metadata, problems)
     _raise(problems)
     payload = AssetMaterialized(
-        asset_key=key,
+        asset_key=asset.key,
         partition=partition,
         metadata=metadata,
         description=body.description,
         tags=body.tags,
         data_version=body.data_version or body.tags.get(_VERSION_TAG),
     )
-    return Report(location=place, payload=payload)
+    return Report(location=subject.location, payload=payload)
 
 
-def observed(body: ReportBody, key: AssetKey, defs: Definitions, at: Moment) -> Report:
+def observed(body: ReportBody, subject: Subject, at: Moment) -> Report:
     """Somebody has looked at the asset. Errors as of `materialized`."""
-    place, asset = defs.asset(key, body.location)
+    asset = subject.asset
     problems: list[Problem] = []
-    partition, metadata = _partition(body.partition, asset, at, problems), _metadata(body.metadata, problems)
+    partition, metadata = _partition(body.partition, subject, at, problems), _metadata(body.metadata, problems)
     _raise(problems)
     payload = AssetObserved(
-        asset_key=key,
+        asset_key=asset.key,
         partition=partition,
         metadata=metadata,
         description=body.description,
         tags=body.tags,
         data_version=body.data_version or body.tags.get(_VERSION_TAG),
     )
-    return Report(location=place, payload=payload)
+    return Report(location=subject.location, payload=payload)
 
 
-def checked(body: CheckReportBody, check: AssetCheckKey, defs: Definitions, at: Moment) -> Report:
+def checked(body: CheckReportBody, check: CheckSnapshot, subject: Subject, at: Moment) -> Report:
     """Somebody has judged the asset.
 
     Raises:
-        NotFoundError: no location defines the asset, or the check of it.
         InvalidRequestError: with everything that is wrong.
     """
-    place, asset = defs.asset(check.asset_key, body.location)
-    found = defs.check(check, place)
-    if found is None:
-        known = [one.key.name for at_place, one in defs.checks.get(check.asset_key, ()) if at_place == place]
-        raise NotFoundError("check", check.name, known=known, where=f"asset {check.asset_key}")
     problems: list[Problem] = []
-    partition, metadata = _partition(body.partition, asset, at, problems), _metadata(body.metadata, problems)
+    partition, metadata = _partition(body.partition, subject, at, problems), _metadata(body.metadata, problems)
     _raise(problems)
     payload = CheckEvaluated(
-        check_key=check,
+        check_key=check.key,
         passed=body.passed,
         partition=partition,
         severity=body.severity,
-        blocking=found[1].blocking,
+        blocking=check.blocking,
         description=body.description,
         metadata=metadata,
     )
-    return Report(location=place, payload=payload)
+    return Report(location=subject.location, payload=payload)
 
 
-def _partition(given: str | None, asset: AssetSnapshot, at: Moment, problems: list[Problem]) -> PartitionKey:
-    if given is None:
-        return UNPARTITIONED
+def find_check(key: AssetCheckKey, defs: Definitions, place: LocationName) -> CheckSnapshot:
+    """The definition of a check.
+
+    Raises:
+        NotFoundError: the location does not define it.
+    """
+    found = defs.check(key, place)
+    if found is None:
+        known = [one.key.name for at_place, one in defs.checks.get(key.asset_key, ()) if at_place == place]
+        raise NotFoundError("check", key.name, known=known, where=f"asset {key.asset_key}")
+    return found[1]
+
+
+def _partition(given: str | None, subject: Subject, at: Moment, problems: list[Problem]) -> PartitionKey:
+    asset = subject.asset
+    if given is None or not subject.defined:
+        return parse_partition(given)
     if asset.partitions is None:
         problems.append(Problem(path="partition", message=f"{asset.key} is not partitioned; leave `partition` out", value=given))
         return UNPARTITIONED

@@ -160,6 +160,8 @@ class AssetView(Model, frozen=True, kw_only=True):
     """Its key, such as `raw/flights`."""
     location: str
     """The code location that defines it."""
+    defined: bool
+    """Whether that location defines it now; if not, only what was recorded of it is known."""
     other_locations: tuple[str, ...]
     """Further locations that define the same key."""
     summary: AssetSummary

@@ -715,6 +715,8 @@ class DagsterCalls:
 
         As `POST /api/v1/assets/{key}/materializations`, for clients that were written for Dagster's webserver. Answers `{}`.
 
+        Other than there, the asset need not be defined.
+
         Args:
             asset_key: Key of the asset, its slashes included; may be left out where `asset_key` says it.
             metadata: As JSON.
@@ -741,6 +743,8 @@ class DagsterCalls:
         """Report an observation, in Dagster's form.
 
         As `POST /api/v1/assets/{key}/observations`, for clients that were written for Dagster's webserver. Answers `{}`.
+
+        Other than there, the asset need not be defined.
 
         Args:
             asset_key: Key of the asset, its slashes included; may be left out where `asset_key` says it.
@@ -770,6 +774,8 @@ class DagsterCalls:
 
         As `POST /api/v1/assets/{key}/checks/{name}/evaluations`, for clients that were written for Dagster's webserver. Answers
         `{}`.
+
+        Other than there, the asset need not be defined.
 
         Args:
             asset_key: Key of the asset, its slashes included; may be left out where `asset_key` says it.

@@ -158,6 +158,35 @@ class TestDagstersForm:
         (check,) = api.get("/assets/stats").json()["checks"]
         assert (check["passed"], check["severity"]) == (False, "WARN")
 
+    def test_assets_that_nothing_defines(self, client: httpx.Client, api: httpx.Client, store: Engine) -> None:
+        assert api.get("/assets/lake/new").status_code == 404
+        sent = {"partition": "a|b", "metadata": {"rows": 5}, "description": "from afar"}
+        assert client.post("/report_asset_materialization/lake/new", json=sent).json() == {}
+        assert client.post("/report_asset_observation/lake/new", params={"data_version": "2"}).json() == {}
+        assert client.post("/report_asset_check/lake/new", json={"check_name": "any", "passed": False}).json() == {}
+        assert client.post("/report_asset_check/carriers", json={"check_name": "also_any", "passed": True}).json() == {}
+        view = api.get("/assets/lake/new").json()
+        assert (view["defined"], view["summary"]["execution"], view["latest"]["partition"]) == (False, "external", "a|b")
+        assert [(one["name"], one["passed"], one["defined"]) for one in view["checks"]] == [("any", False, False)]
+        assert [one["type"] for one in api.get("/assets/lake/new/materializations").json()["items"]] == [
+            "ASSET_OBSERVED",
+            "ASSET_MATERIALIZED",
+        ]
+        for tab in ("overview", "plots", "checks", "history"):
+            page = client.get(f"/assets/lake/new?tab={tab}")
+            assert (page.status_code, "not defined" in page.text) == (200, True), tab
+        assert report(api, "lake/new", metadata=ROWS).status_code == 201
+        assert api.post("/assets/lake/new/materialize").status_code == 404
+
+        flights = places.flights()
+        publish(store, replace(flights, assets=(*flights.assets, AssetSnapshot(key=AssetKey(["lake", "new"]), op_name="lake__new"))))
+        now = api.get("/assets/lake/new").json()
+        assert (now["defined"], now["latest"]["metadata"]["rows"]["raw_value"]) == (True, 842)
+
+        publish(store, flights)
+        assert api.post("/assets/lake/new/wipe", json={"partitions": "all"}).json()["partitions"] == 2
+        assert api.get("/assets/lake/new").status_code == 404
+
     @pytest.mark.parametrize(
         ("path", "sent"),
         [

@@ -17,7 +17,7 @@ from dagwright_shared.model.metadata_json import metadata_to_json
 from dagwright_shared.model.partitions import describe, dynamic_names
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, CheckSnapshot
 from dagwright_shared.store.partition_states import PartitionMemo
-from dagwright_webserver.reads import cursors
+from dagwright_webserver.reads import cursors, recorded
 from dagwright_webserver.reads.asset_states import UNKNOWN, AssetState, AssetStatus, States, keys_of_status, read_states, status_of
 from dagwright_webserver.reads.catalog import Entry
 from dagwright_webserver.reads.code_references import CodeReferenceView, read_references
@@ -171,6 +171,8 @@ class AssetView:
     """Its key, such as `raw/flights`."""
     location: str
     """The code location that defines it."""
+    defined: bool
+    """Whether that location defines it now; if not, only what was recorded of it is known."""
     other_locations: tuple[str, ...]
     """Further locations that define the same key."""
     summary: AssetSummary
@@ -328,9 +330,9 @@ def get_asset(
     """One asset.
 
     Raises:
-        NotFoundError: no location defines it.
+        NotFoundError: no location defines it, and nothing was recorded of it.
     """
-    place, asset = defs.asset(key, location)
+    place, asset = recorded.find(conn, defs, key, location)
     neighbours = {key, *(dep.key for dep in asset.deps), *defs.graph.children(key)}
     states = read_states(conn, defs, neighbours)
     state = states.get((place, str(key)), UNKNOWN)
@@ -346,13 +348,14 @@ def get_asset(
         partitions = partitions_view(conn, memo, state.asset_id, asset.partitions, at)
     siblings = [
         str(other.key)
-        for other in defs.locations[place].assets
-        if asset.op_name is not None and other.op_name == asset.op_name and other.key != key
+        for other in (defs.locations[place].assets if asset.op_name is not None else ())
+        if other.op_name == asset.op_name and other.key != key
     ]
     metadata = metadata_to_json(asset.metadata)
     return AssetView(
         key=str(key),
         location=place,
+        defined=any(at == place for at, _ in defs.assets.get(key, ())),
         other_locations=tuple(at for at, _ in defs.assets.get(key, ()) if at != place),
         summary=summarize(place, asset, state, len(checks)),
         op=asset.op_name,

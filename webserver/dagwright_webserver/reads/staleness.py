@@ -108,6 +108,8 @@ class _Versions:
 
 def read_staleness(conn: Connection, defs: Definitions, key: AssetKey, *, now: datetime) -> StalenessView:
     """How an asset stands, and the newest of its partitions where it has some. What it costs does not depend on how many there are."""
+    if key not in defs.graph:
+        return StalenessView(status=StaleStatus.FRESH, causes=(), stale_partitions=())
     node, versions = defs.graph.asset(key), _Versions()
     near = defs.graph.upstream([key])
     stale = Stale(defs.graph, versions, now, dynamic_keys(conn, [defs.graph.asset(one).snapshot.partitions for one in near]))

@@ -209,6 +209,8 @@ def _of_tab(conn: Connection, defs: Definitions, web: Web, view: AssetView, tab:
 
 def _forms(defs: Definitions, view: AssetView) -> dict[str, Any]:
     """What the dialogs need."""
+    if not view.defined:
+        return {"launch": None, "backfill": None, "curl_body": ""}
     body: dict[str, Any] = {"assets": [view.key, *([] if view.can_subset else view.step_siblings)]}
     checks = tuple(check.key for at, check in defs.checks.get(AssetKey.from_user_string(view.key), ()) if at == view.location)
     together = [AssetKey.from_user_string(each) for each in body["assets"]]
@@ -224,6 +226,8 @@ def _forms(defs: Definitions, view: AssetView) -> dict[str, Any]:
 
 def _has_columns(view: AssetView) -> bool:
     """Whether its metadata tells of columns."""
+    if not view.defined:
+        return False
     attached = [*view.metadata.values(), *(view.latest.metadata.values() if view.latest else ())]
     return any(value.get("type") in ("table_schema", "table_column_lineage") for value in attached)
 

@@ -14,7 +14,7 @@ from dagwright_shared.model.runs import NewRun
 from dagwright_shared.store import tables
 from dagwright_webserver.deps import Launcher, Services, Web, answer, utc_now
 from dagwright_webserver.reads import assets as asset_reads
-from dagwright_webserver.reads import check_history, evaluations, materializations
+from dagwright_webserver.reads import check_history, evaluations, materializations, recorded
 from dagwright_webserver.reads import lineage as lineage_reads
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.assets import AssetFilter, AssetListView, AssetView
@@ -276,7 +276,7 @@ def parse_key(text: str, defs: Definitions) -> AssetKey:
 
 
 def find_id(conn: Connection, defs: Definitions, text: str, location: str | None) -> int:
-    """The internal id of a defined asset, 0 when nothing was ever stored of it."""
-    place, asset = defs.asset(parse_key(text, defs), location)
+    """The internal id of an asset that is defined or was recorded, 0 when nothing was ever stored of it."""
+    place, asset = recorded.find(conn, defs, parse_key(text, defs), location)
     a = tables.assets.c
     return conn.execute(select(a.asset_id).where(a.key == str(asset.key), a.location == place)).scalar() or 0

@@ -10,18 +10,21 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import Connection
 
+from dagwright_shared.model.access import Role
 from dagwright_shared.model.dependents import Moment
 from dagwright_shared.model.errors import InvalidRequestError, NotFoundError
 from dagwright_shared.model.events import EVENT_TYPES, RunEvent
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, new_run_id
+from dagwright_shared.model.snapshot import CheckSnapshot
 from dagwright_shared.store import events
 from dagwright_webserver import reporting
 from dagwright_webserver.deps import JSON, Editor, Web, location_of, utc_now
 from dagwright_webserver.errors import problem_response
 from dagwright_webserver.once import once
+from dagwright_webserver.reads import recorded
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.view import iso
-from dagwright_webserver.reporting import CheckReportBody, Report, ReportBody
+from dagwright_webserver.reporting import CheckReportBody, Report, ReportBody, Subject
 from dagwright_webserver.routes.assets import KeyPath, parse_key
 from dagwright_webserver.routes.runs import IdempotencyKey
 from dagwright_webserver.schemas import API, returns
@@ -29,7 +32,8 @@ from dagwright_webserver.schemas import API, returns
 router = APIRouter(prefix=API, tags=["assets"])
 dagster = APIRouter(tags=["reports of Dagster's clients"])
 
-Make = Callable[[Definitions, Moment], Report]
+Find = Callable[[Connection, Definitions], Subject]
+Make = Callable[[Definitions, Subject, Moment], Report]
 
 
 class Reported(BaseModel):
@@ -55,7 +59,7 @@ def report_materialization(
     key: KeyPath, body: ReportBody, request: Request, web: Editor, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Tell that the asset was made by somebody else. Sensors and conditions react as if a run had made it."""
-    return _report(web, request, idempotency_key, body, key, lambda asset, defs, at: reporting.materialized(body, asset, defs, at))
+    return _report(web, request, idempotency_key, body, key, lambda _, subject, at: reporting.materialized(body, subject, at))
 
 
 @router.post(
@@ -66,7 +70,7 @@ def report_materialization(
 )
 def report_observation(key: KeyPath, body: ReportBody, request: Request, web: Editor, idempotency_key: IdempotencyKey = None) -> Response:
     """Tell what was found where the asset is; another data version than before makes downstream assets stale."""
-    return _report(web, request, idempotency_key, body, key, lambda asset, defs, at: reporting.observed(body, asset, defs, at))
+    return _report(web, request, idempotency_key, body, key, lambda _, subject, at: reporting.observed(body, subject, at))
 
 
 @router.post(
@@ -84,29 +88,33 @@ def report_check(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Tell how the asset was judged by somebody else."""
-    return _report(
-        web, request, idempotency_key, body, key, lambda asset, defs, at: reporting.checked(body, AssetCheckKey(asset, name), defs, at)
-    )
+
+    def make(defs: Definitions, subject: Subject, at: Moment) -> Report:
+        check = reporting.find_check(AssetCheckKey(subject.asset.key, name), defs, subject.location)
+        return reporting.checked(body, check, subject, at)
+
+    return _report(web, request, idempotency_key, body, key, make)
 
 
-def _report(
-    web: Web, request: Request, key: str | None, body: BaseModel, asset: str, make: Callable[[AssetKey, Definitions, Moment], Report]
-) -> Response:
+def _report(web: Web, request: Request, key: str | None, body: ReportBody | CheckReportBody, asset: str, make: Make) -> Response:
     def change(conn: Connection) -> dict[str, Any]:
-        defs = web.definitions.current(conn)
-        return _record(web, conn, parse_key(asset, defs), make)
+        return _record(web, conn, lambda at, defs: _find(at, defs, parse_key(asset, defs), body.location), make)
 
     status, reply = once(web, request, key, body.model_dump_json(), change)
     return Response(json.dumps(reply).encode(), status, headers=location_of(f"assets/{asset}"), media_type=JSON)
 
 
-def _record(web: Web, conn: Connection, asset: AssetKey, make: Callable[[AssetKey, Definitions, Moment], Report]) -> dict[str, Any]:
+def _find(conn: Connection, defs: Definitions, key: AssetKey, location: str | None) -> Subject:
+    place, asset = recorded.find(conn, defs, key, location)
+    return Subject(location=place, asset=asset, defined=key in defs.assets)
+
+
+def _record(web: Web, conn: Connection, find: Find, make: Make) -> dict[str, Any]:
     defs = web.definitions.current(conn)
-    now = utc_now()
-    dynamic = dynamic_keys(conn, [each.partitions for _, each in defs.assets.get(asset, ())])
-    report = make(asset, defs, Moment(now=now, dynamic=dynamic))
+    subject, now = find(conn, defs), utc_now()
+    report = make(defs, subject, Moment(now=now, dynamic=dynamic_keys(conn, [subject.asset.partitions])))
     web.access.require(report.location)
-    web.access.tell(target=str(asset), after={"type": EVENT_TYPES[type(report.payload)]})
+    web.access.tell(target=str(subject.asset.key), after={"type": EVENT_TYPES[type(report.payload)]})
     report_id = new_run_id()
     events.record(conn, report.location, report_id, RunEvent(seq=1, time=now, payload=report.payload))
     return {"event_id": report_id, "type": EVENT_TYPES[type(report.payload)], "time": iso(now)}
@@ -145,7 +153,7 @@ JsonParameter = Annotated[str | None, Query(max_length=100_000, description="As 
 @dagster.post(
     "/report_asset_materialization/{asset_key:path}",
     summary="Report a materialization, in Dagster's form",
-    responses=returns(Done, 400, 404, 503),
+    responses=returns(Done, 400, 503),
     openapi_extra=_FORM,
 )
 def report_asset_materialization(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
@@ -159,11 +167,14 @@ def report_asset_materialization(  # noqa: PLR0913, PLR0917 - each is a paramete
     data_version: Parameter = None,
     metadata: JsonParameter = None,
 ) -> Response:
-    """As `POST /api/v1/assets/{key}/materializations`, for clients that were written for Dagster's webserver. Answers `{}`."""
+    """As `POST /api/v1/assets/{key}/materializations`, for clients that were written for Dagster's webserver. Answers `{}`.
+
+    Other than there, the asset need not be defined.
+    """
     given = {"partition": partition, "description": description, "data_version": data_version, "metadata": metadata}
 
-    def make(values: dict[str, Any], asset: AssetKey, defs: Definitions, at: Moment) -> Report:
-        return reporting.materialized(ReportBody.model_validate(values), asset, defs, at)
+    def make(values: dict[str, Any], _: Definitions, subject: Subject, at: Moment) -> Report:
+        return reporting.materialized(ReportBody.model_validate(values), subject, at)
 
     return _dagster(web, request, raw, (asset_key, named), given, make)
 
@@ -171,7 +182,7 @@ def report_asset_materialization(  # noqa: PLR0913, PLR0917 - each is a paramete
 @dagster.post(
     "/report_asset_observation/{asset_key:path}",
     summary="Report an observation, in Dagster's form",
-    responses=returns(Done, 400, 404, 503),
+    responses=returns(Done, 400, 503),
     openapi_extra=_FORM,
 )
 def report_asset_observation(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
@@ -185,11 +196,14 @@ def report_asset_observation(  # noqa: PLR0913, PLR0917 - each is a parameter of
     data_version: Parameter = None,
     metadata: JsonParameter = None,
 ) -> Response:
-    """As `POST /api/v1/assets/{key}/observations`, for clients that were written for Dagster's webserver. Answers `{}`."""
+    """As `POST /api/v1/assets/{key}/observations`, for clients that were written for Dagster's webserver. Answers `{}`.
+
+    Other than there, the asset need not be defined.
+    """
     given = {"partition": partition, "description": description, "data_version": data_version, "metadata": metadata}
 
-    def make(values: dict[str, Any], asset: AssetKey, defs: Definitions, at: Moment) -> Report:
-        return reporting.observed(ReportBody.model_validate(values), asset, defs, at)
+    def make(values: dict[str, Any], _: Definitions, subject: Subject, at: Moment) -> Report:
+        return reporting.observed(ReportBody.model_validate(values), subject, at)
 
     return _dagster(web, request, raw, (asset_key, named), given, make)
 
@@ -197,7 +211,7 @@ def report_asset_observation(  # noqa: PLR0913, PLR0917 - each is a parameter of
 @dagster.post(
     "/report_asset_check/{asset_key:path}",
     summary="Report the result of a check, in Dagster's form",
-    responses=returns(Done, 400, 404, 503),
+    responses=returns(Done, 400, 503),
     openapi_extra=_FORM,
 )
 def report_asset_check(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
@@ -212,14 +226,19 @@ def report_asset_check(  # noqa: PLR0913, PLR0917 - each is a parameter of the q
     partition: Parameter = None,
     metadata: JsonParameter = None,
 ) -> Response:
-    """As `POST /api/v1/assets/{key}/checks/{name}/evaluations`, for clients that were written for Dagster's webserver. Answers `{}`."""
+    """As `POST /api/v1/assets/{key}/checks/{name}/evaluations`, for clients that were written for Dagster's webserver. Answers `{}`.
+
+    Other than there, the asset need not be defined.
+    """
     given = {"check_name": check_name, "passed": passed, "severity": severity, "partition": partition, "metadata": metadata}
 
-    def make(values: dict[str, Any], asset: AssetKey, defs: Definitions, at: Moment) -> Report:
+    def make(values: dict[str, Any], defs: Definitions, subject: Subject, at: Moment) -> Report:
         name = values.pop("check_name", None)
         if not isinstance(name, str) or not name:
             raise _RefusedError("Missing required parameter 'check_name'.")
-        return reporting.checked(CheckReportBody.model_validate(values), AssetCheckKey(asset, name), defs, at)
+        key = AssetCheckKey(subject.asset.key, name)
+        known = defs.check(key, subject.location)
+        return reporting.checked(CheckReportBody.model_validate(values), known[1] if known else CheckSnapshot(key=key), subject, at)
 
     return _dagster(web, request, raw, (asset_key, named), given, make)
 
@@ -230,21 +249,26 @@ def _dagster(
     raw: bytes,
     keys: tuple[str, str | None],
     given: dict[str, str | None],
-    make: Callable[[dict[str, Any], AssetKey, Definitions, Moment], Report],
+    make: Callable[[dict[str, Any], Definitions, Subject, Moment], Report],
 ) -> Response:
     def change(conn: Connection) -> None:
-        _record(web, conn, asset, lambda one, known, at: make(dict(values), one, known, at))
+        _record(web, conn, find, lambda defs, subject, at: make(dict(values), defs, subject, at))
+
+    def find(conn: Connection, defs: Definitions) -> Subject:
+        try:
+            return _find(conn, defs, asset, None)
+        except NotFoundError:
+            return reporting.new_subject(asset, defs, lambda place: web.access.identity.grant.allows(Role.EDITOR, place))
 
     try:
         body = _json_object(request, raw)
         asset = _asset_key(*keys, body.pop("asset_key", None))
         values = _parsed(given, body)
         web.write(change)
-    except (_RefusedError, InvalidRequestError, NotFoundError, ValidationError) as error:
-        status = 404 if isinstance(error, NotFoundError) else 400
+    except (_RefusedError, InvalidRequestError, ValidationError) as error:
         detail = _words(error)
         # `error` is where Dagster's clients look.
-        return problem_response(status, "report", detail, instance=request.url.path, extra={"error": detail})
+        return problem_response(400, "report", detail, instance=request.url.path, extra={"error": detail})
     return Response(b"{}", media_type=JSON)
 
 
@@ -301,7 +325,5 @@ def _words(error: Exception) -> str:
             return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         case InvalidRequestError():
             return "; ".join([f"{problem.path}: {problem.message}" for problem in error.problems]) or error.message
-        case NotFoundError():
-            return error.message
         case _:
             return str(error)

@@ -18,6 +18,7 @@ from dagwright_shared.model.snapshot import AssetSnapshot
 from dagwright_shared.store import wipes
 from dagwright_webserver.deps import JSON, Editor, utc_now
 from dagwright_webserver.once import once
+from dagwright_webserver.reads import recorded
 from dagwright_webserver.reads.definitions import dynamic_keys
 from dagwright_webserver.routes.assets import KeyPath, find_id, parse_key
 from dagwright_webserver.routes.runs import IdempotencyKey
@@ -58,7 +59,7 @@ def wipe_asset(key: KeyPath, body: WipeBody, request: Request, web: Editor, idem
 
     def change(conn: Connection) -> dict[str, Any]:
         defs = web.definitions.current(conn)
-        place, asset = defs.asset(parse_key(key, defs), body.location)
+        place, asset = recorded.find(conn, defs, parse_key(key, defs), body.location)
         web.access.require(place)
         at = Moment(now=utc_now(), dynamic=dynamic_keys(conn, [asset.partitions]))
         chosen = _chosen(body.partitions, asset, at)
