@@ -118,6 +118,8 @@ def test_many_switches_at_once(site: Site, watched: Watched) -> None:
     for name, was in on.items():
         expect(page.get_by_role("switch", name=name)).to_have_attribute("aria-checked", str(was))
     page.get_by_label("Show those with this name").fill("hourly")
+    page.get_by_label("Show those with this name").press("Enter")
+    expect(page).to_have_url(f"{site.url}/automation?text=hourly")
     expect(page.get_by_role("switch", name="weekly_report")).to_be_hidden()
     page.get_by_role("link", name="hourly_rates").first.click()
     expect(page).to_have_url(f"{site.url}/automation/schedules/hourly_rates")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import serious
 from tests.browser.conftest import Site, Watched
@@ -49,23 +52,46 @@ def test_filters_live_in_the_address(site: Site, watched: Watched) -> None:
     assert not serious(page)
 
 
-def test_a_view_is_saved_used_and_forgotten(site: Site, watched: Watched) -> None:
-    page = watched.open(f"{site.url}/runs?status=FAILURE&job=daily_sales")
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [("runs", "status=FAILURE&job=daily_sales"), ("assets", "group=marts&kind=sql"), ("automation", "text=rates&state=on&status=FAILURE")],
+)
+def test_a_view_is_saved_used_and_forgotten(site: Site, watched: Watched, name: str, query: str) -> None:
+    page = watched.open(f"{site.url}/{name}?{query}")
     views = page.locator(".menu", has_text="Saved views")
     views.locator("summary").click()
-    views.get_by_label("Name of these filters").fill("failed sales")
+    views.get_by_label("Name of these filters").fill("what I watch")
     views.get_by_role("button", name="Save").click()
     expect(views.locator("summary")).to_contain_text("1")
-    watched.open(f"{site.url}/runs")
+    watched.open(f"{site.url}/{name}")
     views.locator("summary").click()
-    views.get_by_text("failed sales").click()
-    expect(page).to_have_url(f"{site.url}/runs?status=FAILURE&job=daily_sales")
+    views.get_by_text("what I watch").click()
+    expect(page).to_have_url(f"{site.url}/{name}?{query}")
     views.locator("summary").click()
-    expect(views.locator("[aria-current]")).to_have_text("failed sales")
+    expect(views.locator("[aria-current]")).to_have_text("what I watch")
     assert not serious(page)
-    views.get_by_label("Delete the view failed sales").click()
+    views.get_by_label("Delete the view what I watch").click()
     expect(views.locator("summary")).not_to_contain_text("1")
-    assert page.request.get(f"{site.url}/api/v1/views").json()["items"] == []
+    assert page.request.get(f"{site.url}/api/v1/views?page={name}").json()["items"] == []
+
+
+def test_moments_are_given_in_the_zone_of_who_looks(site: Site, browser: Browser) -> None:
+    context = browser.new_context(timezone_id="Asia/Tokyo")
+    try:
+        page = context.new_page()
+        page.goto(f"{site.url}/runs")
+        created = page.locator("tr[id^=run-] time").first.get_attribute("datetime") or ""
+        moment = datetime.fromisoformat(created).astimezone(ZoneInfo("Asia/Tokyo"))
+        page.get_by_text("More", exact=True).click()
+        page.get_by_label("Created after Asia/Tokyo").fill(f"{moment + timedelta(minutes=1):%Y-%m-%dT%H:%M}")
+        page.get_by_label("Created after Asia/Tokyo").press("Tab")
+        expect(page.locator("main")).to_contain_text("No run fits these filters")
+        page.goto(f"{site.url}/runs?created_after={moment - timedelta(minutes=1):%Y-%m-%dT%H:%M}")
+        expect(page.locator("tr[id^=run-]").first).to_be_visible()
+        as_json = page.request.get(site.url + str(page.locator("link[rel=alternate]").get_attribute("href"))).json()["items"]
+        assert [run["run_id"] for run in as_json] == rows(page)
+    finally:
+        context.close()
 
 
 def test_some_are_canceled_with_a_report(site: Site, watched: Watched) -> None:

@@ -93,6 +93,7 @@ def _environment() -> Environment:
         sections=SECTIONS,
         look=looks.look,
         query=query,
+        filters=filters,
         toggled=toggled,
         part_url=part_url,
         who=who,
@@ -115,6 +116,7 @@ def _environment() -> Environment:
         relative=looks.relative,
         exact=looks.exact,
         clock=looks.clock,
+        wall=lambda moment: f"{zones.here(moment):%Y-%m-%dT%H:%M}",
         size=looks.size,
         number=looks.number,
         short=looks.short,
@@ -140,6 +142,11 @@ def query(request: Request, **changes: object) -> str:
     params = [(k, v) for k, v in request.query_params.multi_items() if k not in changes and k not in ("cursor", "_part")]
     params += [(key, str(value)) for key, value in changes.items() if value not in (None, "")]
     return request.url.path + ("?" + urlencode(params) if params else "")
+
+
+def filters(request: Request) -> str:
+    """The filters in the address of the page, as a saved view keeps them."""
+    return urlencode([(key, value) for key, value in request.query_params.multi_items() if value and key not in ("cursor", "_part")])
 
 
 def toggled(request: Request, name: str, value: str) -> str:

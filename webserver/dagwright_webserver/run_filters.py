@@ -10,9 +10,12 @@ from pydantic import Field, ValidationError
 from starlette.datastructures import QueryParams
 
 from dagwright_shared.model.runs import RunStatus, TriggerKind
+from dagwright_webserver import zones
 from dagwright_webserver.reads.run_list import RunFilter
 from dagwright_webserver.schemas import Body, aware, parse_tags
 
+MOMENTS = ("created_after", "created_before", "ended_after", "ended_before")
+"""Filters that are moments."""
 _LISTS = ("status", "tag")
 
 
@@ -76,7 +79,7 @@ class RunFilterBody(Body):
 
 
 def of_page(params: QueryParams) -> RunFilter:
-    """The filter in the address of a page; a form sends what is left empty, too.
+    """The filter in the address of a page; a form sends what is left empty, too. A moment without an offset is one in the zone of who asks.
 
     Raises:
         RequestValidationError: a value cannot be.
@@ -90,6 +93,7 @@ def of_page(params: QueryParams) -> RunFilter:
         if values:
             given[name] = values if name in _LISTS else values[-1]
     try:
-        return RunFilterBody.model_validate(given).wanted()
+        body = RunFilterBody.model_validate(given)
     except ValidationError as error:
         raise RequestValidationError([{**each, "loc": ("query", *each["loc"])} for each in error.errors()]) from None
+    return body.model_copy(update={name: zones.of_wall(getattr(body, name)) for name in MOMENTS}).wanted()

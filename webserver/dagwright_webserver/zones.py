@@ -22,6 +22,11 @@ def here(moment: datetime) -> datetime:
     return moment.astimezone(_current.get())
 
 
+def of_wall(moment: datetime | None) -> datetime | None:
+    """The moment that somebody means by a time of day in their own zone; one that names an offset is itself."""
+    return moment.replace(tzinfo=_current.get()).astimezone(UTC) if moment and moment.tzinfo is None else moment
+
+
 def name() -> str:
     """Such as `Europe/Berlin`, or `UTC`."""
     return str(_current.get())

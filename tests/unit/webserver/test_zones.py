@@ -1,37 +1,36 @@
+"""Moments in the zone of who asks, and the other way round."""
+
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from dagwright_webserver import looks, zones
-
-SUMMER = datetime(2026, 7, 1, 22, 30, 5, 120_000, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _utc_again() -> Iterator[None]:
-    yield
-    zones.use(None, None)
+from dagwright_webserver import zones
 
 
 @pytest.mark.parametrize(
-    ("account", "browser", "told"),
+    ("wall", "utc"),
     [
-        (None, None, "2026-07-01 22:30:05.120 UTC"),
-        (None, "Europe/Berlin", "2026-07-02 00:30:05.120 CEST"),
-        ("UTC", "Europe/Berlin", "2026-07-01 22:30:05.120 UTC"),
-        ("America/New_York", "Europe/Berlin", "2026-07-01 18:30:05.120 EDT"),
-        (None, "Europe/Berln", "2026-07-01 22:30:05.120 UTC"),
-        (None, "../../etc/passwd", "2026-07-01 22:30:05.120 UTC"),
-        (None, "/etc/localtime", "2026-07-01 22:30:05.120 UTC"),
-        (None, "x" * 5000, "2026-07-01 22:30:05.120 UTC"),
-        (None, "Europe", "2026-07-01 22:30:05.120 UTC"),
-        (None, "\x00", "2026-07-01 22:30:05.120 UTC"),
+        ("2026-01-10T12:00", datetime(2026, 1, 10, 11, tzinfo=UTC)),
+        ("2026-07-10T12:00", datetime(2026, 7, 10, 10, tzinfo=UTC)),
+        # The hour that there is twice is its first time.
+        ("2026-10-25T02:30", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
     ],
 )
-def test_zone(account: str | None, browser: str | None, told: str) -> None:
-    zones.use(account, browser)
-    assert looks.exact(SUMMER) == told
-    assert looks.clock(SUMMER) in told
+def test_a_time_of_day_is_one_in_the_zone_of_who_asks(wall: str, utc: datetime) -> None:
+    zones.use("Europe/Berlin", None)
+    try:
+        assert zones.of_wall(datetime.fromisoformat(wall)) == utc
+    finally:
+        zones.use(None, None)
+
+
+def test_an_offset_wins_and_nothing_stays_nothing() -> None:
+    zones.use(None, "Asia/Tokyo")
+    try:
+        given = datetime(2026, 1, 10, 12, tzinfo=timezone(timedelta(hours=-5)))
+        assert zones.of_wall(given) == given
+        assert zones.of_wall(None) is None
+    finally:
+        zones.use(None, None)

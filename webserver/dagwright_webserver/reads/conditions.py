@@ -32,8 +32,10 @@ class ConditionView:
 _MOST = 200
 
 
-def read_conditions(conn: Connection, defs: Definitions) -> tuple[tuple[ConditionView, ...], int]:
-    """The first 200 by key, and how many there are."""
+def read_conditions(
+    conn: Connection, defs: Definitions, *, text: str | None = None, location: str | None = None
+) -> tuple[tuple[ConditionView, ...], int]:
+    """The first 200 by key, and how many there are; of a location, and with a text in their key, where these are given."""
     found: list[tuple[str, str, AssetKey | AssetCheckKey, Condition]] = [
         (str(key), place, key, each.automation) for key, assets in defs.assets.items() for place, each in assets if each.automation
     ]
@@ -43,6 +45,7 @@ def read_conditions(conn: Connection, defs: Definitions) -> tuple[tuple[Conditio
         for place, each in checks
         if each.automation
     ]
+    found = [each for each in found if location in (None, each[1]) and (text or "").lower() in each[0].lower()]
     shown = sorted(found, key=lambda each: each[:2])[:_MOST]
     newest = automation.newest_evaluations(conn, {key for _, _, key, _ in shown})
     conditions = tuple(

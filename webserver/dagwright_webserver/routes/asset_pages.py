@@ -18,13 +18,14 @@ from dagwright_webserver.reads import assets as asset_reads
 from dagwright_webserver.reads import check_history, code_references, materializations
 from dagwright_webserver.reads import lineage as lineage_reads
 from dagwright_webserver.reads.asset_states import AssetStatus
-from dagwright_webserver.reads.assets import AssetFilter, AssetListView, AssetView
+from dagwright_webserver.reads.assets import AssetFilter, AssetView
 from dagwright_webserver.reads.columns import read_columns
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.evaluations import list_evaluations
 from dagwright_webserver.reads.lineage import LineageView
 from dagwright_webserver.reads.materializations import HistoryType, PlotView
 from dagwright_webserver.routes.assets import find_id, heat_of, parse_key
+from dagwright_webserver.routes.saved_views import views_of
 
 T = TypeVar("T")
 html = APIRouter(include_in_schema=False)
@@ -59,13 +60,13 @@ def assets(  # noqa: PLR0913, PLR0917 - one argument for each filter of the addr
         prefix=prefix or None,
     )
 
-    def read(conn: Connection, defs: Definitions) -> tuple[AssetListView, Problem | None]:
-        return _selected(
+    def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
+        view, problem = _selected(
             lambda chosen: asset_reads.list_assets(conn, defs, replace(wanted, selection=chosen), cursor=cursor or None), selection or None
         )
+        return {"view": view, "problem": problem, "saved": views_of(conn, web.access.identity.user_id, "assets")}
 
-    view, problem = web.read_defs(read)
-    return render.page(request, "assets.html", view=view, problem=problem, filtered=bool(selection) or wanted != AssetFilter())
+    return render.page(request, "assets.html", filtered=bool(selection) or wanted != AssetFilter(), **web.read_defs(read))
 
 
 @html.get("/lineage")

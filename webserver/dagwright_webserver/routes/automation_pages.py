@@ -13,8 +13,10 @@ from dagwright_webserver import drawings, render
 from dagwright_webserver.deps import Services, utc_now
 from dagwright_webserver.reads import automation as reads
 from dagwright_webserver.reads import deliveries as delivery_reads
+from dagwright_webserver.reads.automation_filter import AutomationFilter, SwitchState, read_filtered
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.simulation import read_simulation
+from dagwright_webserver.routes.saved_views import views_of
 
 html = APIRouter(include_in_schema=False)
 
@@ -23,14 +25,38 @@ _MOST_LISTED = 300
 
 
 @html.get("/automation")
-def automation(request: Request, web: Services, name: Word = None, status: Word = None, cursor: Word = None) -> Response:
-    state = _tick_status(status)
+def automation(
+    request: Request,
+    web: Services,
+    text: Word = None,
+    state: Word = None,
+    location: Word = None,
+    name: Word = None,
+    status: Word = None,
+    cursor: Word = None,
+) -> Response:
+    of_ticks = _tick_status(status)
+    wanted = AutomationFilter(
+        text=text or None, state=SwitchState(state) if state in list(SwitchState) else None, location=location or None
+    )
 
     def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
-        ticks = reads.list_ticks(conn, name=name or None, status=state, limit=30, cursor=cursor or None)
-        return {"view": reads.read_automation(conn, defs, now=utc_now()), "ticks": ticks}
+        return {
+            "view": read_filtered(conn, defs, wanted, now=utc_now()),
+            "ticks": reads.list_ticks(conn, name=name or None, location=wanted.location, status=of_ticks, limit=30, cursor=cursor or None),
+            "locations": list(defs.locations),
+            "saved": views_of(conn, web.access.identity.user_id, "automation"),
+        }
 
-    return render.page(request, "automation.html", name=name, tick_status=state, **web.read_defs(read))
+    return render.page(
+        request,
+        "automation.html",
+        name=name,
+        tick_status=of_ticks,
+        wanted=wanted,
+        filtered=wanted != AutomationFilter(),
+        **web.read_defs(read),
+    )
 
 
 @html.get("/automation/simulation")

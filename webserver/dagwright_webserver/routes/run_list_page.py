@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from dagwright_shared.model.keys import RunId
 from dagwright_shared.model.runs import RunStatus
-from dagwright_webserver import drawings, looks, render, run_filters
+from dagwright_webserver import drawings, looks, render, run_filters, zones
 from dagwright_webserver.deps import Services
 from dagwright_webserver.reads import run_list
 from dagwright_webserver.reads import waiting as waiting_reads
@@ -28,7 +28,7 @@ _WORDS = {
     "partition": "Partition", "backfill": "Backfill", "created_after": "Created after", "created_before": "Created before",
     "ended_after": "Ended after", "ended_before": "Ended before", "text": "Text",
 }  # fmt: skip
-_RARE = ("trigger_name", "partition", "created_after", "created_before", "ended_after", "ended_before")
+_RARE = ("trigger_name", "partition", *run_filters.MOMENTS)
 """Filters that stand in the menu."""
 
 
@@ -69,7 +69,7 @@ def runs(
             "saved": views_of(conn, web.access.identity.user_id, "runs"),
         }
 
-    applied = tuple(_applied(request))
+    applied = tuple(_applied(request, wanted))
     return render.page(
         request,
         "runs.html",
@@ -80,8 +80,7 @@ def runs(
         rare=sum(bool(request.query_params.get(name)) for name in _RARE),
         filtered=wanted != RunFilter(),
         filter_body=_body(wanted, grouped=grouped),
-        json_query=_json_query(request, grouped=grouped),
-        here=urlencode([(key, value) for key, value in request.query_params.multi_items() if value and key not in ("cursor", "_part")]),
+        json_query=_json_query(request, wanted, grouped=grouped),
         **web.read_defs(read),
     )
 
@@ -95,10 +94,11 @@ def _queued(items: Sequence[RunSummary | BackfillSummary]) -> list[RunId]:
     return [RunId(run.run_id) for run in items if isinstance(run, RunSummary) and run.status is RunStatus.QUEUED]
 
 
-def _applied(request: Request) -> Iterator[Applied]:
+def _applied(request: Request, wanted: RunFilter) -> Iterator[Applied]:
     for name, value in request.query_params.multi_items():
         if value and name in _WORDS:
-            shown = looks.TRIGGERS.get(value, value) if name == "trigger" else value.replace("T", " ") if "_" in name else value
+            moment = getattr(wanted, name) if name in run_filters.MOMENTS else None
+            shown = f"{zones.here(moment):%Y-%m-%d %H:%M}" if moment else looks.TRIGGERS.get(value, value) if name == "trigger" else value
             yield Applied(_WORDS[name], shown, render.toggled(request, name, value))
 
 
@@ -124,6 +124,9 @@ def _body(wanted: RunFilter, *, grouped: bool) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value}
 
 
-def _json_query(request: Request, *, grouped: bool) -> str:
-    params = [(key, value) for key, value in request.query_params.multi_items() if value and key not in ("each", "_part")]
+def _json_query(request: Request, wanted: RunFilter, *, grouped: bool) -> str:
+    # Programs are told moments with their offset: they have no zone of their own.
+    moments = {name: moment.isoformat() for name in run_filters.MOMENTS if (moment := getattr(wanted, name))}
+    given = [(key, value) for key, value in request.query_params.multi_items() if value and key not in ("each", "_part")]
+    params = [(key, moments.get(key, value)) for key, value in given]
     return urlencode([*params, *([("grouped", "true")] if grouped else [])])

@@ -1,4 +1,4 @@
-// Automation: many switches at once, a filter by name, and trying a schedule or sensor out.
+// Automation: many switches at once, and trying a schedule or sensor out.
 import { offset, post, refreshAll, toast } from "./app.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
@@ -39,11 +39,6 @@ if (picked) {
       tell();
     }
   });
-  const filter = $("#automation-filter");
-  const narrow = () => { for (const row of $$("tr[data-name]")) row.hidden = !row.dataset.name.toLowerCase().includes($("input", filter).value.trim().toLowerCase()); };
-  filter.addEventListener("input", narrow);
-  filter.addEventListener("submit", (event) => event.preventDefault());
-  document.addEventListener("htmx:afterSettle", narrow);
 }
 
 // ------------------------------------------------------------------ trying out
