@@ -29,7 +29,7 @@ from dagwright_shared.wire.serving import Answers, Ask, Asked, bind
 from dagwright_shared.wire.snapshot import digest_of, encode_snapshot
 
 HERE = LocationName("here")
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 def until(condition: Callable[[], object], *, seconds: float = SECONDS, what: str = "") -> None:
