@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from sqlalchemy import Engine, text
 
 from dagwright_shared.store import engine as store_engine
@@ -26,6 +26,11 @@ _ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+
+
+_PATIENCE = 60_000.0
+"""Milliseconds that anything on a page may take: a wait that ends well costs nothing, however loaded the machine."""
+expect.set_options(timeout=_PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield Site(url, made, ids)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         made.dispose()
 
 
@@ -91,7 +96,7 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float
     while time.monotonic() < deadline:
         assert process.poll() is None, f"the webserver ended at its start:\n{log.read_text()[-4000:]}"
         try:
-            if httpx.get(f"{url}/healthz", timeout=10, trust_env=False).status_code == 200:
+            if httpx.get(f"{url}/healthz", timeout=60, trust_env=False).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
@@ -114,7 +119,7 @@ def context(browser: Browser, look: str) -> Iterator[BrowserContext]:
         has_touch=phone,
         permissions=[],
     )
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(_PATIENCE)
     yield made
     made.close()
 

@@ -10,7 +10,7 @@ from tests.browser.conftest import Site, Watched
 
 
 def status(site: Site, key: str) -> str:
-    found: str = httpx.get(f"{site.url}/api/v1/assets/{key}", trust_env=False, timeout=30).json()["summary"]["status"]
+    found: str = httpx.get(f"{site.url}/api/v1/assets/{key}", trust_env=False, timeout=60).json()["summary"]["status"]
     return found
 
 
@@ -139,7 +139,7 @@ def test_what_is_stale_is_materialized(site: Site, watched: Watched, path: str) 
     dialog.get_by_role("button", name="Close").last.click()
     page.get_by_role("button", name="Materialize stale").click()
     expect(dialog.get_by_role("heading")).not_to_have_text(everything or "")
-    keys = {one["key"] for one in httpx.get(f"{site.url}/api/v1/staleness", trust_env=False, timeout=30).json()["items"]}
+    keys = {one["key"] for one in httpx.get(f"{site.url}/api/v1/staleness", trust_env=False, timeout=60).json()["items"]}
     shown = set(dialog.locator("#pick-list .tag").all_text_contents())
     assert shown
     assert shown <= keys

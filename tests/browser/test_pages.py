@@ -96,7 +96,7 @@ def test_links_lead_somewhere(site: Site, watched: Watched) -> None:
     of_shape: dict[tuple[str, ...], list[str]] = {}
     for link in seen:
         of_shape.setdefault(_shape(link), []).append(link)
-    with httpx.Client(trust_env=False, timeout=30) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         bad = {
             link: answer.status_code
             for links in of_shape.values()
@@ -107,7 +107,7 @@ def test_links_lead_somewhere(site: Site, watched: Watched) -> None:
 
 
 def test_reads_without_script(site: Site, browser: Browser) -> None:
-    with httpx.Client(trust_env=False, timeout=30) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         for path, words in PAGES.values():
             if "launch" not in path:
                 answer = client.get(site.url + path.format(**site.ids), headers={"Accept": "text/html"})

@@ -35,7 +35,7 @@ def run_of(page: Page) -> str:
 
 
 def badge(page: Page, words: str) -> None:
-    expect(page.locator("#run_head .badge")).to_contain_text(words, timeout=30_000)
+    expect(page.locator("#run_head .badge")).to_contain_text(words)
 
 
 def board(page: Page, port: str) -> None:
@@ -128,7 +128,7 @@ def test_try_a_sensor_out_and_keep_its_cursor(stack: Stack, watched: Watched, pi
     result = page.locator("#trial-result")
     page.get_by_label("With the cursor").fill("1")
     page.get_by_role("button", name="Evaluate").click()
-    expect(result).to_contain_text("It would ask for 1 run.", timeout=30_000)
+    expect(result).to_contain_text("It would ask for 1 run.")
     expect(result.locator("tbody")).to_contain_text("ship-2")
     result.get_by_text("1 line of output").click()
     expect(result).to_contain_text("looked at the quay")
@@ -142,10 +142,10 @@ def test_try_a_sensor_out_and_keep_its_cursor(stack: Stack, watched: Watched, pi
     assert page.request.get(f"{stack.url}/api/v1/sensors/ships").json()["cursor"] == "2"
     page.get_by_label("With the cursor").fill("3")
     page.get_by_role("button", name="Evaluate").click()
-    expect(result).to_contain_text("It would ask for no run: no ship since number 3", timeout=30_000)
+    expect(result).to_contain_text("It would ask for no run: no ship since number 3")
     page.get_by_label("With the cursor").fill("three")
     page.get_by_role("button", name="Evaluate").click()
-    expect(result.locator("[data-error]")).to_contain_text("invalid literal", timeout=30_000)
+    expect(result.locator("[data-error]")).to_contain_text("invalid literal")
     assert all("/evaluate" in each for each in watched.complaints)  # browsers tell of answers that are errors
     watched.complaints.clear()
 
@@ -157,13 +157,13 @@ def test_try_a_schedule_out_at_a_moment(stack: Stack, watched: Watched) -> None:
     with page.expect_request("**/evaluate*") as asked:
         page.get_by_role("button", name="Evaluate").click()
     assert asked.value.post_data_json == {"at": "2026-03-29T05:00:00.000Z"}
-    expect(page.locator("#trial-result")).to_contain_text("It would ask for 1 run.", timeout=30_000)
+    expect(page.locator("#trial-result")).to_contain_text("It would ask for 1 run.")
 
 
 def test_the_code_validates_what_the_launchpad_has(stack: Stack, watched: Watched) -> None:
     page = watched.open(f"{stack.url}/jobs/customs/launchpad")
     page.get_by_role("button", name="Validate").click()
-    expect(page.locator("#verdict")).to_have_text("The code takes it", timeout=30_000)
+    expect(page.locator("#verdict")).to_have_text("The code takes it")
 
 
 def test_every_page_of_a_real_deployment(stack: Stack, watched: Watched, pictures: Path | None) -> None:

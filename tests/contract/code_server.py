@@ -32,11 +32,12 @@ SECONDS = 60.0
 
 
 def until(probe: Callable[[], T | None], what: str, seconds: float = SECONDS) -> T:
-    """Poll until `probe` gives something true.
+    """Poll until `probe` gives something true, for so many seconds or `SECONDS`.
 
     Raises:
         AssertionError: it did not in time.
     """
+    seconds = max(seconds, SECONDS)
     deadline = time.monotonic() + seconds
     while True:
         if found := probe():
@@ -151,7 +152,7 @@ def start(folder: Path, source: str, url: str, engine: Engine, port: int, **envi
         channel.close()
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(15)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

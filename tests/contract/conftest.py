@@ -35,7 +35,7 @@ def address(backend: Backend) -> Iterator[str]:
 
 @pytest.fixture
 def client(address: str) -> Iterator[LocationClient]:
-    with LocationClient(address, timeouts=Timeouts(read=20, ask=20)) as made:
+    with LocationClient(address, timeouts=Timeouts(read=60, ask=60)) as made:
         yield made
 
 

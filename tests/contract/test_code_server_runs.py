@@ -129,7 +129,7 @@ class TestLaunchRun:
         request.spec.run_id, request.spec.epoch = new_run_id(), 1
         for name, value in changes.items():
             setattr(request.spec, name, value)
-        code, detail = code_of(lambda: server.stub.LaunchRun(request, timeout=20))
+        code, detail = code_of(lambda: server.stub.LaunchRun(request, timeout=60))
         assert (code, [problem.path for problem in detail.problems]) == (Code.INVALID_ARGUMENT, paths)
         assert request.spec.run_id not in {active.run_id for active in server.client.active_runs()}
 
@@ -168,7 +168,7 @@ class TestCancelRun:
         assert server.finished(run.run_id).status is RunStatus.SUCCESS
 
     def test_malformed(self, server: CodeServer) -> None:
-        code, detail = code_of(lambda: server.stub.CancelRun(pb.CancelRunRequest(run_id="x", epoch=-1), timeout=20))
+        code, detail = code_of(lambda: server.stub.CancelRun(pb.CancelRunRequest(run_id="x", epoch=-1), timeout=60))
         assert (code, [problem.path for problem in detail.problems]) == (Code.INVALID_ARGUMENT, ["run_id", "epoch"])
 
 
@@ -190,7 +190,7 @@ class TestReportEvents:
         with server.engine.begin() as conn:
             assert runs.requeue(conn, old.run_id, old.epoch, not_before=None, reason="moved")
         server.claim(old.run_id)
-        code, detail = code_of(lambda: server.stub.ReportEvents(iter([_report(batch(old, message("late"), first=2))]), timeout=20))
+        code, detail = code_of(lambda: server.stub.ReportEvents(iter([_report(batch(old, message("late"), first=2))]), timeout=60))
         assert (code, detail.kind) == (Code.ABORTED, errors_pb2.ERROR_KIND_FENCED)
         with pytest.raises(FencedError):
             server.client.report_events([batch(old, message("late"), first=2)])
@@ -220,7 +220,7 @@ class TestReportEvents:
         assert server.client.report_events([]) is None
 
     def test_malformed(self, server: CodeServer) -> None:
-        code, detail = code_of(lambda: server.stub.ReportEvents(iter([pb.ReportEventsRequest()]), timeout=20))
+        code, detail = code_of(lambda: server.stub.ReportEvents(iter([pb.ReportEventsRequest()]), timeout=60))
         assert (code, [problem.path for problem in detail.problems]) == (Code.INVALID_ARGUMENT, ["run_id", "epoch"])
 
 
@@ -245,7 +245,7 @@ class TestCodeThatNeverLoads:
             assert (status.state, status.digest) == (LocationState.ERROR, None)
             assert status.error is not None
             assert (status.error.frames[-1].file, status.error.frames[-1].line) == (str(server.file), 3)
-            code, detail = code_of(lambda: list(server.stub.GetSnapshot(pb.GetSnapshotRequest(), timeout=20)))
+            code, detail = code_of(lambda: list(server.stub.GetSnapshot(pb.GetSnapshotRequest(), timeout=60)))
             assert code is Code.FAILED_PRECONDITION
             assert "RuntimeError: no luck" in detail.message
             with pytest.raises(ConflictError, match="no luck"):
@@ -287,7 +287,7 @@ def test_a_stopped_code_server_leaves_no_process(other_server: Starter, server: 
         run = stopped.launched("held_job", tags={"case": "stop"})
         stopped.announced(f"stop-{run.run_id}")
         stopped.process.send_signal(signal.SIGTERM)
-        assert stopped.process.wait(10) == 0
+        assert stopped.process.wait(60) == 0
         until(lambda: not descendants(mark), "all its processes to end", 2)
 
 

@@ -70,7 +70,7 @@ class TestErrors:
             client.reload()
         assert type(caught.value) is type(error)
         assert caught.value.message == error.message
-        assert code_of(lambda: stub.Reload(pb.ReloadRequest(), timeout=20))[0] is code
+        assert code_of(lambda: stub.Reload(pb.ReloadRequest(), timeout=60))[0] is code
 
     def test_over_a_pipe(self, error: DagwrightError, code: grpc.StatusCode) -> None:
         got = error_from_bytes(error_to_bytes(error))
@@ -135,7 +135,7 @@ class TestConnections:
             started = time.monotonic()
             with pytest.raises(UnavailableError, match=f"code server at 127.0.0.1:{port} does not answer.*check that it runs") as caught:
                 client.location()
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 30, "it does not wait for the deadline of the call"
             assert not isinstance(caught.value, DeadlineError)
 
     def test_a_deadline_on_every_call(self) -> None:
@@ -170,7 +170,7 @@ class TestConnections:
             with pytest.raises(UnavailableError):
                 client.location()
             server = serve(backend, address)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while True:
                 try:
                     assert client.location() == STATUS

@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 import httpx
 
 T = TypeVar("T")
+PATIENCE = 60.0
+"""No wait is given up sooner: where all tests run at once, all takes many times as long, and a wait costs nothing when it ends well."""
 
 
 def free_port() -> int:
@@ -27,11 +29,12 @@ def free_port() -> int:
 
 
 def until(probe: Callable[[], T | None], seconds: float, what: str) -> T:
-    """Poll until `probe` gives something true.
+    """Poll until `probe` gives something true, for so many seconds or `PATIENCE`.
 
     Raises:
         AssertionError: it did not in time; the message says what was awaited and what was last seen.
     """
+    seconds = max(seconds, PATIENCE)
     deadline = time.monotonic() + seconds
     seen: object = None
     while time.monotonic() < deadline:
@@ -55,19 +58,19 @@ class Stack:
     log: Path
 
     def get(self, path: str, **params: Any) -> Any:
-        response = httpx.get(self.url + path, params=params, timeout=10)
+        response = httpx.get(self.url + path, params=params, timeout=60)
         if response.status_code == 503:  # the database is being restarted: `until` asks again
             raise httpx.ConnectError(response.text)
         assert response.status_code == 200, (response.status_code, response.text)
         return response.json()
 
     def post(self, path: str, body: Any = None, *, expect: int = 201, headers: dict[str, str] | None = None) -> Any:
-        response = httpx.post(self.url + path, json=body, timeout=10, headers=headers)
+        response = httpx.post(self.url + path, json=body, timeout=60, headers=headers)
         assert response.status_code == expect, (response.status_code, response.text)
         return response.json()
 
     def ready(self) -> bool:
-        return httpx.get(self.url + "/readyz", timeout=5).status_code == 200
+        return httpx.get(self.url + "/readyz", timeout=20).status_code == 200
 
     def launch(self, **body: Any) -> str:
         return str(self.post("/api/v1/runs", body)["run_id"])
@@ -75,14 +78,14 @@ class Stack:
     def run(self, run_id: str) -> Any:
         return self.get(f"/api/v1/runs/{run_id}")
 
-    def finished(self, run_id: str, seconds: float = 20.0) -> Any:
+    def finished(self, run_id: str, seconds: float = 60.0) -> Any:
         def probe() -> Any:
             run = self.run(run_id)
             return run if run["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
 
         return until(probe, seconds, f"run {run_id} to end")
 
-    def announced(self, name: str, seconds: float = 20.0) -> int:
+    def announced(self, name: str, seconds: float = 60.0) -> int:
         """The pid of the step that says it has started."""
         path = self.signals / f"{name}.pid"
         return int(until(lambda: path.exists() and path.read_text(), seconds, f"step {name} to start"))
@@ -143,7 +146,7 @@ def start(
 
         def ready() -> bool:
             assert process.poll() is None, f"dagwright dev ended: {log.read_text()[-4000:]}"
-            return httpx.get(stack.url + "/readyz", timeout=5).status_code == ready_code
+            return httpx.get(stack.url + "/readyz", timeout=20).status_code == ready_code
 
         try:
             until(ready, ready_seconds, "the stack to be ready")
@@ -153,7 +156,7 @@ def start(
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -14,7 +14,7 @@ from tests.e2e.stack import Stack, start
 pytestmark = pytest.mark.e2e
 PIPELINE = Path(__file__).parent / "location" / "pipeline.py"
 RUNS = "/api/v1/runs"
-CLIENT = httpx.Client(timeout=10)  # one for all: making one costs more than a request
+CLIENT = httpx.Client(timeout=60)  # one for all: making one costs more than a request
 NO_RUN = "0199a5c2-7b1e-7cc3-9f5e-0c8f4a1d2b3e"
 
 

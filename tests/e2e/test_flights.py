@@ -189,7 +189,7 @@ def test_without_the_data_the_asset_says_so(tmp_path: Path) -> None:
         assert run["status"] == "FAILURE"
         (step,) = [step for step in run["steps"] if step["step_key"] == "carriers"]
         assert "fetch.py" in step["error"]["message"]
-        assert httpx.get(f"{stack.url}/assets/carriers", timeout=10).status_code == 200
+        assert httpx.get(f"{stack.url}/assets/carriers", timeout=60).status_code == 200
 
 
 def test_a_schedule_launches_the_full_year(loaded: Stack) -> None:

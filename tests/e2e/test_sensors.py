@@ -51,7 +51,7 @@ def deliver(stack: Stack, body: Any, *, secret: str = SECRET, delivery: str | No
     sent = {"X-Hub-Signature-256": signature, "Content-Type": "application/json", "X-GitHub-Event": "push", **headers}
     if delivery is not None:
         sent["X-GitHub-Delivery"] = delivery
-    return httpx.post(f"{stack.url}/api/v1/hooks/{name}", content=raw, headers=sent, timeout=20)
+    return httpx.post(f"{stack.url}/api/v1/hooks/{name}", content=raw, headers=sent, timeout=60)
 
 
 def settled(stack: Stack, delivery_id: int) -> Any:
@@ -195,7 +195,7 @@ def test_trying_out_and_rewinding(stack: Stack) -> None:
     assert len(ticks_of(stack, "counts")) == ticks
     answer = httpx.put(f"{stack.url}/api/v1/sensors/counts/cursor", json={"cursor": "41"})
     assert (answer.status_code, answer.json()["cursor"]) == (200, "41")
-    failing = httpx.post(f"{stack.url}/api/v1/sensors/raises/evaluate", timeout=20)
+    failing = httpx.post(f"{stack.url}/api/v1/sensors/raises/evaluate", timeout=60)
     assert (failing.status_code, failing.json()["error"]["class_name"]) == (502, "RuntimeError")
     at = stack.post("/api/v1/schedules/morning/evaluate", {"at": "2026-01-02T06:00:00Z"}, expect=200)
     assert [one["run_key"] for one in at["requests"]] == ["2026-01-02"]

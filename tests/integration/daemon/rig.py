@@ -30,10 +30,12 @@ from dagwright_shared.wire.snapshot import digest_of, encode_snapshot
 
 HERE = LocationName("here")
 SECONDS = 60.0
+"""How long a busy machine may take for what is done in milliseconds."""
 
 
 def until(condition: Callable[[], object], *, seconds: float = SECONDS, what: str = "") -> None:
-    """Wait for a condition."""
+    """Wait for a condition, for so many seconds or `SECONDS`."""
+    seconds = max(seconds, SECONDS)
     deadline = time.monotonic() + seconds
     signal = threading.Event()
     while not condition():

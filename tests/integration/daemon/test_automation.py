@@ -265,7 +265,7 @@ def test_two_daemons_at_the_same_moment_ask_once(world: World) -> None:
         barrier = threading.Barrier(len(loops))
 
         def one(loop: Automation, barrier: threading.Barrier = barrier) -> None:
-            barrier.wait(10)
+            barrier.wait(60)
             for _ in range(20):
                 if not loop.tick(Turn(now=world.now)).more:
                     return

@@ -84,7 +84,7 @@ def run(address, job=None, *, assets=(), cancellation=None, sink=None, **config)
     return Ran(status, sink, launched.run_id)
 
 
-def until(probe, seconds=30.0):
+def until(probe, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not probe():
         assert time.monotonic() < deadline

@@ -94,7 +94,7 @@ def test_all_pages_answer(store_engine: Engine, database_url: str) -> None:
     with store_engine.connect() as conn:
         wanted = pages(conn)
     assert len({page.name for page in wanted}) == len(wanted) > 80
-    with Running(database_url=database_url) as server, httpx.Client(base_url=server.url, timeout=30, trust_env=False) as client:
+    with Running(database_url=database_url) as server, httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client:
         bad = {
             address: (answer.status_code, answer.text[:300])
             for page in wanted

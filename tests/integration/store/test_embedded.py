@@ -51,12 +51,12 @@ def test_life(home: Path) -> None:
     begin = time.perf_counter()
     server.stop()
     server.stop()
-    assert time.perf_counter() - begin < 5
+    assert time.perf_counter() - begin < 15, "it is not stopped the hard way"
     assert embedded.running_pid(home) is None
 
     begin = time.perf_counter()
     server = embedded.start(home)
-    assert time.perf_counter() - begin < 2, "0.03 s on an idle machine"
+    assert time.perf_counter() - begin < 30, "0.03 s on an idle machine"
     assert server.pid != first
     assert ask(server.url, "SELECT n FROM kept") == 42
     assert ask(server.url, "SHOW listen_addresses") == ""

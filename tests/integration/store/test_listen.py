@@ -14,7 +14,7 @@ class Heard:
         self.topics: queue.Queue[str] = queue.Queue()
 
     def next(self) -> str:
-        return self.topics.get(timeout=10)
+        return self.topics.get(timeout=60)
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ def test_callback_that_raises_does_not_end_the_thread(store_engine: Engine, data
 
     listener = listen.Listener(database_url, fail)
     listener.start()
-    assert said.get(timeout=10) == "*"
+    assert said.get(timeout=60) == "*"
     tell(store_engine, "anything")
-    assert said.get(timeout=10) == "anything"
+    assert said.get(timeout=60) == "anything"
     tell(store_engine, "more")
-    assert said.get(timeout=10) == "more"
+    assert said.get(timeout=60) == "more"
     listener.stop()
     listener.stop()
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine
+from sqlalchemy import event as sa_event
 from tests.build import DIGEST, ERROR, LOCATION, queued
 
 from dagwright_shared.model.backfills import Target
@@ -79,12 +79,13 @@ def test_state_keeps_the_snapshot(conn: Connection) -> None:
     assert (locations.current(conn), assets.ids(conn)) == ([], {})
 
 
-def test_publishing_many_assets_is_quick(store_engine: Engine) -> None:
+def test_publishing_many_assets_takes_few_statements(store_engine: Engine) -> None:
     large = snapshot(*(f"group_{n % 100}/asset_{n}" for n in range(10_000)))
-    begin = time.perf_counter()
+    said: list[str] = []
     with store_engine.begin() as conn:
+        sa_event.listen(conn, "before_cursor_execute", lambda _c, _cursor, statement, *_: said.append(statement))
         publish(conn, large)
-    assert time.perf_counter() - begin < 1.5
+    assert 0 < len(said) < 30
     with store_engine.connect() as conn:
         assert len(assets.ids(conn)) == 10_000
 

@@ -194,7 +194,7 @@ def test_leases_are_taken_in_the_order_of_ids(store_engine: Engine, extend: str)
         with store_engine.begin() as conn, store_engine.connect() as watching:
             conn.execute(lock, {"run_id": ids[1]})
             job = pool.submit(work)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not watching.execute(waits).scalar():
                 watching.rollback()
                 assert time.monotonic() < deadline, "it has to wait for the run in the middle"

@@ -43,7 +43,7 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(60)
         self._socket.close()
         assert not self._thread.is_alive()
 
@@ -63,7 +63,7 @@ def server(store: Engine, database_url: str) -> Iterator[Running]:
 
 @pytest.fixture
 def api(server: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{server.url}/api/v1", timeout=20, trust_env=False) as client:
+    with httpx.Client(base_url=f"{server.url}/api/v1", timeout=60, trust_env=False) as client:
         yield client
 
 

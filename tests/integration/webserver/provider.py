@@ -37,7 +37,7 @@ class Provider:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(10)
+        self._thread.join(60)
 
     def authorize(self, query: dict[str, str]) -> str:
         assert query["code_challenge_method"] == "S256"

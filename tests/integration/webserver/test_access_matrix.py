@@ -82,7 +82,7 @@ def test_everybody_at_every_route(staffed: tuple[Running, dict[str, dict[str, st
     """Role x route. What is let in may well be wrong in other ways: nothing here names anything that there is."""
     server, headers = staffed
     wrong = []
-    with httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client:
         for method, path, needs, whole in CASES:
             url = re.sub(r"{(\w+)(?::path)?}", lambda match: PARAMETERS[match.group(1)], path)
             for name, sent in headers.items():
@@ -159,7 +159,7 @@ def test_nothing_of_a_hidden_location_is_shown(store: Engine, database_url: str)
     publish(store, places.vault())
     with (
         Running(database_url=database_url, auth="local") as server,
-        httpx.Client(base_url=server.url, trust_env=False, timeout=20) as client,
+        httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client,
     ):
         headers = people.hire(store)
         made = client.post("/api/v1/runs", json={"job": "vault_job", "tags": {"vault_tag": "x"}}, headers=headers["admin"]).json()

@@ -135,7 +135,7 @@ def test_dynamic_partitions(api: httpx.Client, customers: None) -> None:
 class TestDagstersForm:
     @pytest.fixture
     def client(self, server: Running) -> Any:
-        with httpx.Client(base_url=server.url, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client:
             yield client
 
     def test_materializations(self, client: httpx.Client, api: httpx.Client) -> None:

@@ -24,7 +24,7 @@ from dagwright_webserver import edge, main, static_files
 pytestmark = pytest.mark.integration
 
 
-def until(probe: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(probe: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = probe()
@@ -143,7 +143,7 @@ def test_it_outlives_a_restart_of_postgres(tmp_path: Path) -> None:
         schema.upgrade(made)
         publish(made, places.flights())
         made.dispose()
-        with Running(database_url=cluster.url) as server, httpx.Client(base_url=server.url, timeout=30, trust_env=False) as client:
+        with Running(database_url=cluster.url) as server, httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client:
             body = {"job": "ping"}
             assert client.post("/api/v1/runs", json=body).status_code == 201
             embedded.stop_cluster(home)

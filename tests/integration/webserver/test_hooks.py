@@ -27,7 +27,7 @@ def api(store_engine: Engine, database_url: str) -> Iterator[httpx.Client]:
     publish(store_engine, place)
     with (
         Running(database_url=database_url) as running,
-        httpx.Client(base_url=f"{running.url}/api/v1", timeout=20, trust_env=False) as client,
+        httpx.Client(base_url=f"{running.url}/api/v1", timeout=60, trust_env=False) as client,
     ):
         yield client
 

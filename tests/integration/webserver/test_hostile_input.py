@@ -101,7 +101,7 @@ def counted(store: Engine) -> Mapping[str, int]:
 def test_every_field(server: Running, store: Engine) -> None:
     before, wrong, tried = counted(store), [], 0
     where = urlsplit(server.url)
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         for method, path, operation in operations():
             documented = {int(status) for status in operation["responses"] if status.isdigit()} | ANYWHERE
             for label, request in requests_of(method, path, operation):
@@ -149,7 +149,7 @@ def test_config_of_any_depth(api: httpx.Client, depth: int) -> None:
 )  # fmt: skip
 def test_files_outside_are_not_served(server: Running, path: str) -> None:
     where = urlsplit(server.url)
-    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=20)
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=60)
     connection.putrequest("GET", path, skip_host=False)  # as it is: httpx would tidy it up
     connection.endheaders()
     answer = connection.getresponse()

@@ -35,7 +35,7 @@ def local(store: Engine, database_url: str) -> Iterator[Running]:
 
 @pytest.fixture
 def browser(local: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=local.url, timeout=20, trust_env=False, headers={"Accept": "text/html"}) as client:
+    with httpx.Client(base_url=local.url, timeout=60, trust_env=False, headers={"Accept": "text/html"}) as client:
         yield client
 
 

@@ -108,7 +108,7 @@ def test_bad_requests(api: httpx.Client) -> None:
 def staffed(store: Engine, database_url: str) -> Iterator[tuple[httpx.Client, dict[str, dict[str, str]]]]:
     with (
         Running(database_url=database_url, auth="local") as running,
-        httpx.Client(base_url=f"{running.url}/api/v1", timeout=20, trust_env=False) as client,
+        httpx.Client(base_url=f"{running.url}/api/v1", timeout=60, trust_env=False) as client,
     ):
         yield client, people.hire(store)
 

@@ -41,7 +41,7 @@ def test_bad_requests(api: httpx.Client) -> None:
 def test_of_each_user_their_own(store: Engine, database_url: str) -> None:
     with (
         Running(database_url=database_url, auth="local") as running,
-        httpx.Client(base_url=f"{running.url}/api/v1", timeout=20, trust_env=False) as api,
+        httpx.Client(base_url=f"{running.url}/api/v1", timeout=60, trust_env=False) as api,
     ):
         staff = people.hire(store)
         assert api.put("/views/runs/mine", json={"query": "job=ping"}, headers=staff["viewer"]).status_code == 204

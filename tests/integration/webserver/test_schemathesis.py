@@ -74,7 +74,7 @@ class Asked:
             self.send(case, headers)
 
     def send(self, case: Any, headers: dict[str, str]) -> None:
-        response = case.call(base_url=self.url, headers=headers, session=self._session, timeout=30)
+        response = case.call(base_url=self.url, headers=headers, session=self._session, timeout=60)
         if response.status_code == 400 and len(response.request.url) > _LONGEST_ADDRESS:
             return  # which the server refuses before it looks at it
         where = f"{case.method} {response.request.url} {response.request.body!r}: {response.status_code} {response.text[:500]}"
@@ -113,7 +113,7 @@ def try_all(asked: Asked, examples: int) -> None:
 
 def seeded(url: str, headers: dict[str, str]) -> dict[str, str]:
     """Something of each kind that has an id."""
-    with httpx.Client(base_url=f"{url}/api/v1", headers=headers, trust_env=False, timeout=20) as api:
+    with httpx.Client(base_url=f"{url}/api/v1", headers=headers, trust_env=False, timeout=60) as api:
         run = api.post("/runs", json={"job": "ping", "location": "flights"}).json()["run_id"]
         backfill = api.post("/backfills", json={"job": "day", "partitions": ["2013-01-01"]}).json()["backfill_id"]
         api.put("/pools/db", json={"slots": 3})

@@ -61,7 +61,7 @@ def test_on_every_page_and_wherever_they_lead(server: Running, api: httpx.Client
     wrong: dict[str, list[str]] = {}
     waiting = [page.format(evil=evil, key=key, **ids) for page in PAGES.split()]
     seen: set[str] = set()
-    with httpx.Client(base_url=server.url, headers={"Accept": "text/html"}, trust_env=False, timeout=30) as browser:
+    with httpx.Client(base_url=server.url, headers={"Accept": "text/html"}, trust_env=False, timeout=60) as browser:
         while waiting and len(seen) < 250:
             path = waiting.pop(0)
             if path in seen:

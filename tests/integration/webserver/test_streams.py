@@ -117,13 +117,13 @@ def test_a_storm_of_notifications_is_told_as_few(api: httpx.Client, store: Engin
 
 
 def test_open_streams_do_not_hold_up_a_stop(store: Engine, database_url: str) -> None:
-    with Running(database_url=database_url) as server, httpx.Client(base_url=f"{server.url}/api/v1", timeout=20, trust_env=False) as api:
+    with Running(database_url=database_url) as server, httpx.Client(base_url=f"{server.url}/api/v1", timeout=60, trust_env=False) as api:
         ended = threading.Event()
         run_id = launch(api, job="ping", location="flights")
 
         def watch() -> None:
             with (
-                httpx.Client(base_url=f"{server.url}/api/v1", timeout=20, trust_env=False) as other,
+                httpx.Client(base_url=f"{server.url}/api/v1", timeout=60, trust_env=False) as other,
                 follow(other, f"/runs/{run_id}/stream") as s,
             ):
                 opened.set()
@@ -134,6 +134,6 @@ def test_open_streams_do_not_hold_up_a_stop(store: Engine, database_url: str) ->
         opened = threading.Event()
         thread = threading.Thread(target=watch)
         thread.start()
-        assert opened.wait(10)
-    assert ended.wait(10)
+        assert opened.wait(60)
+    assert ended.wait(60)
     thread.join()

@@ -84,7 +84,7 @@ def test_conditions_are_listed_with_their_newest_evaluation(store: Engine, api: 
 )
 def test_pages(api: httpx.Client, server: Running, path: str) -> None:
     api.post("/automation/switches", json={"on": True, "schedules": ["nightly"]})
-    page = httpx.get(server.url + path, headers={"Accept": "text/html"}, trust_env=False, timeout=20)
+    page = httpx.get(server.url + path, headers={"Accept": "text/html"}, trust_env=False, timeout=60)
     assert page.status_code == 200, page.text[:300]
     assert ("nightly" in page.text) or "watch" in page.text
     missing = httpx.get(f"{server.url}/automation/schedules/nigtly", headers={"Accept": "text/html"}, trust_env=False)

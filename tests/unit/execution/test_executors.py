@@ -370,7 +370,7 @@ class TestMultiprocess:
         def waits(context):
             mine = tmp_path / context.step_key
             mine.touch()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while len(list(tmp_path.glob("waits*"))) < 2:
                 assert time.monotonic() < deadline
                 time.sleep(0.005)
@@ -406,7 +406,7 @@ class TestMultiprocess:
         assert ran.of(StepCanceled)[0].attempt == 1
         assert (tmp_path / "finally").exists()
         pids = [int(p) for p in ran.of(LogMessage)[0].message.split()[1:]]
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while any(alive(pid) for pid in pids):
             assert time.monotonic() < deadline
         cancellation.close()
@@ -431,7 +431,7 @@ class TestMultiprocess:
             sink=CancelOn("ignoring", cancellation.request),
         )
         assert ran.status is RunStatus.CANCELED
-        assert 0.2 <= time.monotonic() - started < 5
+        assert 0.2 <= time.monotonic() - started < 30
         cancellation.close()
 
     def test_a_thread_that_never_ends_does_not_hold_the_run_up(self):

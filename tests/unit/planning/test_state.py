@@ -160,10 +160,10 @@ def test_may_retry():
     assert not may_retry(RetryPolicyData(max_retries=9), 2, requested=1)
 
 
-def test_ten_thousand_steps_take_well_under_a_second():
+def test_ten_thousand_steps_take_a_fraction_of_a_second():
     nodes = [node("0")] + [node(str(i), str(i - 1), str(i // 2)) for i in range(1, 10_000)]
-    started = time.perf_counter()
+    started = time.process_time()
     state = PlanState(nodes)
     while not state.finished:
         state.done(state.take(0.0))
-    assert time.perf_counter() - started < 1.5
+    assert time.process_time() - started < 5, "quadratic planning would take a minute"

@@ -272,7 +272,7 @@ class TestOutput:
         @dg.op
         def slow():
             print("early", flush=True)
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while not (tmp_path / "seen").exists():
                 assert time.monotonic() < deadline, "nobody looked at the output"
                 time.sleep(0.01)
@@ -332,7 +332,7 @@ class TestStopping:
         finally:
             signal.signal(signal.SIGUSR2, before)
         assert ran.status is RunStatus.CANCELED
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 25, "the step would go on for longer"
         assert [e.step_key for e in ran.events if isinstance(e.payload, StepCanceled)] == ["long"]
         assert (tmp_path / "finally").exists()
         assert "cleaned up" in [m.message for m in ran.of(LogMessage)]
@@ -353,7 +353,7 @@ class TestStopping:
 
         started = time.monotonic()
         ran = run(job_of(slow, number), executor=make())
-        assert 0.2 <= time.monotonic() - started < 5
+        assert 0.2 <= time.monotonic() - started < 25
         assert ran.status is RunStatus.FAILURE
         error = ran.of(StepFailed, "slow")[0].error
         assert error.class_name == "StepTimedOut"
@@ -371,13 +371,13 @@ class TestStopping:
         assert ran.of(StepRetrying)[0].error.class_name == "StepTimedOut"
 
     def test_a_step_within_its_limit_is_left_alone(self, make):
-        @dg.op(timeout=20)
+        @dg.op(timeout=60)
         def quick():
             pass
 
         started = time.monotonic()
         assert run(job_of(*[quick] * 3), executor=make()).status is RunStatus.SUCCESS
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 50
 
     def test_a_step_that_does_not_react_is_given_up(self, make_concurrent):
         release = threading.Event()
@@ -385,14 +385,14 @@ class TestStopping:
         @dg.op(timeout=0.1)
         def stuck():
             with contextlib.suppress(BaseException):
-                release.wait(20)
+                release.wait(60)
             with contextlib.suppress(BaseException):
-                release.wait(20)
+                release.wait(60)
 
         started = time.monotonic()
         ran = run(job_of(stuck, number), executor=make_concurrent(cancel_grace=0.2))
         release.set()
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 50
         assert ran.of(StepFailed, "stuck")[0].error.class_name == "StepTimedOut"
         assert ran.of(StepSucceeded, "number")
 
@@ -414,7 +414,7 @@ class TestConcurrency:
             (tmp_path / context.op.name.replace("/", "_") / "x").parent.mkdir(exist_ok=True)
             mine = tmp_path / f"here-{threading.get_ident()}-{time.monotonic_ns()}"
             mine.touch()
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while len(list(tmp_path.glob("here-*"))) < 3:
                 assert time.monotonic() < deadline, "the steps did not run at once"
                 time.sleep(0.005)
