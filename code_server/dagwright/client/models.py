@@ -1819,7 +1819,7 @@ class ReasonView(Model, frozen=True, kw_only=True):
     """One thing that a run, or a step of it, waits for."""
 
     kind: str
-    """not_before, location, limit, reserved, location_limit, tag_limit, pool, daemon or turn."""
+    """not_before, location, limit, reserved, location_limit, tag_limit, pool, backfill, daemon or turn."""
     message: str
     """In a sentence."""
     name: str | None

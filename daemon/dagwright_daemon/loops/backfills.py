@@ -34,7 +34,7 @@ _RUNS = 10_000
 _ROWS = 2_500
 """Of one statement, so that a slow machine does not come near the time-out of statements."""
 _ENDS = 2_500
-"""Ends of runs that a step takes into account."""
+"""Ends of runs that a step takes into account, and queued runs that it cancels."""
 _AHEAD = 25_000
 """Open runs of a backfill: a million partitions are not a million rows in the queue."""
 
@@ -44,6 +44,8 @@ class _Moved:
     asked: int = 0
     ended: int = 0
     status: BackfillStatus | None = None
+    more: bool = False
+    """Another step can do something at once."""
 
 
 class Backfills:
@@ -78,7 +80,7 @@ class Backfills:
         count = sum(each.asked + each.ended + (each.status is not None) for each in moved)
         if not count:
             return IDLE
-        more = len(movable) == _AT_ONCE or any(each.asked == _RUNS or each.ended == _ENDS for each in moved)
+        more = len(movable) == _AT_ONCE or any(each.more for each in moved)
         facts = {"runs": sum(each.asked for each in moved), "ended": sum(each.ended for each in moved)}
         return Outcome(done=count, more=more, facts=facts)
 
@@ -87,7 +89,7 @@ class Backfills:
         found = backfills.get(conn, backfill_id, lock=True)
         if found is None or found.status.is_final:
             return _Moved()
-        ended = backfill_runs.settle(conn, backfill_id, limit=_ENDS)
+        ended, more = _ends(conn, found)
         try:
             then = self._catalog.of(conn, found.digest)
         except NotFoundError:
@@ -95,16 +97,17 @@ class Backfills:
         if ended:
             found = replace(found, progress=decide.settle(found.progress, _facts(ended, found, then)))
         if found.status is BackfillStatus.CANCELING:
-            return self._stop(conn, found, len(ended))
+            return self._stop(conn, found, len(ended), more=more)
         now = self._catalog.current(conn).get(found.location)
         problem = decide.changed(found.target, found.job_name, then, now) if now is not None else None
         if problem is not None or found.error is not None:
-            return self._give_up(conn, found, len(ended), problem)
+            return replace(self._give_up(conn, found, len(ended), problem), more=more)
         if now is None:  # a location that was taken away, perhaps for a moment
             if ended:
                 backfills.save(conn, backfill_id, found.progress, found.status, due=True)
-            return _Moved(ended=len(ended))
-        return self._ask(conn, found, len(ended), now)
+            return _Moved(ended=len(ended), more=more)
+        moved = self._ask(conn, found, len(ended), now)
+        return replace(moved, more=more or moved.asked == _RUNS)
 
     def _ask(self, conn: Connection, found: Backfill, ended: int, now: Definitions) -> _Moved:
         room = max(0, min(_RUNS, _AHEAD - found.progress.open_runs))
@@ -122,12 +125,11 @@ class Backfills:
             _say(found, end)
         return _Moved(asked=len(made), ended=ended, status=status if status is not found.status else None)
 
-    def _stop(self, conn: Connection, found: Backfill, ended: int) -> _Moved:
-        """Cancel what the request passed over, and retries that were asked for since."""
-        backfill_runs.cancel_all(conn, found.backfill_id, reason=backfills.CANCELED)
+    def _stop(self, conn: Connection, found: Backfill, ended: int, *, more: bool) -> _Moved:
+        """Nothing more is asked for. Runs that the step could not have, and retries asked for since, are left to the next one."""
         progress = decide.cancel_rest(found.target, found.progress)
-        due = backfill_runs.uncanceled(conn, found.backfill_id)
-        return self._conclude(conn, found, progress, ended, BackfillStatus.CANCELED, due=due)
+        due = more or backfill_runs.unfinished(conn, found.backfill_id)
+        return replace(self._conclude(conn, found, progress, ended, BackfillStatus.CANCELED, due=due), more=more)
 
     def _give_up(self, conn: Connection, found: Backfill, ended: int, problem: str | None) -> _Moved:
         """The definitions do not fit any more: nothing more is asked for, and it fails once its open runs are over."""
@@ -139,11 +141,23 @@ class Backfills:
     @staticmethod
     def _conclude(conn: Connection, found: Backfill, progress: Progress, ended: int, final: BackfillStatus, *, due: bool = False) -> _Moved:
         waiting = found.status if found.status is BackfillStatus.CANCELING else BackfillStatus.IN_PROGRESS
-        status = waiting if progress.open_runs else final
+        status = waiting if progress.open_runs or due else final
         backfills.save(conn, found.backfill_id, progress, status, due=due, error=found.error)
         if status is final:
             _say(found, final)
         return _Moved(ended=ended, status=status if status is not found.status else None)
+
+
+def _ends(conn: Connection, found: Backfill) -> tuple[list[EndedRun], bool]:
+    """What has ended since the last step, also by being canceled in this one; and whether there may be more."""
+    ended: list[EndedRun] = []
+    if found.status is BackfillStatus.CANCELING:
+        backfill_runs.stop_active(conn, found.backfill_id, reason=backfills.CANCELED)
+        ended = backfill_runs.cancel_queued(conn, found.backfill_id, reason=backfills.CANCELED, limit=_ENDS)
+        if len(ended) == _ENDS:
+            return ended, True
+    settled = backfill_runs.settle(conn, found.backfill_id, limit=_ENDS)
+    return ended + settled, len(settled) == _ENDS
 
 
 def _facts(ended: Sequence[EndedRun], backfill: Backfill, then: Definitions | None) -> list[Ended]:

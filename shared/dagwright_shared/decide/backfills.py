@@ -22,11 +22,12 @@ from dagwright_shared.model.graph import Topology
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, RunId
 from dagwright_shared.model.partitions import MultiPartitions, Partitions, count
 from dagwright_shared.model.runs import BackfillPart, NewRun, RunStatus, Trigger, TriggerKind, system_tag
-from dagwright_shared.model.snapshot import AssetSnapshot, BackfillPolicyData, PartitionMappingData
+from dagwright_shared.model.snapshot import AssetSnapshot, BackfillPolicyData, JobSnapshot, PartitionMappingData
 from dagwright_shared.model.subsets import EMPTY, Subset
 
 Unit: TypeAlias = tuple[AssetSnapshot, ...]
 """Assets that are only made together: those of one op that cannot be subset, or a single one."""
+_Made: TypeAlias = tuple[str, tuple[AssetKey, ...], tuple[AssetCheckKey, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,41 +179,46 @@ def new_runs(backfill: Backfill, planned: Sequence[PlannedRun], definitions: Def
     """The runs of a step. Their run keys let each part of a backfill be asked for once in each of its attempts."""
     job = definitions.jobs[backfill.job_name] if backfill.job_name is not None else None
     tags = {**(job.run_tags if job else {}), **backfill.tags, BACKFILL_TAG: backfill.backfill_id}
-    keys = _keys(planned, backfill.target.moment)
+    priority = queue.priority(tags) if system_tag(tags, "priority") is not None else PRIORITY
+    key = f"backfill:{backfill.backfill_id}:{backfill.attempt}"
+    made = {names: _made(names, definitions, job) for names in {run.names for run in planned}}
     found = []
-    for run in planned:
-        assets = job.asset_keys if job else tuple(definitions.assets[name].key for name in run.names)
-        group = hashlib.sha256("|".join(run.names).encode()).hexdigest()[:12]
-        made = NewRun(
+    for run, (first, last) in zip(planned, _ends(planned, backfill.target.moment), strict=True):
+        group, assets, checks = made[run.names]
+        new = NewRun(
             run_id=make_id(),
             location=backfill.location,
             digest=definitions.digest,
             job_name=backfill.job_name,
             asset_keys=assets,
-            check_keys=job.check_keys if job else _checks(definitions, assets),
-            partition=keys[run.partitions, run.first],
-            partition_end=keys[run.partitions, run.last] if run.last > run.first else None,
+            check_keys=checks,
+            partition=first,
+            partition_end=last if run.last > run.first else None,
             config=backfill.config or (job.default_config if job else {}),
             tags=tags,
             trigger=Trigger(kind=TriggerKind.BACKFILL, name=backfill.backfill_id),
-            priority=queue.priority(tags) if system_tag(tags, "priority") is not None else PRIORITY,
-            run_key=f"backfill:{backfill.backfill_id}:{backfill.attempt}:{group}:{run.first}-{run.last}",
+            priority=priority,
+            run_key=f"{key}:{group}:{run.first}-{run.last}",
             backfill=BackfillPart(backfill_id=backfill.backfill_id, first=run.first, last=run.last),
         )
-        found.append(made)
+        found.append(new)
     return found
 
 
-def _keys(planned: Sequence[PlannedRun], at: Moment) -> Mapping[tuple[Partitions | None, int], PartitionKey]:
-    wanted: dict[Partitions | None, set[int]] = {}
-    for run in planned:
-        wanted.setdefault(run.partitions, set()).update((run.first, run.last))
-    found = {}
-    for partitions, ordinals in wanted.items():
-        subset = subsets.of_ordinals(ordinals)
-        for ordinal, key in zip(subset, keys_of(partitions, subset, at), strict=True):
-            found[partitions, ordinal] = key
-    return found
+def _made(names: tuple[str, ...], definitions: Definitions, job: JobSnapshot | None) -> _Made:
+    """What the runs of some parts make, with what tells these parts from others in run keys."""
+    assets = job.asset_keys if job else tuple(definitions.assets[name].key for name in names)
+    group = hashlib.sha256("|".join(names).encode()).hexdigest()[:12]
+    return group, assets, job.check_keys if job else _checks(definitions, assets)
+
+
+def _ends(planned: Sequence[PlannedRun], at: Moment) -> Iterator[tuple[PartitionKey, PartitionKey]]:
+    """The first and the last key of each run. Definitions are not made keys of a dict: a hash looks at each of their keys."""
+    for partitions, group in itertools.groupby(planned, key=lambda run: run.partitions):
+        alike = list(group)
+        ordinals = subsets.of_ordinals({place for run in alike for place in (run.first, run.last)})
+        keys = dict(zip(ordinals, keys_of(partitions, ordinals, at), strict=True))
+        yield from ((keys[run.first], keys[run.last]) for run in alike)
 
 
 def _checks(definitions: Definitions, assets: Sequence[AssetKey]) -> tuple[AssetCheckKey, ...]:

@@ -1,4 +1,4 @@
-"""The runs of a backfill: their ends, taken into account once each, and all of them canceled at once."""
+"""The runs of a backfill: their ends, taken into account once each, and how those of a canceled one are taken out of the queue."""
 
 from __future__ import annotations
 
@@ -35,25 +35,13 @@ def settle(conn: Connection, backfill_id: str, *, limit: int) -> list[EndedRun]:
     rows = conn.execute(_SETTLE, {"backfill_id": backfill_id, "limit": limit}).all()
     partly = [str(row.run_id) for row in rows if row.status != RunStatus.SUCCESS and row.started_at is not None]
     made = _made(conn, partly)
-    return [
-        EndedRun(
-            run_id=RunId(str(row.run_id)),
-            status=RunStatus(row.status),
-            asset_keys=tuple(row.asset_keys),
-            first=row.backfill_first,
-            last=row.backfill_last,
-            retried=row.retried,
-            made=tuple(made.get(str(row.run_id), ())),
-        )
-        for row in rows
-    ]
+    return [_ended(row, made.get(str(row.run_id), ())) for row in rows]
 
 
-def cancel_all(conn: Connection, backfill_id: str, *, reason: str) -> tuple[int, int]:
-    """Cancel the queued runs at once, and have the active ones stopped; how many of each.
+def cancel_queued(conn: Connection, backfill_id: str, *, reason: str, limit: int) -> list[EndedRun]:
+    """Cancel runs that have not started, at most so many; they are settled by that, so that each row is written once.
 
-    The caller holds the backfill's lock, so that no step makes new ones meanwhile. A run that is being written to just now is left
-    for the next call; see `uncanceled`.
+    The caller holds the backfill's lock. A run that is being written to just now is left for the next call; see `unfinished`.
     """
     told = event_data.columns(RunCanceled(reason=reason))
     arguments = {
@@ -62,21 +50,23 @@ def cancel_all(conn: Connection, backfill_id: str, *, reason: str) -> tuple[int,
         "message": told.message,
         "level": told.level,
         "data": json_rows.dumps(told.data),
+        "limit": limit,
     }
-    queued = conn.execute(_CANCEL_QUEUED, arguments).scalars().all()
-    active = conn.execute(_CANCEL_ACTIVE, arguments).scalars().all()
-    changed = [*queued, *active]
-    topics = [f"runs:{run_id}" for run_id in changed] if len(changed) <= _TOLD_ONE_BY_ONE else ["runs"]
-    if changed:
-        listen.notify(conn, "queue", f"backfills:{backfill_id}", *topics)
-    return len(queued), len(active)
+    gone = [_ended(row) for row in conn.execute(_CANCEL_QUEUED, arguments)]
+    _tell(conn, backfill_id, [run.run_id for run in gone])
+    return gone
 
 
-def uncanceled(conn: Connection, backfill_id: str) -> bool:
-    """Whether a run of it is neither over nor being stopped."""
-    runs = tables.runs.c
-    query = select(runs.run_id).where(runs.backfill_id == backfill_id, runs.status.in_(("QUEUED", "STARTING", "STARTED")))
-    return conn.execute(query.limit(1)).first() is not None
+def stop_active(conn: Connection, backfill_id: str, *, reason: str) -> int:
+    """Have its runs that have a worker stopped; how many."""
+    changed = [RunId(str(run_id)) for run_id in conn.execute(_STOP_ACTIVE, {"backfill_id": backfill_id, "reason": reason}).scalars()]
+    _tell(conn, backfill_id, changed)
+    return len(changed)
+
+
+def unfinished(conn: Connection, backfill_id: str) -> bool:
+    """Whether a run of it is neither over nor being stopped, or its end has yet to be taken into account."""
+    return conn.execute(_UNFINISHED, {"backfill_id": backfill_id}).first() is not None
 
 
 def counts(conn: Connection, backfill_id: str) -> Mapping[RunStatus, int]:
@@ -85,6 +75,24 @@ def counts(conn: Connection, backfill_id: str) -> Mapping[RunStatus, int]:
     query = select(runs.status, func.count()).where(runs.backfill_id == backfill_id).group_by(runs.status)
     found = {RunStatus(status): count for status, count in conn.execute(query)}
     return {status: found.get(status, 0) for status in RunStatus}
+
+
+def _ended(row: Any, made: Sequence[tuple[str, PartitionKey]] = ()) -> EndedRun:
+    return EndedRun(
+        run_id=RunId(str(row.run_id)),
+        status=RunStatus(row.status),
+        asset_keys=tuple(row.asset_keys),
+        first=row.backfill_first,
+        last=row.backfill_last,
+        retried=row.retried,
+        made=tuple(made),
+    )
+
+
+def _tell(conn: Connection, backfill_id: str, changed: Sequence[RunId]) -> None:
+    if changed:
+        topics = [f"runs:{run_id}" for run_id in changed] if len(changed) <= _TOLD_ONE_BY_ONE else ["runs"]
+        listen.notify(conn, "queue", f"backfills:{backfill_id}", *topics)
 
 
 def _made(conn: Connection, run_ids: Sequence[str]) -> dict[str, list[tuple[str, PartitionKey]]]:
@@ -111,24 +119,29 @@ WHERE e.run_id = ANY(CAST(:ids AS uuid[])) AND e.type = 'ASSET_MATERIALIZED'
 # Rows that somebody else holds just now are passed over: whoever waits while holding thousands of rows is part of every deadlock.
 _CANCEL_QUEUED = text("""
 WITH picked AS MATERIALIZED (
-    SELECT run_id FROM runs WHERE backfill_id = :backfill_id AND status = 'QUEUED' FOR UPDATE SKIP LOCKED
+    SELECT run_id FROM runs WHERE backfill_id = :backfill_id AND status = 'QUEUED' LIMIT :limit FOR UPDATE SKIP LOCKED
 ), gone AS (
     UPDATE runs SET status = 'CANCELED', epoch = epoch + 1, last_seq = last_seq + 1, ended_at = clock_timestamp(),
-        lease_expires_at = NULL, status_reason = :reason, xid = pg_current_xact_id()
+        lease_expires_at = NULL, status_reason = :reason, settled = true, xid = pg_current_xact_id()
     FROM picked WHERE runs.run_id = picked.run_id AND runs.status = 'QUEUED'
-    RETURNING runs.run_id, runs.last_seq, runs.ended_at
+    RETURNING runs.run_id, runs.last_seq, runs.ended_at, runs.status, runs.asset_keys, runs.backfill_first, runs.backfill_last
 ), closed AS (
     UPDATE steps SET status = 'SKIPPED', ended_at = gone.ended_at FROM gone WHERE steps.run_id = gone.run_id AND steps.status = 'PENDING'
+), told AS (
+    INSERT INTO events (run_id, seq, time, type, level, message, data)
+    SELECT run_id, last_seq, ended_at, 'RUN_CANCELED', :level, :message, CAST(:data AS jsonb) FROM gone
 )
-INSERT INTO events (run_id, seq, time, type, level, message, data)
-SELECT run_id, last_seq, ended_at, 'RUN_CANCELED', :level, :message, CAST(:data AS jsonb) FROM gone
-RETURNING run_id
+SELECT run_id, status, asset_keys, backfill_first, backfill_last, false AS retried FROM gone
 """)
-_CANCEL_ACTIVE = text(f"""
+_STOP_ACTIVE = text(f"""
 WITH picked AS MATERIALIZED (
     SELECT run_id FROM runs WHERE backfill_id = :backfill_id AND status IN ('STARTED', 'STARTING') FOR UPDATE SKIP LOCKED
 )
 UPDATE runs SET status = 'CANCELING', status_reason = :reason, canceling_at = clock_timestamp(), xid = pg_current_xact_id()
 FROM picked WHERE runs.run_id = picked.run_id AND runs.status IN ({", ".join(f"'{one}'" for one in sorted(sources(RunStatus.CANCELING)))})
 RETURNING runs.run_id
+""")
+_UNFINISHED = text(f"""
+SELECT FROM runs WHERE backfill_id = :backfill_id AND status IN ('QUEUED', 'STARTING', 'STARTED')
+UNION ALL SELECT FROM runs WHERE backfill_id = :backfill_id AND {tables.TO_SETTLE} LIMIT 1
 """)

@@ -140,7 +140,9 @@ def save(
 
 
 def request_cancel(conn: Connection, backfill_id: str) -> Backfill:
-    """Ask for nothing more, take its runs out of the queue and have its active ones stopped. Asking twice is no error.
+    """Ask for nothing more, and have its active runs stopped. Asking twice is no error.
+
+    From the commit on the queue starts none of its runs (`runs.claim`), however many wait: the daemon takes them out in steps.
 
     Raises:
         NotFoundError: no such backfill.
@@ -149,7 +151,7 @@ def request_cancel(conn: Connection, backfill_id: str) -> Backfill:
     found = _existing(conn, backfill_id)
     if found.status in sources(BackfillStatus.CANCELING):
         save(conn, found.backfill_id, found.progress, BackfillStatus.CANCELING, due=True)
-        backfill_runs.cancel_all(conn, found.backfill_id, reason=CANCELED)
+        backfill_runs.stop_active(conn, found.backfill_id, reason=CANCELED)
     elif found.status not in (BackfillStatus.CANCELING, BackfillStatus.CANCELED):
         raise ConflictError(f"Backfill {backfill_id} cannot be canceled: it has ended ({found.status})")
     return _existing(conn, backfill_id)

@@ -79,8 +79,8 @@ SELECT count(*) AS active, count(*) FILTER (WHERE background) AS background,
     (SELECT value FROM deployment_settings WHERE name = 'limits') AS changes
 FROM runs WHERE status = ANY(:statuses)
 """)
-_CANDIDATES = text("""
-SELECT * FROM runs WHERE status = 'QUEUED' AND (not_before IS NULL OR not_before <= clock_timestamp())
+_CANDIDATES = text(f"""
+SELECT * FROM runs WHERE status = 'QUEUED' AND (not_before IS NULL OR not_before <= clock_timestamp()) AND {runs.WANTED}
     AND location = ANY(CAST(:locations AS text[])) AND (:all OR NOT background)
     AND NOT tags ?| CAST(:keys AS text[]) AND NOT EXISTS (SELECT FROM unnest(CAST(:pairs AS jsonb[])) AS pair WHERE runs.tags @> pair)
 ORDER BY background, priority DESC, created_at, run_id LIMIT :limit

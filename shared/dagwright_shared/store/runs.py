@@ -88,7 +88,9 @@ def claim(
     locations: Collection[str] | None = None,
     run_ids: Collection[RunId] | None = None,
 ) -> list[Run]:
-    """Take queued runs that may start now, in the order of `decide.queue`. No two callers get the same run.
+    """Take queued runs that may start now, in the order of `decide.queue`; none whose backfill is being canceled.
+
+    No two callers get the same run.
 
     Args:
         conn: a connection in a transaction.
@@ -414,14 +416,17 @@ ON CONFLICT DO NOTHING
 """)
 
 
-@cache
+# The runs of a backfill that is being canceled stay queued until the daemon comes to them, and start no more.
+WANTED = "coalesce(backfill_id <> ALL (ARRAY(SELECT b.backfill_id FROM backfills b WHERE b.status = 'CANCELING')), true)"
+
+
 @cache
 def _claim_statement(condition: str) -> TextClause:
     # What is left of the places of background runs is counted by themselves: they are the last in the order.
     return text(f"""
 WITH picked AS MATERIALIZED (
     SELECT run_id, background, priority, created_at FROM runs
-    WHERE status = 'QUEUED' AND (not_before IS NULL OR not_before <= clock_timestamp()) {condition}
+    WHERE status = 'QUEUED' AND (not_before IS NULL OR not_before <= clock_timestamp()) AND {WANTED} {condition}
     ORDER BY background, priority DESC, created_at, run_id LIMIT :limit FOR UPDATE SKIP LOCKED
 ), chosen AS (
     SELECT run_id FROM (

@@ -21,6 +21,7 @@ from tests.conftest import CLEAN
 
 from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Turn
+from dagwright_daemon.loops import backfills as loops
 from dagwright_daemon.loops.backfills import Backfills
 from dagwright_shared.model import subsets
 from dagwright_shared.model.backfills import BackfillStatus, NewBackfill, Target
@@ -29,7 +30,7 @@ from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.partitions import StaticPartitions, TimeWindowPartitions
 from dagwright_shared.model.runs import NewRun, Run, RunStatus, Trigger, TriggerKind
 from dagwright_shared.model.snapshot import AssetDepSnapshot, AssetSnapshot, LocationSnapshot
-from dagwright_shared.store import backfills, events, locations, runs
+from dagwright_shared.store import backfills, events, locations, queue, runs
 from dagwright_shared.wire.snapshot import digest_of, encode_snapshot
 
 NOW = datetime(2024, 2, 1, tzinfo=UTC)
@@ -56,10 +57,11 @@ TARGET = {
 }
 
 
-# A retry takes the place of its run once that is settled.
+# A retry takes the place of its run once that is settled; what is canceled before it starts is settled at once.
 _OPEN = text("""
 SELECT count(*) FROM runs WHERE NOT settled AND backfill_id IS NOT NULL
     AND NOT EXISTS (SELECT FROM runs first WHERE first.run_id = runs.parent_run_id AND NOT first.settled)
+    AND NOT EXISTS (SELECT FROM runs again WHERE again.parent_run_id = runs.run_id AND again.settled)
 """)
 
 
@@ -113,10 +115,15 @@ class Machine(RuleBasedStateMachine):
             self.daemons[which] = Backfills(self.crashing[which], Catalog())  # type: ignore[arg-type]
         self.crashing[which].point = ""
 
-    @rule(how=st.sampled_from(["good", "good", "good", "bad", "partly", "canceled"]), count=st.integers(1, 6))
+    @rule(how=st.sampled_from(["good", "good", "good", "bad", "partly", "canceled", "later"]), count=st.integers(1, 6))
     def runs_end(self, how: str, count: int) -> None:
+        stopped = self.status() is BackfillStatus.CANCELING
         with self.engine.begin() as conn:
-            for run in runs.claim(conn, limit=count, lease_seconds=60):
+            claimed = runs.claim(conn, limit=count, lease_seconds=60)
+            assert not (stopped and claimed), "what is being canceled starts no more"
+            for run in claimed:
+                if how == "later":
+                    continue
                 if how == "canceled":
                     runs.request_cancel(conn, run.run_id)
                     runs.cancel_lost(conn, run.run_id, run.epoch)
@@ -151,6 +158,17 @@ class Machine(RuleBasedStateMachine):
         if sure == 0:
             with self.engine.begin() as conn:
                 backfills.request_cancel(conn, self.backfill_id)
+
+    @rule(how=st.sampled_from(["good", "bad"]))
+    def active_runs_end(self, how: str) -> None:
+        """Those that were started before and have not ended, also once they are asked to stop."""
+        with self.engine.begin() as conn:
+            for run in queue.active(conn):
+                if run.status is RunStatus.CANCELING:
+                    assert runs.cancel_lost(conn, run.run_id, run.epoch)
+                else:
+                    payload: Payload = RunSucceeded() if how == "good" else RunFailed(error=build.ERROR)
+                    events.append(conn, [build.batch(run, [build.planned("s"), payload])])
 
     @precondition(lambda self: self.status() in (BackfillStatus.CANCELED, BackfillStatus.FAILED))
     @rule()
@@ -205,6 +223,7 @@ class Machine(RuleBasedStateMachine):
             if self.status().is_final:
                 break
             self.step(0, "")
+            self.active_runs_end("good")
             self.runs_end("good", 100)
             self.recovery_decides(again=False)
         assert self.status().is_final
@@ -212,6 +231,12 @@ class Machine(RuleBasedStateMachine):
         with self.engine.connect() as conn:
             states = dict(conn.execute(text("SELECT status, count(*) FROM runs GROUP BY status")).all())  # type: ignore[arg-type]
         assert set(states) <= {RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.CANCELED}
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a cancel takes several."""
+    monkeypatch.setattr(loops, "_ENDS", 3)
 
 
 def test_backfills_whatever_happens(store_engine: Engine) -> None:

@@ -28,7 +28,7 @@ from dagwright_shared.model.partitions import DynamicPartitions, Partitions, Sta
 from dagwright_shared.model.runs import Run, RunStatus, TriggerKind
 from dagwright_shared.model.snapshot import AssetDepSnapshot, AssetSnapshot, JobSnapshot, LocationSnapshot
 from dagwright_shared.model.subsets import Subset
-from dagwright_shared.store import backfill_runs, backfills, events, run_list, runs
+from dagwright_shared.store import backfill_runs, backfills, events, queue, run_list, runs
 from dagwright_shared.wire.snapshot import digest_of, encode_snapshot
 
 DAYS = TimeWindowPartitions(cron="0 0 * * *", format="%Y-%m-%d", start=datetime(2024, 1, 1, tzinfo=UTC))
@@ -172,7 +172,8 @@ def test_a_retry_is_a_run_of_the_backfill(store_engine: Engine, loop: Backfills)
     assert get(store_engine, backfill_id).status is BackfillStatus.COMPLETED
 
 
-def test_cancel_reaches_queued_and_active_runs(store_engine: Engine, loop: Backfills) -> None:
+def test_cancel_reaches_queued_and_active_runs(store_engine: Engine, loop: Backfills, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "_ENDS", 25)
     backfill_id = started(store_engine, {"below": subsets.of_range(0, 40), "total": subsets.of_range(0, 1)})
     tick(loop)
     with store_engine.begin() as conn:
@@ -180,12 +181,19 @@ def test_cancel_reaches_queued_and_active_runs(store_engine: Engine, loop: Backf
         events.append(conn, [build.batch(active, [build.planned("step")])])
         assert backfills.request_cancel(conn, backfill_id).status is BackfillStatus.CANCELING
         counts = backfill_runs.counts(conn, backfill_id)
-        assert (counts[RunStatus.CANCELED], counts[RunStatus.CANCELING], counts[RunStatus.QUEUED]) == (39, 1, 0)
+        assert (counts[RunStatus.QUEUED], counts[RunStatus.CANCELING]) == (39, 1)
+        assert runs.claim(conn, limit=50, lease_seconds=60) == [], "what is being canceled starts no more"
+        assert queue.candidates(conn, locations=[rig.HERE], background=True, limit=50) == []
+        assert backfills.request_cancel(conn, backfill_id).status is BackfillStatus.CANCELING
+    assert loop.tick(Turn(now=NOW)).more, "the queued runs are taken out in bounded steps"
+    assert len(queued(store_engine)) == 39 - 25
+    tick(loop)
+    with store_engine.connect() as conn:
+        assert backfill_runs.counts(conn, backfill_id)[RunStatus.CANCELED] == 39
         gone = run_list.list_page(conn, status=[RunStatus.CANCELED], limit=1).items[0]
         [told] = events.read(conn, gone.run_id)
         assert (told.type, told.seq, gone.last_seq) == ("RUN_CANCELED", 1, 1)
         assert "its backfill was canceled" in told.message
-        assert backfills.request_cancel(conn, backfill_id).status is BackfillStatus.CANCELING
     tick(loop)
     assert get(store_engine, backfill_id).status is BackfillStatus.CANCELING
     with store_engine.begin() as conn:

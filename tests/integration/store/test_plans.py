@@ -230,7 +230,9 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "runs of a backfill": a_page_of_runs(backfill_id=BACKFILL),
     "counts of runs of a backfill": lambda conn: backfill_runs.counts(conn, BACKFILL),
     "ends of runs of a backfill": lambda conn: backfill_runs.settle(conn, BACKFILL, limit=100),
-    "cancel the runs of a backfill": lambda conn: backfill_runs.cancel_all(conn, BACKFILL, reason="enough"),
+    "cancel queued runs of a backfill": lambda conn: backfill_runs.cancel_queued(conn, BACKFILL, reason="enough", limit=100),
+    "stop active runs of a backfill": lambda conn: backfill_runs.stop_active(conn, BACKFILL, reason="enough"),
+    "whether runs of a backfill are unfinished": lambda conn: backfill_runs.unfinished(conn, BACKFILL),
 }
 
 

@@ -81,6 +81,22 @@ def test_from_launch_to_end(api: httpx.Client, store: Engine) -> None:
     assert api.post(f"{url}/retry").status_code == 201
 
 
+def test_a_cancel_holds_from_its_answer_on(api: httpx.Client, store: Engine) -> None:
+    url = f"/backfills/{api.post('/backfills', json=BOTH).json()['backfill_id']}"
+    tick(store)
+    assert api.post(f"{url}/cancel").json()["status"] == "CANCELING"
+    [first, *_] = api.get("/runs", params={"status": "QUEUED"}).json()["items"]
+    reasons = api.get(f"/runs/{first['run_id']}/waiting").json()["reasons"]
+    assert [reason["kind"] for reason in reasons if reason["kind"] != "daemon"] == ["backfill"]
+    with store.begin() as conn:
+        assert not runs.claim(conn, limit=50, lease_seconds=60)
+    assert api.post(f"{url}/cancel").json()["status"] == "CANCELING"
+    tick(store)
+    found = api.get(url).json()
+    assert (found["status"], found["canceled"], found["runs"]["CANCELED"]) == ("CANCELED", 62, 31)
+    assert api.post(f"{url}/cancel").json()["status"] == "CANCELED"
+
+
 def test_job(api: httpx.Client, store: Engine) -> None:
     made = api.post("/backfills", json={"job": "day", "partitions": ["2013-01-02", "2013-03-01"]}).json()
     tick(store)

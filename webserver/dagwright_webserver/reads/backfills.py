@@ -284,5 +284,7 @@ def _part(found: Backfill, name: str, target: Subset) -> PartProgress:
 def _title(found: Backfill) -> str:
     if found.title or found.job_name:
         return found.title or found.job_name or ""
+    if not found.asset_keys:
+        return "nothing"
     more = len(found.asset_keys) - 1
     return str(found.asset_keys[0]) + (f" and {more} more" if more > 0 else "")

@@ -12,11 +12,12 @@ from sqlalchemy import Connection, func, select
 
 from dagwright_shared.decide import queue as decide
 from dagwright_shared.decide.queue import Facts, PoolUse, Wait
+from dagwright_shared.model.backfills import BackfillStatus
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.model.keys import LocationName, RunId
 from dagwright_shared.model.limits import Granularity, Limits
 from dagwright_shared.model.runs import ACTIVE, Run, RunStatus
-from dagwright_shared.store import limits, locations, pools, queue, runs, tables
+from dagwright_shared.store import backfills, limits, locations, pools, queue, runs, tables
 from dagwright_shared.store.pools import SlotRow
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.view import Moment, view
@@ -46,7 +47,7 @@ class ReasonView:
     """One thing that a run, or a step of it, waits for."""
 
     kind: str
-    """not_before, location, limit, reserved, location_limit, tag_limit, pool, daemon or turn."""
+    """not_before, location, limit, reserved, location_limit, tag_limit, pool, backfill, daemon or turn."""
     message: str
     """In a sentence."""
     name: str | None
@@ -139,11 +140,18 @@ def sentences(conn: Connection, defs: Definitions, queued: Sequence[RunId], sett
     return {run.run_id: waits[0].message for run in found if (waits := decide.reasons(run, facts))}
 
 
+def _is_canceling(conn: Connection, backfill_id: str) -> bool:
+    found = backfills.get(conn, backfill_id)
+    return found is not None and found.status is BackfillStatus.CANCELING
+
+
 def _queued(conn: Connection, defs: Definitions, run: Run, force: Limits) -> WaitingView:
     facts, slots = _facts(conn, defs, force, [run])
     active = {each.run_id: each for each in facts.active}
     reasons = [_reason(wait, active, slots) for wait in decide.reasons(run, facts)]
     position = queue.position(conn, run)
+    if run.backfill is not None and _is_canceling(conn, run.backfill.backfill_id):
+        reasons = [_plain("backfill", "Its backfill is being canceled: it will not start.")]
     if not _daemon_alive(conn, facts.now):
         reasons.insert(0, _plain("daemon", "No daemon is running, so nothing is launched. Start one with: dagwright daemon"))
     if not reasons:
