@@ -7,6 +7,7 @@ cannot reach home (/root, say), `postgres` in home is a link to a directory of i
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import logging
 import os
@@ -296,6 +297,14 @@ def _recorded_pid(data: Path) -> int | None:
         return int((data / "postmaster.pid").read_text().split("\n", 1)[0])
     except (FileNotFoundError, ValueError, PermissionError):
         return None
+
+
+@atexit.register
+def _let_go() -> None:
+    """A postmaster that nobody has stopped is to outlive this process: `Popen` would warn of it."""
+    for child in _children.values():
+        if child.poll() is None:
+            child.returncode = 0
 
 
 def _alive(pid: int) -> bool:
