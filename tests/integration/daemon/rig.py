@@ -23,6 +23,7 @@ from dagwright_shared.model.runs import ActiveRun, LaunchSpec
 from dagwright_shared.model.snapshot import LocationSnapshot, LocationState, LocationStatus
 from dagwright_shared.model.ticks import Evaluation, ScheduleQuestion, SensorQuestion
 from dagwright_shared.runtime.settings import Settings
+from dagwright_shared.store import engine as store_engine
 from dagwright_shared.store import events, locations
 from dagwright_shared.wire import evaluation as wire
 from dagwright_shared.wire.serving import Answers, Ask, Asked, bind
@@ -164,15 +165,18 @@ class Backend:
 
 
 class CodeServer:
-    """A backend on a port, registered in the store."""
+    """A backend on a port, registered in the store, with a sign of life now and then: without one it counts as lost after some seconds."""
 
     def __init__(self, engine: Engine, backend: Backend) -> None:
         self.engine, self.backend = engine, backend
         self.server, port = bind(backend, "127.0.0.1:0")
         self.address = f"127.0.0.1:{port}"
+        self._stopped = threading.Event()
+        self._heart = threading.Thread(target=self._beat)
 
     def start(self, *, register: bool = True) -> CodeServer:
         self.server.start()
+        self._heart.start()
         if register:
             self.register()
         return self
@@ -189,7 +193,17 @@ class CodeServer:
             locations.publish_snapshot(conn, location=HERE, digest=digest, payload=payload, snapshot=snapshot)
 
     def stop(self) -> None:
+        self._stopped.set()
+        self._heart.join()
         self.server.stop(0).wait()
+
+    def _beat(self) -> None:
+        # By an engine of its own: tests let statements of the other one fail.
+        engine = store_engine.create(self.engine.url.render_as_string(hide_password=False), name="tests")
+        while not self._stopped.wait(2.0):
+            with engine.begin() as conn:
+                locations.heartbeat_server(conn, self.backend.server_id)
+        engine.dispose()
 
 
 def runner(engine: Engine, url: str, **settings: object) -> Runner:

@@ -153,7 +153,6 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def turn(self, which: int) -> None:
-        self.code_server.register()
         self.daemons[which].tick(self.now)
 
     @rule()
@@ -186,7 +185,6 @@ class Machine(RuleBasedStateMachine):
         began = time.monotonic()
 
         def done() -> bool:
-            self.code_server.register()  # it has no heartbeat of its own
             # The clock goes on: a tick that another daemon left open is looked for when it is some seconds old.
             self.daemons[0].tick(self.now + timedelta(seconds=time.monotonic() - began))
             with self.engine.connect() as conn:

@@ -17,7 +17,8 @@ from tests.integration.daemon.rig import until
 from dagwright_daemon import leadership
 from dagwright_shared.store import leases
 
-SECONDS = 40.0
+SECONDS = 120.0
+"""New processes have to import all that a daemon is made of."""
 
 
 @pytest.fixture
