@@ -8,9 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, text
 
 from dagwright_shared.store import embedded, engine, schema, tables
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("dagwright", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("dagwright")
 
 CLEAN = "; ".join(f"DELETE FROM {table.name}" for table in reversed(tables.metadata.sorted_tables))
 

@@ -101,7 +101,7 @@ def test_an_event_waits_for_older_transactions(store_engine: Engine, code_server
         assert outcome.done == 0
         assert outcome.wake_at, "it looks again soon"
         # The longer it lasts, the less often it looks.
-        looks = [min(loop.tick(now()).wake_at or ()) - datetime.now(UTC) for _ in range(12)]
+        looks = [min(loop.tick(at := now()).wake_at or ()) - at.now for _ in range(12)]
         assert looks[-1] > timedelta(seconds=0.5)
         older.rollback()
     until(lambda: loop.tick(now()).done == 1, what="the event, once the older transaction has ended")

@@ -29,6 +29,9 @@ def alive(store: Engine) -> Engine:
     with store.begin() as conn:
         locations.register_server(conn, status, address="127.0.0.1:1")
         leases.heartbeat_daemon(conn, daemon_id="d", host="h", pid=1)
+        # For as long as the test may take.
+        conn.execute(text("UPDATE code_servers SET heartbeat_at = now() + interval '1 hour'"))
+        conn.execute(text("UPDATE daemons SET heartbeat_at = now() + interval '1 hour'"))
     return store
 
 

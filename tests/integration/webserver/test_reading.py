@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from tests.build import batch, log
 from tests.integration.webserver.conftest import problems
 
@@ -370,6 +370,9 @@ def test_deployment_and_health(api: httpx.Client, store: Engine, server: Any) ->
         status = LocationStatus(location=LocationName("flights"), server_id="s1", state=LocationState.ERROR, error=ERROR)
         locations.register_server(conn, status, address="127.0.0.1:1")
         leases.heartbeat_daemon(conn, daemon_id="d1", host="here", pid=1, loops={})
+        # For as long as the test may take.
+        conn.execute(text("UPDATE code_servers SET heartbeat_at = now() + interval '1 hour'"))
+        conn.execute(text("UPDATE daemons SET heartbeat_at = now() + interval '1 hour'"))
     listed = {location["name"]: location for location in api.get("/locations").json()["items"]}
     assert listed["twin"]["warnings"] == [{"message": "`x` cannot be", "at": "twin.py:7"}]
     assert listed["flights"]["warnings"] == []
