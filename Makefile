@@ -9,6 +9,9 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 PORT ?= 3004
 TESTS ?= tests
 JOBS ?= 2
+# What has real processes or a real database gets a second try, at most five times in a run, and each is told of at the end with its
+# traceback: to be looked into. The rest has no excuse.
+AGAIN := --reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks $(foreach floor,unit contract census differential,--rerun-exclude-path tests/$(floor))
 
 .PHONY: help setup dev test test-unit test-e2e test-compose lint format types proto client proto-check bench docs compose-up compose-down check clean
 
@@ -36,7 +39,7 @@ dev: compiled ## run everything locally with the flights example (PORT=3004)
 	$(BIN)/dagwright dev -f examples/flights/definitions.py --port $(PORT)
 
 test: compiled ## all tests; those that need a browser say so when there is none
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup $(AGAIN) $(TESTS)
 
 test-unit: $(STAMP) ## the tests without IO
 	$(BIN)/python -m pytest -q tests/unit
