@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from dagwright_shared.decide.automation.moment import Moment
 from dagwright_shared.decide.automation.node import Nodes
 from dagwright_shared.decide.automation.result import Result
 from dagwright_shared.model import subsets
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.graph import AssetGraph
 from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
 from dagwright_shared.model.subsets import Subset

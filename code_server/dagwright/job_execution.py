@@ -6,7 +6,6 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -32,6 +31,7 @@ from dagwright.planning.plan import plan_run
 from dagwright.planning.steps import ExecutionPlan, FromAsset, FromOutput, PlannedInput, PlannedOutput, Step
 from dagwright.testing import ExecuteInProcessResult
 from dagwright_shared.decide.retries import again
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem
 from dagwright_shared.model.history import RunFilter
 from dagwright_shared.model.keys import RunId, StepKey, new_run_id

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from dagwright.execution.ports import MemorySink
 from dagwright.execution.run import execute
 from dagwright.execution.scope import Kept
 from dagwright.planning.steps import ExecutionPlan
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DagwrightError, UserCodeError
 from dagwright_shared.model.events import Payload, RunEvent, RunFailed, StepFailed
 from dagwright_shared.model.keys import Digest, LocationName, RunId, StepKey, new_run_id

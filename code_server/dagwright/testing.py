@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from dagwright import local_run, value_folders
+from dagwright import value_folders
 from dagwright.authoring import invocation, naming
 from dagwright.authoring.assets import AssetsDefinition, make_asset
 from dagwright.authoring.config import RunConfig, config_dict
@@ -22,13 +22,11 @@ from dagwright.authoring.resolution import ResolvedDefinitions
 from dagwright.authoring.results import AssetMaterialization
 from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.specs import AssetIn, AssetSpec
-from dagwright.execution.executors.in_process import InProcessExecutor
 from dagwright.execution.io_managers import FilesystemIOManager, InMemoryIOManager
 from dagwright.execution.ports import AskedKeys
 from dagwright.execution.scope import Kept
 from dagwright.planning import op_selection as op_selections
 from dagwright.planning.dynamic import split_key
-from dagwright.planning.plan import plan_run
 from dagwright.planning.steps import ExecutionPlan
 from dagwright_shared.model import ranges
 from dagwright_shared.model.errors import InvalidRequestError, Problem
@@ -369,6 +367,8 @@ def _plan(
     instance: Any,
     **target: Any,
 ) -> ExecutionPlan:
+    from dagwright.planning.plan import plan_run  # noqa: PLC0415 - as in _run
+
     first, last = _ends(partition_key, tags or {})
     size = dimensions(_partitions(resolved, target)) or 1
     return plan_run(
@@ -408,6 +408,10 @@ def _partitions(resolved: ResolvedDefinitions, target: Mapping[str, Any]) -> Par
 def _run(
     plan: ExecutionPlan, instance: Any, raise_on_error: bool, tags: Mapping[str, str] | None, graph: GraphDefinition | None = None
 ) -> ExecuteInProcessResult:
+    # With the engine comes asyncio: files of definitions import `materialize`, and never call it where they are only loaded.
+    from dagwright import local_run  # noqa: PLC0415
+    from dagwright.execution.executors.in_process import InProcessExecutor  # noqa: PLC0415
+
     # A test runner captures what steps print, and a script wants to see it.
     done = local_run.carry_out(plan, instance, tags=tags, executor=InProcessExecutor())
     if raise_on_error:

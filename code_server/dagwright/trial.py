@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
@@ -13,6 +12,7 @@ from dagwright.authoring.instance_memory import MemoryStore
 from dagwright.automation_trial import AutomationCursor, EvaluateAutomationConditionsResult, evaluate_automation_conditions
 from dagwright.execution import evaluate
 from dagwright_shared.model import cron
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.ticks import Evaluation, ScheduleQuestion, SensorQuestion
 
 

@@ -39,10 +39,31 @@ def test_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+DEFINITIONS = """
+from dagwright import (
+    AssetCheckResult, AssetExecutionContext, AssetIn, AssetKey, AssetSelection, AssetSpec, AutomationCondition, Config,
+    ConfigurableIOManager, ConfigurableResource, DagsterInstance, DailyPartitionsDefinition, Definitions, EnvVar, Failure, Field,
+    In, MaterializeResult, MetadataValue, OpExecutionContext, Out, Output, RetryPolicy, RunConfig, RunRequest, ScheduleDefinition,
+    SensorResult, SkipReason, StaticPartitionsDefinition, asset, asset_check, define_asset_job, get_dagster_logger, job,
+    load_assets_from_modules, materialize, multi_asset, op, schedule, sensor,
+)
+
+@asset
+def first(context: AssetExecutionContext) -> MaterializeResult:
+    return MaterializeResult()
+
+Definitions(assets=[first], jobs=[define_asset_job("all")])
+"""
+"""What files of definitions import most, and a first asset."""
+SERVICES = {"sqlalchemy", "alembic", "grpc", "google", "fastapi", "starlette", "psycopg2", "dagwright_webserver", "dagwright_daemon"}
+CLIENTS = {"rich", "httpx"}
+
+
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import dagwright", {"sqlalchemy", "grpc", "fastapi", "psycopg2", "dagwright_webserver", "dagwright_daemon", "rich", "httpx"}),
+        ("import dagwright", {*SERVICES, *CLIENTS, "pydantic"}),
+        (DEFINITIONS, {*SERVICES, *CLIENTS, "asyncio", "ssl", "ctypes", "yaml", "jinja2", "jsonschema", "apscheduler"}),
         ("import dagwright.cli", {"sqlalchemy", "grpc", "fastapi", "pydantic", "rich", "httpx"}),
         ("import dagwright_webserver", {"dagwright", "dagwright_daemon"}),
         ("import dagwright_daemon", {"dagwright", "dagwright_webserver", "fastapi"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
 from dagwright.authoring import naming
@@ -16,6 +16,7 @@ from dagwright.authoring.requests import SkipReason, misfit
 from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.sensor_results import SensorResult, as_result, together
 from dagwright.authoring.sensors import AT_ONCE, SensorDefinition, SensorEvaluationContext
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.snapshot import SensorKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from dagwright.authoring.ops import OpDefinition
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import BackfillPolicy
 from dagwright.authoring.specs import AssetCheckSpec, AssetDep, AssetSpec
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.snapshot import AssetExecution

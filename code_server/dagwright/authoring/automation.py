@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from dagwright_shared.model import automation as model
 from dagwright_shared.model import cron
 from dagwright_shared.model import selection as selections
 from dagwright_shared.model.automation import OperandKind, Operator, OperatorKind
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 
 _DEPS = (OperatorKind.ANY_DEPS, OperatorKind.ALL_DEPS)

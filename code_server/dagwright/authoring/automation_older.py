@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 from dagwright.authoring.automation import AutomationCondition
+from dagwright_shared.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from dagwright.authoring import naming, ops, signatures
@@ -17,6 +17,7 @@ from dagwright.authoring.ops import Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.specs import AssetCheckSpec, AssetIn, AssetSpec, read_hooks
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.keys import AssetKey
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from dagwright.authoring import source as sources
 from dagwright.authoring.assets_definition import AssetsDefinition
 from dagwright.authoring.specs import AssetSpec
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.metadata import JsonMetadataValue

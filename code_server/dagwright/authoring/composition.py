@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dagwright.authoring import naming
 from dagwright.authoring import source as sources
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, nearest
 
 if TYPE_CHECKING:

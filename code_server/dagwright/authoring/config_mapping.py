@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, overload
 
 from dagwright.authoring import signatures
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import ConfigType, RunConfig, config_dict, to_json
 from dagwright.authoring.config_values import ConfigProblems
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, Problem, SourceRef, UserCodeError, error_info
 from dagwright_shared.model.snapshot import JsonSchema
 

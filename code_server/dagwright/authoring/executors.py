@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeAlias, overload
 
@@ -11,6 +10,7 @@ from dagwright.authoring import naming
 from dagwright.authoring import source as sources
 from dagwright.authoring.config import ConfigType
 from dagwright.authoring.configured import ConfiguredType
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
 from dagwright_shared.model.snapshot import JsonSchema
 

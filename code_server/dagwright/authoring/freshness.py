@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from dagwright.authoring import source as sources
 from dagwright.authoring.specs import AssetSpec
 from dagwright_shared.model import cron
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.freshness import CronFreshness, Freshness, WindowFreshness
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, field, fields
 from typing import TYPE_CHECKING, Any, overload
 
 from dagwright.authoring import composition, naming, ops, signatures, value_types
@@ -15,6 +15,7 @@ from dagwright.authoring.config_mapping import ConfigMapping
 from dagwright.authoring.node_graphs import Dependency, Given, InputMapping, NodeInvocation, OutputMapping, Reader
 from dagwright.authoring.ops import DEFAULT_OUTPUT, In, OpDefinition, Out
 from dagwright.authoring.policies import RetryPolicy
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef, nearest
 
 if TYPE_CHECKING:

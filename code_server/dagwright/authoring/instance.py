@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from dagwright.authoring.instance_assets import MADE, SEEN, AssetHistory, readin
 from dagwright.authoring.instance_events import EventLogEntry, EventLogRecord, EventType, record, stored_types
 from dagwright.authoring.instance_memory import MemoryStore
 from dagwright.authoring.instance_runs import RunRecord, RunsFilter, RunView, aware, run_record, run_view
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.history import EventFilter, HistoryPort
 from dagwright_shared.model.keys import AssetKey, RunId
 from dagwright_shared.model.runs import StepRecord

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -16,6 +15,7 @@ from dagwright.authoring.instance_events import AssetCheckEvaluation, EventLogEn
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.results import DataVersion
 from dagwright_shared.model import events as e
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.history import EventFilter, HistoryPort, RunFilter
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, format_partition
 from dagwright_shared.model.runs import Run, RunStatus

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from dagwright.authoring.results import AssetMaterialization, AssetObservation
 from dagwright_shared.model import events as e
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.history import StoredEvent
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, format_partition

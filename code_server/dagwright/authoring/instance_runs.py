@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from dagwright.authoring.instance_events import ASSET_JOB
 from dagwright_shared.model import ranges
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.history import RunFilter
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, RunId, format_partition

@@ -6,7 +6,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dagwright.authoring import naming
@@ -19,6 +19,7 @@ from dagwright.authoring.schedules import ScheduleDefinition
 from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.sensors import SensorDefinition
 from dagwright.authoring.specs import AssetSpec
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import InvalidRequestError, NotFoundError
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 

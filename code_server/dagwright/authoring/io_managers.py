@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 from dagwright.authoring.resources import ConfigurableResource, ResourceDefinition, _resource_of
+from dagwright_shared.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     # The contexts belong to execution, which is above; user classes get the real ones.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, overload
 
 from dagwright.authoring import graphs, invocation, naming
@@ -21,6 +21,7 @@ from dagwright.authoring.policies import RetryPolicy
 from dagwright.authoring.requests import RunRequest
 from dagwright.authoring.selections import AssetSelection, CoercibleToAssetSelection
 from dagwright.authoring.specs import read_hooks
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey
 from dagwright_shared.model.metadata import Metadata, normalize_metadata

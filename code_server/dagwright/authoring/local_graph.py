@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dagwright.authoring.assets_definition import AssetsDefinition
@@ -11,6 +10,7 @@ from dagwright.authoring.checks import AssetChecksDefinition
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.requirements import CheckOwner
 from dagwright.authoring.specs import AssetSpec
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.model.graph import Topology
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.partition_moment import moment
 from dagwright.authoring.partition_subsets import PartitionsSubset, UpstreamPartitionsResult
 from dagwright.authoring.partitions import MultiPartitionsDefinition, PartitionsDefinition, StaticPartitionsDefinition
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, nearest
 from dagwright_shared.model.keys import PartitionKey
 from dagwright_shared.model.mappings import Upstream, upstream_of

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dagwright.authoring import naming
 from dagwright.authoring.composition import Composer, DynamicHandle, Flow, InputHandle, Node, OutputHandle, Outputs
 from dagwright.authoring.policies import RetryPolicy
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, get_args, get_origin, overload
 
 from dagwright.authoring import composition, executors, invocation, naming, signatures, value_types
@@ -16,6 +16,7 @@ from dagwright.authoring.executors import ExecutorDefinition
 from dagwright.authoring.op_views import DecoratedFunction, NamedPort
 from dagwright.authoring.policies import RetryPolicy, pool_of
 from dagwright.authoring.results import NO_VALUE, DynamicOutput, MaterializeResult, ObserveResult, Output
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.snapshot import JsonSchema

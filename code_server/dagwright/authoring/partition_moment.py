@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from dagwright_shared.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

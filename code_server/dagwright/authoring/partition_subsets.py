@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from dagwright_shared.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from dagwright.authoring.partitions import PartitionKeyRange, PartitionsDefinition

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, overload
 
@@ -18,6 +18,7 @@ from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
 from dagwright.authoring.schedules import PartitionedSchedule, ScheduleDefinition
 from dagwright.authoring.sensors import SensorDefinition
 from dagwright.authoring.specs import AssetSpec
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from dagwright.authoring import naming
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.partitions import MultiPartitionKey, PartitionKeyRange, PartitionsDefinition
 from dagwright_shared.model import ranges
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import UserCodeError, error_info
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey
 from dagwright_shared.model.snapshot import TriggerTarget

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +21,7 @@ from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.sensors import SensorDefinition
 from dagwright.authoring.specs import AssetCheckSpec, AssetSpec
 from dagwright.authoring.targets import Target
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.metadata import Metadata

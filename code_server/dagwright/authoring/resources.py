@@ -6,7 +6,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, field_validator
@@ -19,6 +19,7 @@ from dagwright.authoring.config_values import ConfigProblems
 from dagwright.authoring.configured import ConfiguredType
 from dagwright.authoring.resource_setup import SetUpByHand
 from dagwright.authoring.scoped_resources import Scoped
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 
 T = TypeVar("T")

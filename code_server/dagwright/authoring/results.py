@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from dagwright.authoring import naming
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.events import Severity as AssetCheckSeverity
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.metadata import Metadata, checked_metadata, normalize_metadata

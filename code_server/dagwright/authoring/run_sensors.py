@@ -6,7 +6,7 @@ import logging
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.message import EmailMessage
 from typing import Any
 
@@ -20,6 +20,7 @@ from dagwright.authoring.requests import SkipReason
 from dagwright.authoring.scoped_resources import Scoped
 from dagwright.authoring.sensor_results import SensorResult, as_result, together
 from dagwright.authoring.sensors import AT_ONCE, DefaultSensorStatus, SensorDefinition, SensorEvaluationContext
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.keys import LocationName
 from dagwright_shared.model.runs import RunStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -23,6 +23,7 @@ from dagwright.authoring.specs import refuse
 from dagwright.authoring.targets import Target
 from dagwright.authoring.time_partitions import TimeWindowPartitionsDefinition
 from dagwright_shared.model import cron
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 from dagwright_shared.model.snapshot import MissedTicks, Overlap, TriggerTarget

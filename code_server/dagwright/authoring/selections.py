@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeAlias
 
 from dagwright.authoring import naming
 from dagwright.authoring import source as sources
 from dagwright_shared.model import selection as model
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, InvalidRequestError
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from dagwright.authoring.partitions import AddDynamicPartitionsRequest, DeleteDynamicPartitionsRequest
 from dagwright.authoring.requests import RunRequest, SkipReason, misfit
+from dagwright_shared.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, init=False)

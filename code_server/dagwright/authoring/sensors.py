@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar, overload
@@ -20,6 +20,7 @@ from dagwright.authoring.requests import RunRequest, Stale, TickResult, misfit
 from dagwright.authoring.scoped_resources import Scoped
 from dagwright.authoring.sensor_results import SensorResult, as_result
 from dagwright.authoring.targets import Target
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 from dagwright_shared.model.snapshot import Overlap, SensorKind, TriggerTarget

@@ -5,11 +5,11 @@ from __future__ import annotations
 import builtins
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 from dagwright.authoring import source as sources
 from dagwright.authoring.resources import RESOURCE_MARK, ConfigurableResource
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, SourceRef
 
 _CONTEXT_NAMES = frozenset({"context", "_context", "context_", "_context_", "_"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dagwright.authoring import naming
@@ -11,6 +10,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.mappings import PartitionMapping
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.results import NO_VALUE
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, SourceRef, nearest
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 

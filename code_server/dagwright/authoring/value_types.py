@@ -5,12 +5,12 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_origin
 
 from dagwright.authoring import results
 from dagwright.authoring import source as sources
 from dagwright.authoring.type_loaders import TypeLoader
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DagwrightError, DefinitionError
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.config import EnvVar
 from dagwright.authoring.instance import Instance
 from dagwright.authoring.sensors import DefaultSensorStatus, SensorDefinition, SensorEvaluationContext
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.snapshot import Overlap, SensorKind, WebhookSnapshot
 from dagwright_shared.model.ticks import Delivery

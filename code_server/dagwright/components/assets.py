@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from dataclasses import field as default
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -23,6 +22,7 @@ from dagwright.authoring.time_partitions import (
 from dagwright.components.resolution import ResolutionContext
 from dagwright.components.resolved import Resolvable, resolve_fields
 from dagwright.components.resolver import Model, Resolver
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.graph import Topology
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -19,6 +19,7 @@ from dagwright.components.resolution import ObjectScope
 from dagwright.components.resolved import Resolvable
 from dagwright.components.resolver import Model
 from dagwright.components.yaml_files import YamlDocument
+from dagwright_shared.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from dagwright.components.folder import ComponentLoadContext

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
@@ -14,6 +13,7 @@ from pydantic.fields import FieldInfo
 from dagwright.authoring import source as sources
 from dagwright.components.errors import ComponentError
 from dagwright.components.resolver import Resolver
+from dagwright_shared.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from dagwright.components.resolution import ResolutionContext
 from dagwright.components.resolved import Resolvable
 from dagwright.components.resolver import Model
 from dagwright.components.yaml_files import YamlDocument
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import nearest
 
 log = logging.getLogger("dagwright.components")

@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import sys
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +14,7 @@ from dagwright.authoring.definitions import Definitions
 from dagwright.components.component_class import Component
 from dagwright.components.errors import ComponentError
 from dagwright.components.folder import ComponentTree
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import nearest
 
 _KEYS = frozenset({"root_module", "defs_module", "code_location_target_module", "code_location_name", "registry_modules", "autoload_defs"})

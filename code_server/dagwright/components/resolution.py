@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from jinja2.nativetypes import NativeEnvironment
 
 from dagwright.components.errors import ComponentError
 from dagwright.components.yaml_files import YamlDocument, YamlPath
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import nearest
 
 

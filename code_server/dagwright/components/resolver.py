@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
@@ -12,6 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from dagwright.components.errors import ComponentError
 from dagwright.components.resolution import ResolutionContext
+from dagwright_shared.model.dataclass import dataclass
 
 T = TypeVar("T")
 ResolveFn = Callable[[ResolutionContext, Any], Any]

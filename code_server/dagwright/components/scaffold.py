@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
 
 from dagwright.components.errors import ComponentError
+from dagwright_shared.model.dataclass import dataclass
 
 T = TypeVar("T", bound=type)
 _SCAFFOLDER = "_dagwright_scaffolder"

@@ -7,7 +7,6 @@ import inspect
 import os
 import re
 from abc import abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -17,6 +16,7 @@ from dagwright.components.errors import ComponentError
 from dagwright.components.folder import ComponentLoadContext
 from dagwright.components.resolved import Resolvable
 from dagwright.components.resolver import Model, Resolver
+from dagwright_shared.model.dataclass import dataclass
 
 _FOLDER = ".local_defs_state"
 

@@ -10,7 +10,6 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from dagwright.components.component_class import Component
 from dagwright.components.errors import ComponentError
 from dagwright.components.folder import ComponentLoadContext, ComponentTree, CompositeYamlComponent
 from dagwright.components.scaffold import ScaffoldRequest, scaffold
+from dagwright_shared.model.dataclass import dataclass
 
 
 def component_defs(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
 
 from dagwright.components.errors import ComponentError, YamlRef
+from dagwright_shared.model.dataclass import dataclass
 
 YamlPath: TypeAlias = tuple[str | int, ...]
 

@@ -6,10 +6,10 @@ import importlib.util
 import sys
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import SettingsError
 
 _PLAIN_NAMES = frozenset({"definitions", "defs", "main", "__init__", "repository", "workspace"})

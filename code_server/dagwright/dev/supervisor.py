@@ -13,7 +13,6 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +22,7 @@ from dagwright.dev.database import Database
 from dagwright.dev.locations import Location
 from dagwright.dev.log import MergedLog
 from dagwright.dev.nursery import Nursery
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import SettingsError
 from dagwright_shared.runtime import settings as settings_module
 from dagwright_shared.runtime.settings import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Self
 
 from dagwright.authoring.partitions import MultiPartitionKey, PartitionKeyRange, TimeWindow
@@ -16,6 +16,7 @@ from dagwright.execution.partition_view import PartitionError, RunPartitions, mu
 from dagwright.execution.ports import AskedKeys, History
 from dagwright.execution.versions import DataProvenance, provenance
 from dagwright.planning.steps import FromAsset, PlannedOutput, Step, flat
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, LogLevel, LogMessage, Payload
 from dagwright_shared.model.json_values import json_safe
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey

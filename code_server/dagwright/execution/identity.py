@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey, RunId
 

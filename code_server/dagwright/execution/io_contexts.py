@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from dagwright.authoring.partitions import PartitionKeyRange, TimeWindow
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.partition_view import PartitionError, RunPartitions, multi_key, window_of
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import AssetKey, PartitionKey
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 from dagwright_shared.model.partitions import Partitions

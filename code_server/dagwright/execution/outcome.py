@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ErrorInfo
 
 

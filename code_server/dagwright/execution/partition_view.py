@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from dagwright.authoring.partitions import MultiPartitionKey, PartitionKeyRange, TimeWindow
 from dagwright_shared.model import cron, ranges
 from dagwright_shared.model import partitions as parts
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey, parse_partition
 from dagwright_shared.model.partitions import DynamicKeys, MultiPartitions, Partitions, TimeWindowPartitions

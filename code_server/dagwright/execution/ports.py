@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar, runtime_checkable
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, LogChunk, LogStream, Payload, RunEvent
 from dagwright_shared.model.history import KnownVersion
 from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey, StepKey

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import takewhile
 from typing import Any
 
 from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.ports import EventSink, History, KnownVersion, MemoryHistory
 from dagwright.planning.steps import ExecutionPlan
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, Payload
 from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey
 from dagwright_shared.model.runs import LaunchSpec

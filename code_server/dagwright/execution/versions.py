@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from dagwright.authoring.results import DataVersion
 from dagwright.execution.ports import History
 from dagwright_shared.model import versions
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import AssetKey, PartitionKey
 
 

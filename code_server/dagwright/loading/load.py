@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +19,7 @@ from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
 from dagwright.authoring.schedules import PartitionedSchedule, ScheduleDefinition
 from dagwright.authoring.sensors import SensorDefinition
 from dagwright.authoring.specs import AssetSpec
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, nearest
 
 

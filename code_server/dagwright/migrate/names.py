@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import dagwright
 from dagwright import missing_names
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import nearest
 
 _INSTEAD = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import libcst as cst
 
 from dagwright.migrate.rewrite import Finding, Rewritten, rewrite
+from dagwright_shared.model.dataclass import dataclass
 
 _PASSED_OVER = {"__pycache__", "node_modules", "site-packages", "build", "dist"}
 _SETTINGS = ("pyproject.toml", "setup.py", "setup.cfg", "requirements*.txt", "workspace.yaml", "dagster.yaml", "Dockerfile*")

@@ -10,10 +10,10 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DagwrightError, ErrorInfo, Frame, nearest
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.metadata import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from dagwright.pipes import protocol
 from dagwright.pipes.messages import PipesExecutionResult, PipesMessageHandler
 from dagwright.pipes.ports import PipesContextInjector, PipesLaunchedData, PipesMessageReader
 from dagwright.pipes.protocol import PipesError, PipesExtras, PipesParams
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.metadata import normalize_metadata
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from dagwright.planning.flatten import Defaults
 from dagwright.planning.state import Need
 from dagwright.planning.steps import FromAsset, FromMany, FromOutput, PlannedCheck, PlannedOutput, Source, Step
 from dagwright_shared.model import partitions as parts
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import Problem, nearest
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, StepKey
 from dagwright_shared.model.partitions import Partitions

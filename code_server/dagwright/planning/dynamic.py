@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from dagwright.planning.state import Need
 from dagwright.planning.steps import FromCollected, FromMany, FromOutput, Level, Path, PlannedInput, Single, Source, Step, flat
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import RunId, StepKey
 
 UNKNOWN = "?"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dagwright.authoring.config import problems_of
 from dagwright.authoring.executors import BY_NAME, ExecutorDefinition, multi_or_in_process_executor, multiprocess_executor
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import InvalidRequestError, Problem
 
 IN_PROCESS = "in_process"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from dagwright.authoring import executors, value_types
@@ -28,6 +28,7 @@ from dagwright.planning.steps import (
     Step,
     flat,
 )
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError
 from dagwright_shared.model.keys import PartitionKey, StepKey
 from dagwright_shared.model.partitions import Partitions

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import StepKey
 from dagwright_shared.model.snapshot import Backoff, Jitter, RetryPolicyData
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+
+from dagwright_shared.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dagwright.planning.state import Need, Node
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.events import PlannedStep
 from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, RunId, StepKey

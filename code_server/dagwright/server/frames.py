@@ -9,8 +9,9 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
+
+from dagwright_shared.model.dataclass import dataclass
 
 _HEADER = struct.Struct("!BI")
 MAX_BODY = 256 * 1024 * 1024

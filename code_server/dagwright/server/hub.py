@@ -12,12 +12,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import UnavailableError
 from dagwright_shared.model.events import EventBatch
 from dagwright_shared.model.keys import RunId

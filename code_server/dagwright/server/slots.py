@@ -11,7 +11,6 @@ import logging
 import socket
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -19,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dagwright.server import frames
 from dagwright.server.frames import Kind
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import RunId, StepKey
 from dagwright_shared.model.limits import Limits
 from dagwright_shared.store import limits, pools

@@ -7,10 +7,10 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from dagwright.server.template import Template
+from dagwright_shared.model.dataclass import dataclass
 
 log = logging.getLogger("dagwright.spare")
 

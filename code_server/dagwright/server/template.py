@@ -12,10 +12,10 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from dagwright.server import frames
 from dagwright.server.frames import Kind
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import UnavailableError
 
 log = logging.getLogger("dagwright.template")

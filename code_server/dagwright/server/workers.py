@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 from dagwright.server import frames
@@ -19,6 +19,7 @@ from dagwright.server.frames import FrameBuffer, Kind
 from dagwright.server.hub import Committed, Hub
 from dagwright.server.slots import Slots
 from dagwright.server.template import describe_exit
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.events import EventBatch, RunCanceled, RunFailed, RunSucceeded
 from dagwright_shared.model.keys import RunId
 from dagwright_shared.model.runs import ActiveRun

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from dagwright_shared.decide import backfills
@@ -11,6 +10,7 @@ from dagwright_shared.decide.backfills import Ended, PlannedRun
 from dagwright_shared.decide.requests import Definitions
 from dagwright_shared.model import partitions, subsets
 from dagwright_shared.model.backfills import JOB, Progress, Target, dynamic_names, ordinals_of
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.dependents import Moment, dependents, size
 from dagwright_shared.model.errors import InvalidRequestError, Problem, nearest
 from dagwright_shared.model.keys import format_partition, parse_partition

@@ -10,13 +10,14 @@ import hashlib
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from dagwright_shared.decide import queue
 from dagwright_shared.decide.requests import Definitions
 from dagwright_shared.model import subsets
 from dagwright_shared.model.backfills import BACKFILL_TAG, JOB, PRIORITY, Backfill, BackfillStatus, PartProgress, Progress, Target, keys_of
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.dependents import Moment, dependents, is_identity
 from dagwright_shared.model.graph import Topology
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, RunId

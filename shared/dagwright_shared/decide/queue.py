@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import LocationName, RunId
 from dagwright_shared.model.limits import Limits, TagLimit
 from dagwright_shared.model.runs import Run, RunStatus, system_tag

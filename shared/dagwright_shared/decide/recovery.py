@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from dagwright_shared.decide import queue, retries
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.runs import Run, RunStatus
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dagwright_shared.decide import queue
 from dagwright_shared.model import partitions, ranges
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import InvalidRequestError, NotFoundError, Problem
 from dagwright_shared.model.keys import Digest, RunId, format_partition
 from dagwright_shared.model.partitions import DynamicKeys, Partitions

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.retention import EventClass, Policy, Week
 
 

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import RunId, StepKey
 from dagwright_shared.model.runs import (
     NewRun,

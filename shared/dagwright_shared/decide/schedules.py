@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from dagwright_shared.model import cron, partitions
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import PartitionKey, RunId
 from dagwright_shared.model.partitions import NO_DYNAMIC, DynamicKeys, MultiPartitions, Partitions, TimeWindowPartitions
 from dagwright_shared.model.snapshot import MissedTicks, Overlap, ScheduleSnapshot

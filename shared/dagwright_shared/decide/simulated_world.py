@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from dagwright_shared.decide.automation import evaluation
@@ -16,6 +16,7 @@ from dagwright_shared.decide.automation.moment import Moment
 from dagwright_shared.decide.automation.node import Nodes
 from dagwright_shared.model import cron, partitions, ranges, subsets
 from dagwright_shared.model.automation import Operand, walk
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.graph import AssetGraph
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.partitions import DynamicKeys, MultiPartitions, TimeWindowPartitions

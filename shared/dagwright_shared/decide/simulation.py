@@ -11,7 +11,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from dagwright_shared.decide.queue import Facts, PoolUse
 from dagwright_shared.decide.requests import Asker, Definitions
 from dagwright_shared.decide.simulated_world import World
 from dagwright_shared.model import partitions
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.keys import LocationName, RunId
 from dagwright_shared.model.limits import Granularity, Limits

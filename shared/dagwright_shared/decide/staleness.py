@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from dagwright_shared.model import mappings, versions
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.graph import AssetGraph
 from dagwright_shared.model.keys import AssetKey, PartitionKey, format_partition
 from dagwright_shared.model.partitions import NO_DYNAMIC, DynamicKeys

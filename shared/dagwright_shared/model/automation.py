@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import AssetKey
 
 if TYPE_CHECKING:  # selections stand on snapshots, which have conditions

@@ -10,12 +10,13 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from dagwright_shared.model import subsets
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.dependents import Moment
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.json_values import JsonValue

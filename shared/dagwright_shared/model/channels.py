@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from dagwright_shared.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from dagwright_shared.model import cron, mappings, subsets
 from dagwright_shared.model import partitions as parts
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.partitions import DynamicKeys, MultiPartitions, Partitions, SimplePartitions, TimeWindowPartitions
 from dagwright_shared.model.snapshot import MappingKind, PartitionMappingData
 from dagwright_shared.model.subsets import EMPTY, Subset

@@ -26,8 +26,10 @@ import linecache
 import math
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from dagwright_shared.model.dataclass import dataclass
 
 
 class DagwrightError(Exception):

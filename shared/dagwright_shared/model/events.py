@@ -6,11 +6,12 @@ The run worker numbers them from `LaunchSpec.first_seq` without gaps; (run, seq)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey, RunId, StepKey

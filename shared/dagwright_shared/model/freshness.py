@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import TypeAlias
+
+from dagwright_shared.model.dataclass import dataclass
 
 
 class FreshnessState(StrEnum):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import cached_property
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, LocationName
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot, CheckSnapshot, JobSnapshot, LocationSnapshot

@@ -6,10 +6,11 @@ A worker has no database. It asks the process above it, or, in a test, a store i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, CheckEvaluated, RunEvent
 from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey, RunId
 from dagwright_shared.model.runs import Run, RunStatus, StepRecord

@@ -9,11 +9,11 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from dagwright_shared.model import cron
 from dagwright_shared.model import partitions as parts
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey
 from dagwright_shared.model.partitions import (
     NO_DYNAMIC,

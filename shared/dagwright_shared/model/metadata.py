@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import AssetKey
 

@@ -11,12 +11,13 @@ import bisect
 import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TypeAlias, assert_never
 
 from dagwright_shared.model import cron
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import PartitionKey
 
 DynamicKeys: TypeAlias = Mapping[str, Sequence[str]]

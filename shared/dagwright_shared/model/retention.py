@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.ticks import TickStatus
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.snapshot import JsonSchema, LocationSnapshot, ResourceSnapshot

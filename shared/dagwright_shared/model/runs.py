@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, Digest, LocationName, PartitionKey, RunId, StepKey

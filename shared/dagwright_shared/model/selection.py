@@ -15,10 +15,10 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias, assert_never
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import InvalidRequestError, Problem
 from dagwright_shared.model.graph import Topology
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey

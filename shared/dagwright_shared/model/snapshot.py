@@ -7,11 +7,12 @@ pages render while the code server is down and a run's page shows the definition
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TypeAlias
 
 from dagwright_shared.model.automation import Condition
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ErrorInfo, SourceRef
 from dagwright_shared.model.freshness import Freshness
 from dagwright_shared.model.json_values import JsonValue

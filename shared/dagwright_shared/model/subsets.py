@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
 
 from dagwright_shared.model import partitions
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import PartitionKey
 from dagwright_shared.model.partitions import NO_DYNAMIC, DynamicKeys, MultiPartitions, Partitions
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, text
 
 from dagwright_shared.model.access import Identity, Role
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.store import cursors, json_rows, listen, secret_values, tables, users
 from dagwright_shared.store.cursors import Page

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sqlalchemy import Connection, text
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import LocationName
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select, text
 
 from dagwright_shared.model.access import AuditResult
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.store import cursors, json_rows, tables
 from dagwright_shared.store.cursors import Page
 

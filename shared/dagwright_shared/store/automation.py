@@ -6,12 +6,12 @@ Invariant: a tick of a sensor has a number, and only the one that raises it from
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, select, text
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.store import cursors, json_rows, run_list, tables

@@ -7,12 +7,12 @@ comes twice, however long a transaction stays open, and no event waits for anoth
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, RunId, asset_keys
 

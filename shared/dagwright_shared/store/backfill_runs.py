@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.events import RunCanceled
 from dagwright_shared.model.keys import PartitionKey, RunId
 from dagwright_shared.model.runs import RunStatus, sources

@@ -7,13 +7,13 @@ are written in one transaction.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, text, tuple_
 
 from dagwright_shared.model.backfills import LIVE, Backfill, BackfillStatus, NewBackfill, Progress, Target, sources
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ConflictError, ErrorInfo, NotFoundError, error_from_json, error_to_json
 from dagwright_shared.model.keys import AssetKey, Digest, LocationName, asset_keys
 from dagwright_shared.model.runs import Trigger, TriggerKind

@@ -16,12 +16,13 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ConflictError, SettingsError, UnavailableError
 from dagwright_shared.store import embedded_account
 from dagwright_shared.store.embedded_account import Account

@@ -9,11 +9,11 @@ import pwd
 import shutil
 import stat
 import tempfile
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import SettingsError
 
 _FALLBACK = Path("/var/lib/dagwright")

@@ -6,7 +6,6 @@ Each projection folds the events of a call in memory, so that one statement with
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg2 import Binary
@@ -14,6 +13,7 @@ from psycopg2.extras import execute_values
 from sqlalchemy import Connection, text
 
 from dagwright_shared.model import events as e
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import error_to_json
 from dagwright_shared.model.keys import LocationName, RunId
 from dagwright_shared.model.metadata_json import metadata_to_json

@@ -6,13 +6,13 @@ Invariant: `append` costs a constant number of statements, whatever the number o
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from dagwright_shared.model import events as e
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import error_to_json
 from dagwright_shared.model.keys import LocationName, PartitionKey, RunId, StepKey
 from dagwright_shared.model.runs import ACTIVE, TRANSITIONS, RunStatus

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select, text
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.store import json_rows, listen, tables
 

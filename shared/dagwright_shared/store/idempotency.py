@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select, text
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ConflictError
 from dagwright_shared.store import json_rows, tables
 

@@ -6,12 +6,12 @@ Invariant: (instigator, scheduled time) is unique, so that any number of daemons
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text, tuple_
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json, error_to_json
 from dagwright_shared.model.keys import LocationName, RunId
 from dagwright_shared.model.ticks import Instigator, InstigatorKind, Tick, TickStatus

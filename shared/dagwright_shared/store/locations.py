@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, text
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json, error_to_json
 from dagwright_shared.model.keys import Digest, LocationName
 from dagwright_shared.model.snapshot import LocationSnapshot, LocationState, LocationStatus

@@ -5,11 +5,10 @@ Whoever writes it writes what was so at its horizon, so it does not matter who w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, text
 
 from dagwright_shared.model import subsets
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import AssetKey, LocationName, PartitionKey
 from dagwright_shared.model.subsets import Subset
 from dagwright_shared.store import json_rows

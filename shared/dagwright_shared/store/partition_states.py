@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from dagwright_shared.model import partitions as parts
 from dagwright_shared.model import subsets
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.dependents import Moment, size
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey
 from dagwright_shared.model.partitions import (

@@ -8,12 +8,12 @@ them. `release` and `release_runs` are called in the transaction that ends the a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import InvalidRequestError, Problem
 from dagwright_shared.model.keys import RunId, StepKey
 from dagwright_shared.model.limits import Granularity, Limits

@@ -6,11 +6,11 @@ The newest materialization, observation, failure and check of each asset partiti
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ConflictError, NotFoundError
 from dagwright_shared.model.retention import EventClass, Week
 from dagwright_shared.model.runs import FINAL

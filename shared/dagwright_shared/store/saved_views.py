@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import InvalidRequestError, Problem
 from dagwright_shared.store import tables
 

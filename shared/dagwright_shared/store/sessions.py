@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, text
 
 from dagwright_shared.model.access import Identity
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.store import json_rows, listen, secret_values, tables, users
 
 _table = tables.sessions

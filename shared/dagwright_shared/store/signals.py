@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, text
 
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import LocationName
 from dagwright_shared.model.runs import RunSignal, RunStatus
 from dagwright_shared.store import commit_horizon

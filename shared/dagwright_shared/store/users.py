@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, text, upda
 from sqlalchemy.exc import IntegrityError
 
 from dagwright_shared.model.access import Grant, Role
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ConflictError, InvalidRequestError, NotFoundError, Problem, nearest
 from dagwright_shared.store import listen, tables
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import grpc
 
 from dagwright_api.v1 import code_server_service_pb2 as pb
 from dagwright_shared.model.channels import OPEN, ChannelSecurity
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DagwrightError, DeadlineError, UnavailableError
 from dagwright_shared.model.events import EventBatch, PlannedStep
 from dagwright_shared.model.json_values import JsonValue
@@ -69,6 +69,9 @@ class Timeouts:
     """After this the stream is opened anew, unseen by who iterates."""
 
 
+_TIMEOUTS = Timeouts()
+
+
 class LocationClient:
     """Calls one code server.
 
@@ -83,7 +86,7 @@ class LocationClient:
         DeadlineError: by any call: it did not answer in time.
     """
 
-    def __init__(self, address: str, *, timeouts: Timeouts = Timeouts(), security: ChannelSecurity = OPEN) -> None:
+    def __init__(self, address: str, *, timeouts: Timeouts = _TIMEOUTS, security: ChannelSecurity = OPEN) -> None:
         self.address = address
         self._timeouts = timeouts
         self._closed = False

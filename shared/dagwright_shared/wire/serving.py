@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn, Protocol, TypeAlias
 
@@ -20,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from dagwright_api.v1 import code_server_service_pb2 as pb
 from dagwright_api.v1 import evaluation_pb2 as pb_evaluation
 from dagwright_shared.model.channels import OPEN, ChannelSecurity
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DagwrightError, FencedError, InvalidRequestError, Problem, SettingsError, UnavailableError
 from dagwright_shared.model.events import EventBatch
 from dagwright_shared.model.keys import Digest, RunId

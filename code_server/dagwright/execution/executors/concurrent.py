@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from dagwright.execution.executors import limits
@@ -28,6 +28,7 @@ from dagwright.execution.outcome import Outcome, StepStopped
 from dagwright.execution.ports import PumpedSink
 from dagwright.execution.scope import RunScope
 from dagwright.planning.steps import Step
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.events import EngineMessage, LogLevel, Payload, Usage
 from dagwright_shared.model.keys import StepKey
 

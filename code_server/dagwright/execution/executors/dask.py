@@ -15,7 +15,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import distributed
@@ -31,6 +30,7 @@ from dagwright.execution.scope import RunScope
 from dagwright.planning.dynamic import pack
 from dagwright.planning.executor_config import DaskConfig
 from dagwright.planning.steps import FromAsset, Step, flat
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DagwrightError, ErrorInfo, error_info
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, Usage
 from dagwright_shared.model.keys import StepKey

@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import distributed
@@ -32,6 +32,7 @@ from dagwright.execution.scope import RunHistory, RunScope
 from dagwright.planning.dynamic import Packed, unpack
 from dagwright.planning.plan import plan_run
 from dagwright.planning.steps import ExecutionPlan, Step
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.events import LogChunk, Payload
 from dagwright_shared.model.keys import StepKey
 from dagwright_shared.model.runs import LaunchSpec

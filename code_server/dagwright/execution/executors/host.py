@@ -7,7 +7,7 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from dagwright.execution import frames
@@ -20,6 +20,7 @@ from dagwright.execution.outcome import Outcome
 from dagwright.execution.scope import RunHistory, RunScope
 from dagwright.planning.dynamic import Packed, unpack
 from dagwright.planning.steps import Step
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ErrorInfo, error_info
 from dagwright_shared.model.events import LogChunk, Payload, Usage
 from dagwright_shared.model.keys import StepKey

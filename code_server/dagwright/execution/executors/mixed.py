@@ -11,7 +11,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from dagwright.execution import frames
 from dagwright.execution.executors import Executor
@@ -24,6 +24,7 @@ from dagwright.execution.ports import PumpedSink
 from dagwright.execution.scope import RunScope
 from dagwright.planning.dynamic import pack
 from dagwright.planning.steps import Step
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.events import Usage
 from dagwright_shared.model.keys import StepKey

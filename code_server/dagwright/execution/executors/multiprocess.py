@@ -18,7 +18,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dagwright.execution import step as steps
 from dagwright.execution.capture import Capture, flush_output
@@ -33,6 +33,7 @@ from dagwright.execution.usage import ChildMeter, of_rusage
 from dagwright.planning.dynamic import Packed, pack, unpack
 from dagwright.planning.executor_config import TagLimit
 from dagwright.planning.steps import Step
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import error_info
 from dagwright_shared.model.events import EngineMessage, LogLevel, Payload, Usage
 from dagwright_shared.model.keys import StepKey

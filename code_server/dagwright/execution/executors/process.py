@@ -17,12 +17,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from dagwright.execution import capture, frames
 from dagwright.execution.cancellation import Cancellation
 from dagwright.execution.capture import Capture
+from dagwright_shared.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from dagwright_shared.decide.automation.kept import Kept, from_json, to_json
+from dagwright_shared.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import ChainMap, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from dagwright_shared.decide.automation import kept, operands, operators
 from dagwright_shared.decide.automation.cursor import Cursor, NodeState
@@ -15,6 +15,7 @@ from dagwright_shared.decide.automation.node import PASSING, Node, Nodes, state_
 from dagwright_shared.decide.automation.result import Result
 from dagwright_shared.decide.automation.scope import Scope
 from dagwright_shared.model.automation import Condition, Operand, Operator, OperatorKind
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.subsets import EMPTY, Subset
 
 _PLAIN = frozenset({OperatorKind.AND, OperatorKind.OR, OperatorKind.NOT})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from dagwright_shared.decide.automation.graph import EntityKey
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.subsets import EMPTY, Subset
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TypeAlias
 
 from dagwright_shared.model.automation import Condition
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.freshness import Freshness
 from dagwright_shared.model.graph import AssetGraph, AssetNode
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, LocationName

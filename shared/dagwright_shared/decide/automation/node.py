@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from dagwright_shared.model.automation import Condition, Operand, OperandKind, Operator, OperatorKind
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 
 _SHOWN: Mapping[OperatorKind, str] = {

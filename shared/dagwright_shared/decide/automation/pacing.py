@@ -4,7 +4,7 @@ what was just asked for is asked for again."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 
 from dagwright_shared.decide.automation import kept
@@ -12,6 +12,7 @@ from dagwright_shared.decide.automation.cursor import Cursor
 from dagwright_shared.decide.automation.evaluation import Evaluated
 from dagwright_shared.decide.automation.graph import EntityGraph, EntityKey
 from dagwright_shared.decide.automation.watch import Event, Watch
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.dependents import Moment
 from dagwright_shared.model.subsets import Subset
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from dagwright_shared.decide.automation.graph import EntityGraph, EntityKey
 from dagwright_shared.model import subsets
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey
 from dagwright_shared.model.partitions import DynamicKeys, Partitions
 from dagwright_shared.model.subsets import Subset

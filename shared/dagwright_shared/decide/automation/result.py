@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from dagwright_shared.decide.automation.cursor import NodeState
 from dagwright_shared.decide.automation.graph import EntityKey
 from dagwright_shared.decide.automation.node import Node
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.subsets import EMPTY, Subset, union
 
 Times: TypeAlias = tuple[tuple[float, Subset], ...]

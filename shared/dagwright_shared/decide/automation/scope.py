@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from dagwright_shared.decide.automation import kept
@@ -14,6 +13,7 @@ from dagwright_shared.decide.automation.moment import Moment
 from dagwright_shared.decide.automation.node import Node, Nodes, state_key
 from dagwright_shared.decide.automation.result import Result
 from dagwright_shared.model.automation import Condition
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.subsets import EMPTY, Subset
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -13,6 +13,7 @@ from dagwright_shared.decide.automation.graph import Entity, EntityGraph, Entity
 from dagwright_shared.decide.automation.node import Node, Nodes
 from dagwright_shared.model import cron
 from dagwright_shared.model.automation import Condition, Operand, OperandKind, Operator, OperatorKind
+from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
 from dagwright_shared.model.partitions import DynamicPartitions, MultiPartitions, Partitions, TimeWindowPartitions
 
