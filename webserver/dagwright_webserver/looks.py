@@ -170,13 +170,13 @@ def exact(moment: datetime | None) -> str:
     if moment is None:
         return ""
     local = zones.here(moment)
-    return f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d} {local:%Z}"
+    return f"{local.isoformat(' ', 'milliseconds')[:23]} {local.tzname()}"
 
 
 def clock(moment: datetime) -> str:
     """The time of day to the millisecond, in the time zone of who asks, for tables of events."""
     local = zones.here(moment)
-    return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
+    return local.isoformat(timespec="milliseconds")[11:23]
 
 
 def size(count: int | None) -> str:

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from dagwright_shared.model.access import Grant, Identity, Role
 from dagwright_shared.model.json_values import json_safe
-from dagwright_webserver import looks, static_files, zones
+from dagwright_webserver import looks, marks, static_files, zones
 from dagwright_webserver.access import Access
 
 HERE = Path(__file__).parent
@@ -64,7 +64,7 @@ def page(request: Request, template: str, /, status: int = 200, **context: Any) 
         if part and part.replace("_", "").isalnum() and (HERE / "templates/partials" / f"{part}.html").is_file()
         else template
     )
-    html = _environment().get_template(name).render(request=request, **context)
+    html = _rendered(request, name, **context)
     return HTMLResponse(html, status, headers=HEADERS)
 
 
@@ -78,9 +78,16 @@ def error_page(request: Request, problem: Mapping[str, Any]) -> HTMLResponse:
     status = int(problem.get("status", 500))
     advice = ADVICE.get(status, ADVICE[503] if status >= 501 else ADVICE[422])
     title = _TITLES.get(status, HTTPStatus(status).phrase)
-    html = _environment().get_template("error.html").render(request=request, problem=problem, title=title, advice=advice)
+    html = _rendered(request, "error.html", problem=problem, title=title, advice=advice)
     headers = {**HEADERS, "Retry-After": "2"} if status == 503 else HEADERS
     return HTMLResponse(html, status, headers=headers)
+
+
+def _rendered(request: Request, template: str, /, **context: Any) -> str:
+    env = _environment()
+    # One set of macros for a page and all that it includes: `{% import %}` makes one anew for each of its files.
+    macros = env.get_template("macros.html").make_module({"request": request})
+    return env.get_template(template).render(request=request, m=macros, **context)
 
 
 @lru_cache(maxsize=1)
@@ -92,6 +99,7 @@ def _environment() -> Environment:
         static=static_files.url,
         sections=SECTIONS,
         look=looks.look,
+        marks=marks,
         query=query,
         filters=filters,
         toggled=toggled,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
-from zoneinfo import ZoneInfo
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo, available_timezones
 
 COOKIE = "dagwright_zone"
 """Browsers tell their zone by it, or the one that somebody has chosen there."""
@@ -40,3 +40,9 @@ def _zone(name: str | None) -> tzinfo | None:
         return UTC if name == "UTC" else ZoneInfo(name)
     except (LookupError, ValueError, OSError):  # no such zone: what browsers send is not trusted to be one
         return None
+
+
+@cache
+def known() -> tuple[str, ...]:
+    """The names of all zones; looking through their files takes long."""
+    return tuple(sorted(available_timezones()))

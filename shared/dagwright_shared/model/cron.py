@@ -94,6 +94,7 @@ def at_or_after(expression: str, moment: datetime, timezone: str = "UTC") -> dat
     return next(tick for tick in from_earlier if tick >= moment)
 
 
+@lru_cache(maxsize=4096)
 def in_words(expression: str) -> str:
     """The expression as an English sentence, such as `At 06:00 every day`."""
     if interval(expression) is not None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import BigInteger, Connection, Row, cast, func, select, true
+from sqlalchemy import BigInteger, Connection, Row, case, cast, func, literal_column, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from dagwright_shared.model import cron
@@ -115,7 +115,7 @@ class ScheduleView:
     next_ticks: tuple[Moment, ...]
     """The next five moments, as if it were switched on."""
     recent_ticks: tuple[TickView, ...]
-    """The newest 30 ticks, in a list the newest 10; oldest of them first."""
+    """The newest 30 ticks, in a list the newest 10; oldest of them first. The list of ticks has their logs and the frames of errors."""
     etag: str
     """Of its switch, for `If-Match` of a change."""
     tags: Mapping[str, str]
@@ -159,7 +159,7 @@ class SensorView:
     next_tick: Moment | None
     """When it is asked next; null while it is off, and for a sensor that waits for an event."""
     recent_ticks: tuple[TickView, ...]
-    """The newest 30 ticks, in a list the newest 10; oldest of them first."""
+    """The newest 30 ticks, in a list the newest 10; oldest of them first. The list of ticks has their logs and the frames of errors."""
     metadata: Mapping[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
     source: str | None
@@ -214,25 +214,30 @@ class UpcomingTick:
     """What it launches."""
 
 
-_STRIP = 30
+STRIP = 30
 _STRIP_IN_LIST = 10
 Switches = Mapping[tuple[str, str], Row[Any]]
 
 
-def read_automation(conn: Connection, defs: Definitions, *, now: datetime) -> AutomationView:
-    """All schedules and sensors, by name, and what has conditions."""
+def read_automation(conn: Connection, defs: Definitions, *, now: datetime, strip: int = _STRIP_IN_LIST) -> AutomationView:
+    """All schedules and sensors, by name, and what has conditions.
+
+    Args:
+        strip: how many of the newest ticks of each; a page reads them by `read_strips`.
+    """
     conditions, count = read_conditions(conn, defs)
     return AutomationView(
-        schedules=list_schedules(conn, defs, now=now, limit=10_000).items,
-        sensors=list_sensors(conn, defs, now=now, limit=10_000).items,
+        schedules=list_schedules(conn, defs, now=now, limit=10_000, strip=strip).items,
+        sensors=list_sensors(conn, defs, now=now, limit=10_000, strip=strip).items,
         conditions=conditions,
         condition_count=count,
     )
 
 
 def list_schedules(
-    conn: Connection, defs: Definitions, *, now: datetime, location: str | None = None, limit: int = 100, cursor: str | None = None
-) -> ScheduleListView:
+    conn: Connection, defs: Definitions, *, now: datetime, location: str | None = None, limit: int = 100, cursor: str | None = None,
+    strip: int = _STRIP_IN_LIST,
+) -> ScheduleListView:  # fmt: skip
     """Schedules by name, then location."""
     rows = [(name, place, each) for name, found in defs.schedules.items() for place, each in found if location in (None, place)]
     if cursor is not None:
@@ -240,15 +245,15 @@ def list_schedules(
         rows = [row for row in rows if (row[0], row[1]) > after]
     shown = rows[:limit]
     switches = _switches(conn, InstigatorKind.SCHEDULE)
-    strips = _strips(
-        conn, [switches[key].instigator_id for _, place, each in shown if (key := (place, each.name)) in switches], _STRIP_IN_LIST
-    )
+    strips = _strips(conn, [switches[key].instigator_id for _, place, each in shown if (key := (place, each.name)) in switches], strip)
     items = tuple(_schedule(place, each, switches.get((place, each.name)), strips, now) for _, place, each in shown)
     more = cursors.encode("schedules", shown[-1][0], shown[-1][1]) if len(rows) > limit else None
     return ScheduleListView(items=items, next_cursor=more)
 
 
-def get_schedule(conn: Connection, defs: Definitions, name: str, *, now: datetime, location: str | None = None) -> ScheduleView:
+def get_schedule(
+    conn: Connection, defs: Definitions, name: str, *, now: datetime, location: str | None = None, strip: int = STRIP
+) -> ScheduleView:
     """One schedule.
 
     Raises:
@@ -259,12 +264,13 @@ def get_schedule(conn: Connection, defs: Definitions, name: str, *, now: datetim
         raise NotFoundError("schedule", name, known=defs.schedules, where=location)
     place, schedule = found[0]
     row = _switches(conn, InstigatorKind.SCHEDULE).get((place, name))
-    return _schedule(place, schedule, row, _strips(conn, [row.instigator_id] if row else []), now)
+    return _schedule(place, schedule, row, _strips(conn, [row.instigator_id] if row else [], strip), now)
 
 
 def list_sensors(
-    conn: Connection, defs: Definitions, *, now: datetime, location: str | None = None, limit: int = 100, cursor: str | None = None
-) -> SensorListView:
+    conn: Connection, defs: Definitions, *, now: datetime, location: str | None = None, limit: int = 100, cursor: str | None = None,
+    strip: int = _STRIP_IN_LIST,
+) -> SensorListView:  # fmt: skip
     """Sensors by name, then location."""
     rows = [(name, place, each) for name, found in defs.sensors.items() for place, each in found if location in (None, place)]
     if cursor is not None:
@@ -272,15 +278,15 @@ def list_sensors(
         rows = [row for row in rows if (row[0], row[1]) > after]
     shown = rows[:limit]
     switches = _switches(conn, InstigatorKind.SENSOR)
-    strips = _strips(
-        conn, [switches[key].instigator_id for _, place, each in shown if (key := (place, each.name)) in switches], _STRIP_IN_LIST
-    )
+    strips = _strips(conn, [switches[key].instigator_id for _, place, each in shown if (key := (place, each.name)) in switches], strip)
     items = tuple(_sensor(place, each, switches.get((place, each.name)), strips, now) for _, place, each in shown)
     more = cursors.encode("sensors", shown[-1][0], shown[-1][1]) if len(rows) > limit else None
     return SensorListView(items=items, next_cursor=more)
 
 
-def get_sensor(conn: Connection, defs: Definitions, name: str, *, now: datetime, location: str | None = None) -> SensorView:
+def get_sensor(
+    conn: Connection, defs: Definitions, name: str, *, now: datetime, location: str | None = None, strip: int = STRIP
+) -> SensorView:
     """One sensor.
 
     Raises:
@@ -291,7 +297,7 @@ def get_sensor(conn: Connection, defs: Definitions, name: str, *, now: datetime,
         raise NotFoundError("sensor", name, known=defs.sensors, where=location)
     place, sensor = found[0]
     row = _switches(conn, InstigatorKind.SENSOR).get((place, name))
-    return _sensor(place, sensor, row, _strips(conn, [row.instigator_id] if row else []), now)
+    return _sensor(place, sensor, row, _strips(conn, [row.instigator_id] if row else [], strip), now)
 
 
 def upcoming(
@@ -426,22 +432,23 @@ def _switches(conn: Connection, kind: InstigatorKind) -> Switches:
     return {(row.location, row.name): row for row in conn.execute(select(tables.instigators).where(i.kind == str(kind)))}
 
 
-def _strips(conn: Connection, instigator_ids: Sequence[int], count: int = _STRIP) -> Mapping[int, list[TickView]]:
-    """The newest ticks of each, oldest first: one index look-up for each."""
-    if not instigator_ids:
+def _strips(conn: Connection, instigator_ids: Sequence[int], count: int) -> Mapping[int, list[TickView]]:
+    """The newest ticks of each, oldest first: one index look-up for each. What they logged and the frames of errors stay where they are."""
+    if not instigator_ids or not count:
         return {}
     t, i = tables.ticks.c, tables.instigators.c
     wanted = func.unnest(cast(list(instigator_ids), ARRAY(BigInteger))).table_valued("wanted_id").render_derived("wanted")
-    newest = (
-        select(tables.ticks).where(t.instigator_id == wanted.c.wanted_id).order_by(t.scheduled_for.desc()).limit(count).lateral("newest")
+    error = case((t.error.is_not(None), func.jsonb_build_object("class_name", t.error["class_name"], "message", t.error["message"])))
+    columns = [error.label("error") if column is t.error else column for column in tables.ticks.c if column is not t.logs]
+    newest = select(*columns, literal_column("NULL").label("logs")).where(t.instigator_id == wanted.c.wanted_id)
+    newest_few = newest.order_by(t.scheduled_for.desc()).limit(count).lateral("newest")
+    query = select(newest_few, i.name, i.kind, i.location).select_from(
+        wanted.join(newest_few, true()).join(tables.instigators, i.instigator_id == wanted.c.wanted_id)
     )
-    query = select(newest, i.name, i.kind, i.location).select_from(
-        wanted.join(newest, true()).join(tables.instigators, i.instigator_id == wanted.c.wanted_id)
-    )
-    rows = conn.execute(query).all()
-    runs = _runs_of(conn, [row.tick_id for row in rows])
+    rows = sorted(conn.execute(query).all(), key=lambda each: each.scheduled_for)
+    runs = _runs_of(conn, [row.tick_id for row in rows if row.status != TickStatus.SKIPPED])
     found: dict[int, list[TickView]] = {}
-    for row in sorted(rows, key=lambda each: each.scheduled_for):
+    for row in rows:
         found.setdefault(row.instigator_id, []).append(_tick(row, runs))
     return found
 

@@ -9,10 +9,11 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from dagwright_shared.model.ticks import TickStatus
+from dagwright_shared.model.ticks import InstigatorKind, TickStatus
 from dagwright_webserver.reads.automation import AutomationView, ScheduleView, SensorView, read_automation
 from dagwright_webserver.reads.conditions import read_conditions
 from dagwright_webserver.reads.definitions import Definitions
+from dagwright_webserver.reads.strips import Strips
 
 _Switched = TypeVar("_Switched", ScheduleView, SensorView)
 
@@ -38,22 +39,22 @@ class AutomationFilter:
     """The code location."""
 
 
-def read_filtered(conn: Connection, defs: Definitions, wanted: AutomationFilter, *, now: datetime) -> AutomationView:
-    """All that asks for runs and fits."""
-    view = read_automation(conn, defs, now=now)
+def read_filtered(conn: Connection, defs: Definitions, wanted: AutomationFilter, strips: Strips, *, now: datetime) -> AutomationView:
+    """All that asks for runs and fits; its ticks are in the strips alone."""
+    view = read_automation(conn, defs, now=now, strip=0)
     if wanted == AutomationFilter():
         return view
     conditions, count = ((), 0) if wanted.state else read_conditions(conn, defs, text=wanted.text, location=wanted.location)
     return replace(
         view,
-        schedules=tuple(each for each in view.schedules if _fits(each, wanted)),
-        sensors=tuple(each for each in view.sensors if _fits(each, wanted)),
+        schedules=tuple(each for each in view.schedules if _fits(each, wanted, strips)),
+        sensors=tuple(each for each in view.sensors if _fits(each, wanted, strips)),
         conditions=conditions,
         condition_count=count,
     )
 
 
-def _fits(each: _Switched, wanted: AutomationFilter) -> bool:
+def _fits(each: _Switched, wanted: AutomationFilter, strips: Strips) -> bool:
     if (wanted.text or "").lower() not in each.name.lower() or wanted.location not in (None, each.location):
         return False
     match wanted.state:
@@ -64,4 +65,6 @@ def _fits(each: _Switched, wanted: AutomationFilter) -> bool:
         case SwitchState.OFF:
             return not each.running
         case SwitchState.FAILING:
-            return bool(each.recent_ticks) and each.recent_ticks[-1].status is TickStatus.FAILURE
+            kind = InstigatorKind.SCHEDULE if isinstance(each, ScheduleView) else InstigatorKind.SENSOR
+            strip = strips.get((kind, each.location, each.name))
+            return bool(strip) and strip[-1].status == TickStatus.FAILURE

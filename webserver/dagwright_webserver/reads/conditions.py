@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from dagwright_shared.model.automation import Condition, name_of
-from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.automation import name_of
+from dagwright_shared.model.keys import AssetCheckKey
 from dagwright_shared.store import automation
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.view import Moment, view
@@ -36,17 +36,8 @@ def read_conditions(
     conn: Connection, defs: Definitions, *, text: str | None = None, location: str | None = None
 ) -> tuple[tuple[ConditionView, ...], int]:
     """The first 200 by key, and how many there are; of a location, and with a text in their key, where these are given."""
-    found: list[tuple[str, str, AssetKey | AssetCheckKey, Condition]] = [
-        (str(key), place, key, each.automation) for key, assets in defs.assets.items() for place, each in assets if each.automation
-    ]
-    found += [
-        (each.key.to_user_string(), place, each.key, each.automation)
-        for checks in defs.checks.values()
-        for place, each in checks
-        if each.automation
-    ]
-    found = [each for each in found if location in (None, each[1]) and (text or "").lower() in each[0].lower()]
-    shown = sorted(found, key=lambda each: each[:2])[:_MOST]
+    found = [each for each in defs.conditions if location in (None, each[1]) and (not text or text.lower() in each[0].lower())]
+    shown = found[:_MOST]
     newest = automation.newest_evaluations(conn, {key for _, _, key, _ in shown})
     conditions = tuple(
         ConditionView(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from dagwright_shared.model.automation import Condition
 from dagwright_shared.model.errors import DagwrightError, NotFoundError
 from dagwright_shared.model.graph import AssetGraph
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, Digest, LocationName
@@ -43,6 +44,8 @@ class Definitions:
     catalog: Catalog
     checked: Mapping[str, list[str]]
     """All checks as three lists of the same length: locations, keys of their assets, names."""
+    conditions: tuple[tuple[str, LocationName, AssetKey | AssetCheckKey, Condition], ...]
+    """What asks for its own runs, by name, which is a key or `asset:check`, then location."""
 
     def asset(self, key: AssetKey, location: str | None = None) -> tuple[LocationName, AssetSnapshot]:
         """The definition of an asset; of several, the one that counts for the graph.
@@ -152,8 +155,19 @@ def index(digests: Mapping[LocationName, Digest], snapshots: Mapping[LocationNam
         sensors={sensor_name: tuple(found) for sensor_name, found in sorted(sensors.items())},
         graph=graph,
         catalog=catalog(ordered, graph),
+        conditions=_conditions(snapshots),
         checked={"places": [each[0] for each in named], "keys": [each[1] for each in named], "names": [each[2] for each in named]},
     )
+
+
+def _conditions(
+    snapshots: Mapping[LocationName, LocationSnapshot],
+) -> tuple[tuple[str, LocationName, AssetKey | AssetCheckKey, Condition], ...]:
+    found: list[tuple[str, LocationName, AssetKey | AssetCheckKey, Condition]] = []
+    for place, snapshot in snapshots.items():
+        found += [(str(asset.key), place, asset.key, asset.automation) for asset in snapshot.assets if asset.automation]
+        found += [(check.key.to_user_string(), place, check.key, check.automation) for check in snapshot.checks if check.automation]
+    return tuple(sorted(found, key=lambda each: each[:2]))
 
 
 def dynamic_keys(conn: Connection, definitions: Iterable[Partitions | None]) -> DynamicKeys:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 from urllib.parse import parse_qs
-from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -14,7 +13,7 @@ from dagwright_shared.model.access import AuditResult, Role
 from dagwright_shared.model.errors import DagwrightError, TooManyRequestsError, UnauthenticatedError
 from dagwright_shared.runtime.settings import Auth
 from dagwright_shared.store.audit import AuditFilter
-from dagwright_webserver import oidc, render, signing_in
+from dagwright_webserver import oidc, render, signing_in, zones
 from dagwright_webserver.access import check_csrf, safe_next
 from dagwright_webserver.deps import Admin, FormMember, Member, Public, Web
 from dagwright_webserver.reads import access as reads
@@ -104,7 +103,7 @@ def account(request: Request, web: Member) -> Response:
         }
 
     view = reads.me(identity, web.settings.auth)
-    return render.page(request, "account.html", view=view, roles=_roles(web), zones=sorted(available_timezones()), **web.read(read))
+    return render.page(request, "account.html", view=view, roles=_roles(web), zones=zones.known(), **web.read(read))
 
 
 @html.get("/deployment/users")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,6 +17,7 @@ from dagwright_webserver.reads import deliveries as delivery_reads
 from dagwright_webserver.reads.automation_filter import AutomationFilter, SwitchState, read_filtered
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.simulation import read_simulation
+from dagwright_webserver.reads.strips import StripTick, read_strips
 from dagwright_webserver.routes.saved_views import views_of
 
 html = APIRouter(include_in_schema=False)
@@ -41,8 +43,10 @@ def automation(
     )
 
     def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
+        strips = read_strips(conn)
         return {
-            "view": read_filtered(conn, defs, wanted, now=utc_now()),
+            "view": read_filtered(conn, defs, wanted, strips, now=utc_now()),
+            "strips": strips,
             "ticks": reads.list_ticks(conn, name=name or None, location=wanted.location, status=of_ticks, limit=30, cursor=cursor or None),
             "locations": list(defs.locations),
             "saved": views_of(conn, web.access.identity.user_id, "automation"),
@@ -70,8 +74,9 @@ def schedule(request: Request, web: Services, name: str, location: Word = None, 
     state = _tick_status(status)
 
     def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
-        view = reads.get_schedule(conn, defs, name, now=utc_now(), location=location or None)
-        return {"view": view, "ticks": _ticks(conn, InstigatorKind.SCHEDULE, view, state, cursor), "deliveries": None}
+        view = reads.get_schedule(conn, defs, name, now=utc_now(), location=location or None, strip=0)
+        strip = _strip(conn, InstigatorKind.SCHEDULE, view)
+        return {"view": view, "strip": strip, "ticks": _ticks(conn, InstigatorKind.SCHEDULE, view, state, cursor), "deliveries": None}
 
     return render.page(request, "instigator.html", kind="schedule", name=name, tick_status=state, **web.read_defs(read))
 
@@ -81,14 +86,19 @@ def sensor(request: Request, web: Services, name: str, location: Word = None, st
     state = _tick_status(status)
 
     def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
-        view = reads.get_sensor(conn, defs, name, now=utc_now(), location=location or None)
+        view = reads.get_sensor(conn, defs, name, now=utc_now(), location=location or None, strip=0)
         deliveries = None
         if view.hook:
             held = instigators.get(conn, InstigatorKind.SENSOR, name, location=view.location)
             deliveries = delivery_reads.list_deliveries(conn, name, held.instigator_id, status=None, limit=20, cursor=None)
-        return {"view": view, "ticks": _ticks(conn, InstigatorKind.SENSOR, view, state, cursor), "deliveries": deliveries}
+        strip = _strip(conn, InstigatorKind.SENSOR, view)
+        return {"view": view, "strip": strip, "ticks": _ticks(conn, InstigatorKind.SENSOR, view, state, cursor), "deliveries": deliveries}
 
     return render.page(request, "instigator.html", kind="sensor", name=name, tick_status=state, **web.read_defs(read))
+
+
+def _strip(conn: Connection, kind: InstigatorKind, view: reads.ScheduleView | reads.SensorView) -> Sequence[StripTick]:
+    return read_strips(conn, kind=kind, name=view.name, count=reads.STRIP).get((str(kind), view.location, view.name), ())
 
 
 def _ticks(

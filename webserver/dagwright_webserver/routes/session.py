@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Annotated
-from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
@@ -14,7 +13,7 @@ from dagwright_shared.model.access import Identity
 from dagwright_shared.model.errors import ConflictError, ForbiddenError, InvalidRequestError, NotFoundError, Problem, nearest
 from dagwright_shared.runtime import passwords
 from dagwright_shared.store import sessions, users
-from dagwright_webserver import signing_in
+from dagwright_webserver import signing_in, zones
 from dagwright_webserver.deps import Member, Public, Web, answer, location_of
 from dagwright_webserver.reads import access as reads
 from dagwright_webserver.reads.access import MeView, SessionListView
@@ -108,8 +107,8 @@ def get_me(web: Member) -> Response:
 def change_me(body: AccountBody, web: Member) -> Response:
     """Set the time zone in which pages tell moments."""
     user_id, identity = account_of(web), web.access.identity
-    if body.time_zone is not None and body.time_zone not in available_timezones():
-        close = nearest(body.time_zone, available_timezones())
+    if body.time_zone is not None and body.time_zone not in zones.known():
+        close = nearest(body.time_zone, zones.known())
         problem = Problem(path="time_zone", message="there is no such time zone", value=body.time_zone, suggestion=close)
         raise InvalidRequestError("The account cannot be changed", problems=[problem])
     web.access.tell(target=identity.name, before={"time_zone": identity.time_zone}, after={"time_zone": body.time_zone})

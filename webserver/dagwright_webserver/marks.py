@@ -1,0 +1,101 @@
+"""The small marks of which lists are made, as HTML: icons, statuses, moments, ids. Templates have them among their macros.
+
+A list of fifty rows has some hundreds of them, and as macros they took most of the time of a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from urllib.parse import quote
+
+from markupsafe import Markup, escape
+
+from dagwright_webserver import looks, static_files
+from dagwright_webserver.reads.strips import StripTick
+
+_TURNING = frozenset({"running", "starting"})
+_NOTHING = Markup('<span class="quiet">–</span>')
+
+
+@lru_cache(maxsize=512)
+def icon(name: str, extra: str = "") -> Markup:
+    """A symbol of static/icons.svg."""
+    return Markup(f'<svg class="i {escape(extra)}" aria-hidden="true"><use href="{static_files.url("icons.svg")}#{escape(name)}"/></svg>')
+
+
+@lru_cache(maxsize=1024)
+def status(value: object, label: str | None = None) -> Markup:
+    """A status with its icon and word, or with words of its own."""
+    look = looks.look(value)
+    return Markup(f'<span class="status {_tone(look)}">{icon(look.icon)}{escape(label or look.label)}</span>')
+
+
+@lru_cache(maxsize=1024)
+def badge(value: object, label: str | None = None) -> Markup:
+    """The same, filled, for heads of pages."""
+    look = looks.look(value)
+    return Markup(f'<span class="badge {_tone(look)}">{icon(look.icon)}{escape(label or look.label)}</span>')
+
+
+@lru_cache(maxsize=128)
+def mark(value: object) -> Markup:
+    """A status by its icon alone."""
+    look = looks.look(value)
+    word = escape(look.label)
+    return Markup(f'<span class="toned {_tone(look)}" title="{word}">{icon(look.icon)}<span class="sr">{word}</span></span>')
+
+
+def when(moment: datetime | None) -> Markup:
+    """How long ago, with the exact moment on hover."""
+    if moment is None:
+        return _NOTHING
+    exact, relative = escape(looks.exact(moment)), looks.relative(moment)
+    return Markup(f'<time datetime="{moment.isoformat()}" title="{exact}" data-relative>{relative}</time>')
+
+
+def copy(text: object, what: str = "Copy") -> Markup:
+    """A button that copies a text."""
+    said = escape(what)
+    icon_html = icon("copy")
+    return Markup(
+        f'<button type="button" class="copy js-only" data-copy="{escape(text)}" aria-label="{said}" title="{said}">{icon_html}</button>'
+    )
+
+
+def run_id(text: str) -> Markup:
+    """The id of a run, shortened, which leads to its page."""
+    whole, short = escape(text), escape(looks.short(text))
+    return Markup(f'<span class="id"><a href="/runs/{whole}" title="{whole}">{short}</a>{copy(text, "Copy the run id")}</span>')
+
+
+def asset_link(key: object, css_class: str = "") -> Markup:
+    """An asset, which leads to its page."""
+    return Markup(f'<a class="{escape(css_class)}" href="/assets/{quote(str(key), safe="/")}">{escape(key)}</a>')
+
+
+def ticks(strip: Iterable[StripTick], href: str) -> Markup:
+    """The newest ticks as a strip, oldest first."""
+    where = escape(href)
+    marks = [
+        f'<a class="t-{looks.look(tick.status).tone}" href="{where}" tabindex="-1" title="{escape(_tick_words(tick))}"></a>'
+        for tick in strip
+    ]
+    if not marks:
+        return Markup('<span class="quiet small">no ticks yet</span>')
+    return Markup(f'<span class="ticks" role="group" aria-label="{len(marks)} newest ticks">{"".join(marks)}</span>')
+
+
+def _tick_words(tick: StripTick) -> str:
+    words = looks.look(tick.status).label if tick.status != "SUCCESS" else looks.plural(tick.runs, "run")
+    words += f" · {looks.exact(tick.scheduled_for)}"
+    if tick.skip_reason:
+        words += f" · {tick.skip_reason}"
+    if tick.error:
+        words += f" · {looks.first_line(tick.error)}"
+    return words
+
+
+def _tone(look: looks.Look) -> str:
+    return f"t-{look.tone}{' spin' if look.icon in _TURNING else ''}"
