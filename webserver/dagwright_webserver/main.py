@@ -27,7 +27,7 @@ from dagwright_shared.store import users as store_users
 from dagwright_shared.store.asset_ids import AssetIds
 from dagwright_shared.store.listen import Listener
 from dagwright_shared.store.partition_states import PartitionMemo
-from dagwright_webserver import access, edge, errors, openapi
+from dagwright_webserver import access, edge, errors, openapi, warm
 from dagwright_webserver.deps import Scopes, Web, is_secure
 from dagwright_webserver.identities import Identities
 from dagwright_webserver.live import TOPICS, Live
@@ -171,8 +171,16 @@ def main() -> int:
         return 2
     host, port = listening.getsockname()[:2]
     log.info("serving", extra={"url": f"http://{host}:{port}"})
-    asyncio.run(Server(app).serve(sockets=[listening]))
+    asyncio.run(_serve(app, listening))
     return 0
+
+
+async def _serve(app: FastAPI, listening: socket.socket) -> None:
+    ready = asyncio.create_task(warm.keep_ready(app.state.web))
+    try:
+        await Server(app).serve(sockets=[listening])
+    finally:
+        ready.cancel()
 
 
 class Server(uvicorn.Server):

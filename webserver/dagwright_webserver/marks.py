@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from markupsafe import Markup, escape
 
 from dagwright_webserver import looks, static_files
+from dagwright_webserver.reads.partition_heat import HeatCell
 from dagwright_webserver.reads.strips import StripTick
 
 _TURNING = frozenset({"running", "starting"})
@@ -85,6 +86,29 @@ def ticks(strip: Iterable[StripTick], href: str) -> Markup:
     if not marks:
         return Markup('<span class="quiet small">no ticks yet</span>')
     return Markup(f'<span class="ticks" role="group" aria-label="{len(marks)} newest ticks">{"".join(marks)}</span>')
+
+
+def heat(cells: Iterable[HeatCell], address: str, chosen: str | None) -> Markup:
+    """Cells of a heat map.
+
+    Args:
+        address: of the page without what it looks into.
+        chosen: the partition that the page is about.
+    """
+    return Markup("").join(_heat_cell(cell, address + ("&" if "?" in address else "?"), chosen) for cell in cells)
+
+
+def _heat_cell(cell: HeatCell, address: str, chosen: str | None) -> Markup:
+    look, name = looks.look(cell.status), cell.status.lower()
+    if cell.count > 1:
+        parts = [f"{looks.look(status).label.lower()} {number:,}" for status, number in cell.counts.items() if number]
+        words = " · ".join((f"{cell.first} to {cell.last}", looks.plural(cell.count, "partition"), *parts))
+        href = f"{address}first={quote_plus(cell.first)}&last={quote_plus(cell.last)}"
+    else:
+        words, href = f"{cell.first} · {look.label}", f"{address}partition={quote_plus(cell.first)}"
+    said = escape(words)
+    here = ' aria-current="true"' if cell.count == 1 and cell.first == chosen else ""
+    return Markup(f'<a class="t-{look.tone} s-{name}" href="{escape(href)}" title="{said}" aria-label="{said}"{here}></a>')
 
 
 def _tick_words(tick: StripTick) -> str:

@@ -90,6 +90,16 @@ def _rendered(request: Request, template: str, /, **context: Any) -> str:
     return env.get_template(template).render(request=request, m=macros, **context)
 
 
+def templates() -> list[str]:
+    """All there are."""
+    return _environment().list_templates(["html"])
+
+
+def prepare(template: str) -> None:
+    """Compile a template, which its first page would otherwise do."""
+    _environment().get_template(template)
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     env = Environment(

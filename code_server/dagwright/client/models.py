@@ -2159,7 +2159,7 @@ class ScheduleView(Model, frozen=True, kw_only=True):
     next_ticks: tuple[datetime, ...]
     """The next five moments, as if it were switched on."""
     recent_ticks: tuple[TickView, ...]
-    """The newest 30 ticks, in a list the newest 10; oldest of them first."""
+    """The newest 30 ticks, in a list the newest 10; oldest of them first. The list of ticks has their logs and the frames of errors."""
     etag: str
     """Of its switch, for `If-Match` of a change."""
     tags: dict[str, str]
@@ -2235,7 +2235,7 @@ class SensorView(Model, frozen=True, kw_only=True):
     next_tick: datetime | None
     """When it is asked next; null while it is off, and for a sensor that waits for an event."""
     recent_ticks: tuple[TickView, ...]
-    """The newest 30 ticks, in a list the newest 10; oldest of them first."""
+    """The newest 30 ticks, in a list the newest 10; oldest of them first. The list of ticks has their logs and the frames of errors."""
     metadata: dict[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
     source: str | None

@@ -45,7 +45,8 @@ def partition_counts(conn: Connection, keys: Collection[AssetKey]) -> dict[Asset
 
 def newest_partitions(conn: Connection, location: LocationName, key: str, limit: int) -> list[PartitionKey]:
     """The last partitions of an asset that have data, the last one first."""
-    rows = conn.execute(_NEWEST, {"location": location, "key": key, "limit": limit})
+    asset_id = conn.execute(_ID, {"location": location, "key": key}).scalar()
+    rows = conn.execute(_NEWEST, {"asset_id": asset_id, "limit": limit})
     return [tuple(row.partition) for row in rows]
 
 
@@ -73,10 +74,10 @@ _COUNTS = text("""
 SELECT a.key, t.materialized AS partitions FROM assets a JOIN asset_totals t ON t.asset_id = a.asset_id
 WHERE a.key = ANY(CAST(:keys AS text[]))
 """)
-# In the order of the primary key, from its end.
+_ID = text("SELECT asset_id FROM assets WHERE location = :location AND key = :key")
+# In the order of the primary key, from its end. That Postgres knows which asset it is tells it how many rows there would be to sort.
 _NEWEST = text("""
 SELECT p.partition FROM asset_partitions p
-WHERE p.asset_id = (SELECT asset_id FROM assets WHERE location = :location AND key = :key) AND p.partition <> '{}'
-    AND (p.materialized_at IS NOT NULL OR p.observed_at IS NOT NULL)
+WHERE p.asset_id = :asset_id AND p.partition <> '{}' AND (p.materialized_at IS NOT NULL OR p.observed_at IS NOT NULL)
 ORDER BY p.asset_id DESC, p.partition DESC LIMIT :limit
 """)

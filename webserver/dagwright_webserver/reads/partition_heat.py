@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from dagwright_shared.model.dependents import Moment, size
 from dagwright_shared.model.errors import InvalidRequestError, Problem
-from dagwright_shared.model.keys import parse_partition
+from dagwright_shared.model.keys import format_partition, parse_partition
 from dagwright_shared.model.partitions import MultiPartitions, Partitions, SimplePartitions
 from dagwright_shared.model.subsets import Subset
 from dagwright_shared.store import partition_states
 from dagwright_shared.store.partition_states import PartitionMemo
-from dagwright_webserver.reads.partition_status import PartitionStatus, names, subsets_by_status
+from dagwright_webserver.reads.partition_status import PartitionStatus, keys_at, subsets_by_status
 from dagwright_webserver.reads.view import view
 
 
@@ -119,19 +119,12 @@ def read_heat(
         cut.append(_Axis(start, end, max(1, -(-(end - start) // limit))))
     down, across = cut if len(cut) > 1 else (_Axis(0, 1, 1), cut[0])
     counts = _tally(subsets_by_status(conn, memo, asset_id, definition, at), down, across, sizes[-1])
-    edges = [place for part in across.pieces for place in (part[0], part[-1])]
-    places = [row * sizes[-1] + column for piece in down.pieces for row in (piece[0], piece[-1]) for column in edges]
-    named = names(definition, places, at)
+    named = _corners(definition, down, across, sizes[-1], at)
     rows = tuple(
         HeatRow(
-            label=named[piece[0] * sizes[-1] + across.start].split("|")[0] if len(axes) > 1 else None,
+            label=named(piece[0], across.start).split("|")[0] if len(axes) > 1 else None,
             cells=tuple(
-                _cell(
-                    named[piece[0] * sizes[-1] + part[0]],
-                    named[piece[-1] * sizes[-1] + part[-1]],
-                    len(piece) * len(part),
-                    counts.get((y, x), {}),
-                )
+                _cell(named(piece[0], part[0]), named(piece[-1], part[-1]), len(piece) * len(part), counts.get((y, x), {}))
                 for x, part in enumerate(across.pieces)
             ),
         )
@@ -149,6 +142,16 @@ def read_heat(
         zoomed=shown < total,
         rows=rows,
     )
+
+
+def _corners(definition: Partitions, down: _Axis, across: _Axis, columns: int, at: Moment) -> Callable[[int, int], str]:
+    """The key at a row and a column, of those where cells begin and end: made of the names of the row and of the column."""
+    edges = [place for part in across.pieces for place in (part[0], part[-1])]
+    of_columns = keys_at(definition, edges, at)
+    if not isinstance(definition, MultiPartitions):
+        return lambda _row, column: of_columns[column][0]
+    of_rows = keys_at(definition, [row * columns for piece in down.pieces for row in (piece[0], piece[-1])], at)
+    return lambda row, column: format_partition((of_rows[row * columns][0], *of_columns[column][1:])) or ""
 
 
 def _axes(definition: Partitions, at: Moment) -> tuple[list[SimplePartitions | int], tuple[str, ...]]:

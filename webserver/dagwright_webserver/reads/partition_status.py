@@ -113,9 +113,12 @@ def newest_keys(definition: Partitions, at: Moment) -> tuple[str, ...]:
 
 
 def names(definition: Partitions, places: Iterable[int], at: Moment) -> Mapping[int, str]:
+    return {place: format_partition(key) or "" for place, key in keys_at(definition, places, at).items()}
+
+
+def keys_at(definition: Partitions, places: Iterable[int], at: Moment) -> Mapping[int, PartitionKey]:
     wanted = subsets.of_ordinals(places)
-    keys = subsets.to_keys(definition, wanted, at.now, at.dynamic)
-    return {place: format_partition(key) or "" for place, key in zip(wanted, keys, strict=True)}
+    return dict(zip(wanted, subsets.to_keys(definition, wanted, at.now, at.dynamic), strict=True))
 
 
 def _active(conn: Connection, asset_id: int, definition: Partitions, at: Moment) -> Subset:
