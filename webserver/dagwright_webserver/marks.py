@@ -13,6 +13,7 @@ from urllib.parse import quote, quote_plus
 from markupsafe import Markup, escape
 
 from dagwright_webserver import looks, static_files
+from dagwright_webserver.drawings import Bar, TimelineLane
 from dagwright_webserver.reads.partition_heat import HeatCell
 from dagwright_webserver.reads.strips import StripTick
 
@@ -96,6 +97,20 @@ def heat(cells: Iterable[HeatCell], address: str, chosen: str | None) -> Markup:
         chosen: the partition that the page is about.
     """
     return Markup("").join(_heat_cell(cell, address + ("&" if "?" in address else "?"), chosen) for cell in cells)
+
+
+def bars(lane: TimelineLane) -> Markup:
+    """The runs of a lane of the timeline."""
+    return Markup("").join(_bar(bar, lane.name) for bar in lane.bars)
+
+
+def _bar(bar: Bar, lane: str) -> Markup:
+    look = looks.look(bar.status)
+    words = [look.label, lane, *([bar.partition] if bar.partition else []), looks.exact(bar.started_at)]
+    if bar.seconds is not None:
+        words.append(looks.duration(bar.seconds))
+    rect = f'<rect class="bar t-{look.tone}" x="{bar.x}%" y="7" width="{bar.w}%" height="16" rx="3"/>'
+    return Markup(f'<a href="/runs/{bar.run_id}"><title>{escape(" · ".join(words))}</title>{rect}</a>')
 
 
 def _heat_cell(cell: HeatCell, address: str, chosen: str | None) -> Markup:

@@ -39,7 +39,7 @@ async def keep_ready(web: Web) -> None:
 async def _definitions(web: Web, known: Definitions | None) -> Definitions | None:
     """Have what is defined now decoded; the one for everybody, while those who see a part have theirs on their first request."""
     try:
-        current = await run_in_threadpool(web.read_defs, lambda _conn, defs: defs)
+        current: Definitions = await run_in_threadpool(web.read_defs, lambda _conn, defs: defs)
     except (DagwrightError, sqlalchemy.exc.SQLAlchemyError) as error:
         log.debug("definitions are not read ahead", extra={"error": str(error)})
         return known

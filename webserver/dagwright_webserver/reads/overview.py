@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from dagwright_shared.model.limits import Limits
-from dagwright_shared.model.runs import RunStatus
+from dagwright_shared.model.runs import FINAL, RunStatus
 from dagwright_shared.model.snapshot import LocationState
 from dagwright_shared.store import limits, tables
 from dagwright_webserver import looks
@@ -28,8 +28,8 @@ from dagwright_webserver.reads.deployment import (
     read_queue,
 )
 from dagwright_webserver.reads.limits import PoolView, read_pools
-from dagwright_webserver.reads.run_list import RunFilter, RunSummary, list_runs
-from dagwright_webserver.reads.timeline import Lanes, TimelineView, read_timeline
+from dagwright_webserver.reads.run_list import RunFilter, RunSummary, list_runs, summaries_of
+from dagwright_webserver.reads.timeline import DrawnRun, Lanes, TimelineView, read_timeline
 from dagwright_webserver.reads.view import view
 
 
@@ -94,8 +94,8 @@ def read_overview(
     return OverviewView(
         timeline=shown,
         counts=_counts(conn, shown),
-        active=tuple(run for run in runs if not run.is_final)[:20],
-        failures=_failures(runs),
+        active=summaries_of(conn, [run.run_id for run in runs if run.status not in FINAL][:20]),
+        failures=summaries_of(conn, _failures(runs)),
         recent=list_runs(conn, RunFilter(), limit=10).items,
         upcoming=coming,
         asset_counts={str(status): count for status, count in count_statuses(conn, defs).items()},
@@ -173,17 +173,17 @@ def fitting_hours(conn: Connection, choices: Sequence[float]) -> float:
     return next((each for each in choices if age <= each), choices[-1])
 
 
-def _failures(runs: Sequence[RunSummary]) -> tuple[RunSummary, ...]:
+def _failures(runs: Sequence[DrawnRun]) -> list[str]:
     """Failed runs that no newer success of the same thing has mended."""
     mended: set[tuple[str, str | None, tuple[str, ...], str | None]] = set()
     found = []
     for run in runs:
-        what = (run.location, run.job, run.assets, run.partition)
-        if run.status is RunStatus.SUCCESS:
+        what = (run.location, run.job, tuple(run.assets), run.covers)
+        if run.status == RunStatus.SUCCESS:
             mended.add(what)
-        elif run.status is RunStatus.FAILURE and what not in mended:
-            found.append(run)
-    return tuple(found[:10])
+        elif run.status == RunStatus.FAILURE and what not in mended:
+            found.append(run.run_id)
+    return found[:10]
 
 
 def _switched_on(conn: Connection, defs: Definitions) -> set[tuple[str, str]]:

@@ -70,12 +70,7 @@ class RunSummary:
     @property
     def title(self) -> str:
         """What it runs, in a few words."""
-        if self.job:
-            return self.job
-        if not self.assets:
-            return "checks"
-        more = self.asset_count - 1
-        return self.assets[0] + (f" and {more} more" if more else "")
+        return title_of(self.job, self.assets, self.asset_count)
 
     @property
     def is_final(self) -> bool:
@@ -84,6 +79,18 @@ class RunSummary:
     @property
     def can_cancel(self) -> bool:
         return self.status in (RunStatus.QUEUED, RunStatus.STARTING, RunStatus.STARTED)
+
+
+def title_of(job: str | None, assets: Sequence[str], count: int) -> str:
+    """What a run makes, in a few words.
+
+    Args:
+        assets: at least the first one.
+        count: how many they are.
+    """
+    if job or not assets:
+        return job or "checks"
+    return assets[0] + (f" and {count - 1} more" if count > 1 else "")
 
 
 @view
@@ -265,6 +272,14 @@ def summary(row: Row[Any]) -> RunSummary:
         parent_run_id=row.parent_run_id,
         retry_number=row.retry_number,
     )
+
+
+def summaries_of(conn: Connection, run_ids: Sequence[str]) -> tuple[RunSummary, ...]:
+    """Some runs, newest first."""
+    if not run_ids:
+        return ()
+    query = summaries().where(_runs.run_id.in_(run_ids)).order_by(_runs.created_at.desc(), _runs.run_id.desc())
+    return tuple(summary(row) for row in conn.execute(query))
 
 
 def summaries() -> Select[Any]:

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Text, cast, func, select
 
 from dagwright_shared.model.keys import AssetKey
+from dagwright_shared.model.ranges import format_range
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.store import tables
-from dagwright_webserver.reads.automation import TargetView, UpcomingTick, upcoming
+from dagwright_webserver.reads.automation import UpcomingTick, upcoming
 from dagwright_webserver.reads.definitions import Definitions
-from dagwright_webserver.reads.run_list import RunSummary, summaries, summary
+from dagwright_webserver.reads.run_list import MAX_LIST_ASSETS, title_of
 from dagwright_webserver.reads.runs import active_statuses
 from dagwright_webserver.reads.view import Moment, view
 
@@ -101,22 +103,52 @@ class _Lane:
     ticks: list[TimelineTick] = field(default_factory=list)
 
 
-def runs_of(conn: Connection, start: datetime, end: datetime, now: datetime) -> list[RunSummary]:
+class DrawnRun(NamedTuple):
+    """A run as far as the timeline knows it."""
+
+    run_id: str
+    status: str
+    location: str
+    job: str | None
+    assets: list[str]
+    """The first 20."""
+    asset_count: int
+    partition: list[str]
+    partition_end: list[str] | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def covers(self) -> str | None:
+        """Its partition, or its range, as people write it."""
+        return format_range(tuple(self.partition), None if self.partition_end is None else tuple(self.partition_end))
+
+
+def runs_of(conn: Connection, start: datetime, end: datetime, now: datetime) -> list[DrawnRun]:
     """The newest runs that were asked for between two moments, and those that are not over if that is now; one more than are shown."""
     r = tables.runs.c
-    newest = (r.created_at.desc(), r.run_id.desc())
     # Two looks, each into an index of its own: one with OR would walk the whole history where little ran of late.
-    looks = [summaries().where(r.created_at > start, r.created_at <= end)]
+    looks = [select(*_DRAWN).where(r.created_at > start, r.created_at <= end)]
     if end >= now:
-        looks.append(summaries().where(r.status.in_(active_statuses())))
-    found = {row.run_id: row for look in looks for row in conn.execute(look.order_by(*newest).limit(_MAX_BARS + 1))}
-    ordered = sorted(found.values(), key=lambda row: (row.created_at, row.run_id), reverse=True)
-    return [summary(row) for row in ordered[: _MAX_BARS + 1]]
+        looks.append(select(*_DRAWN).where(r.status.in_(active_statuses())))
+    found: dict[str, DrawnRun] = {}
+    for look in looks:
+        for row in conn.execute(look.order_by(r.created_at.desc(), r.run_id.desc()).limit(_MAX_BARS + 1)):
+            found[row[0]] = DrawnRun(*row)
+    return sorted(found.values(), key=lambda run: (run.created_at, run.run_id), reverse=True)[: _MAX_BARS + 1]
+
+
+_DRAWN = (
+    cast(tables.runs.c.run_id, Text), tables.runs.c.status, tables.runs.c.location, tables.runs.c.job_name,
+    tables.runs.c.asset_keys[1:MAX_LIST_ASSETS], func.cardinality(tables.runs.c.asset_keys), tables.runs.c.partition,
+    tables.runs.c.partition_end, tables.runs.c.created_at, tables.runs.c.started_at, tables.runs.c.ended_at,
+)  # fmt: skip
 
 
 def read_timeline(
     conn: Connection, defs: Definitions, *, now: datetime, hours: float, until: datetime | None = None, by: Lanes = Lanes.JOB
-) -> tuple[TimelineView, list[RunSummary]]:
+) -> tuple[TimelineView, list[DrawnRun]]:
     """The timeline of some hours, and the runs of it.
 
     Args:
@@ -131,21 +163,21 @@ def read_timeline(
     return TimelineView(now=now, start=start, end=end, by=by, rows=rows, complete=len(found) <= _MAX_BARS), runs
 
 
-def _rows(defs: Definitions, runs: Sequence[RunSummary], ticks: Iterable[UpcomingTick], by: Lanes) -> tuple[TimelineRow, ...]:
+def _rows(defs: Definitions, runs: Sequence[DrawnRun], ticks: Iterable[UpcomingTick], by: Lanes) -> tuple[TimelineRow, ...]:
     lanes: dict[tuple[str, str], _Lane] = {}
     for run in runs:
         bar = TimelineRun(
             run_id=run.run_id,
-            status=run.status,
-            partition=run.partition,
+            status=RunStatus(run.status),
+            partition=run.covers,
             started_at=run.started_at or run.created_at,
             ended_at=run.ended_at,
         )
-        for name in _names(defs, by, run.title, run.assets):
+        for name in _names(defs, by, title_of(run.job, run.assets, run.asset_count), run.assets):
             lane = lanes.setdefault((name, run.location), _Lane(*_kind(by, name, run.job)))
             lane.runs.append(bar)
     for tick in ticks:
-        for name in _names(defs, by, _title(tick.target), _assets(defs, tick)):
+        for name in _names(defs, by, title_of(tick.target.job, tick.target.assets, len(tick.target.assets)), _assets(defs, tick)):
             lane = lanes.setdefault((name, tick.location), _Lane(*_kind(by, name, tick.target.job)))
             lane.ticks.append(TimelineTick(schedule=tick.schedule, at=tick.at))
     return tuple(
@@ -164,13 +196,6 @@ def _names(defs: Definitions, by: Lanes, title: str, assets: Sequence[str]) -> I
 
 def _kind(by: Lanes, name: str, job: str | None) -> tuple[str | None, str | None]:
     return (job, None) if by is Lanes.JOB else (None, name)
-
-
-def _title(target: TargetView) -> str:
-    if target.job or not target.assets:
-        return target.job or "checks"
-    more = len(target.assets) - 1
-    return target.assets[0] + (f" and {more} more" if more else "")
 
 
 def _assets(defs: Definitions, tick: UpcomingTick) -> Sequence[str]:
