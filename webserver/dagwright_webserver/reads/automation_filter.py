@@ -66,5 +66,5 @@ def _fits(each: _Switched, wanted: AutomationFilter, strips: Strips) -> bool:
             return not each.running
         case SwitchState.FAILING:
             kind = InstigatorKind.SCHEDULE if isinstance(each, ScheduleView) else InstigatorKind.SENSOR
-            strip = strips.get((kind, each.location, each.name))
+            strip = strips.get((kind, each.location, each.name), ())
             return bool(strip) and strip[-1].status == TickStatus.FAILURE
