@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from sqlalchemy import Engine, text
 from dagwright_shared.store import engine as store_engine
 from tests.browser import seed
 from tests.conftest import CLEAN
+from tests.ports import free_port
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS = (
@@ -73,9 +73,7 @@ def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         conn.execute(text(CLEAN))
     ids = seed.fill(made)
     seed.break_location(made)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "DAGWRIGHT_DATABASE_URL": database_url, "DAGWRIGHT_PORT": str(port), "DAGWRIGHT_HOST": "127.0.0.1"}
     log = tmp_path_factory.mktemp("webserver") / "log"
     with log.open("wb") as output:

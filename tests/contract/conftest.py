@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
+from tests import ports
 from tests.conftest import clone_database
 from tests.contract import code_server
 from tests.contract.code_server import CodeServer
@@ -55,7 +55,7 @@ def code_server_database(postgres_home: Path, request: pytest.FixtureRequest) ->
 
 @pytest.fixture
 def free_port() -> int:
-    return _free_port()
+    return ports.free_port()
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +63,7 @@ def server(code_server_database: str, tmp_path_factory: pytest.TempPathFactory) 
     """A real code server, one for the module, with `tests/locations/service.py` loaded."""
     source = (Path(__file__).parents[1] / "locations" / "service.py").read_text()
     engine = store_engine.create(code_server_database, name="tests")
-    with code_server.start(tmp_path_factory.mktemp("code-server"), source, code_server_database, engine, _free_port()) as started:
+    with code_server.start(tmp_path_factory.mktemp("code-server"), source, code_server_database, engine, ports.free_port()) as started:
         assert started.settled().state is LocationState.LOADED, started.log.read_text()
         yield started
     engine.dispose()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

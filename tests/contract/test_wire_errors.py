@@ -20,6 +20,7 @@ from tests.contract.wire_backend import (
     a_launch,
     code_of,
 )
+from tests.ports import free_port
 
 from dagwright_api.v1 import code_server_service_pb2 as pb
 from dagwright_api.v1.code_server_service_pb2_grpc import CodeServerServiceStub
@@ -121,11 +122,6 @@ def test_text_that_cannot_be_encoded(client: LocationClient, backend: Backend) -
     backend.failure = ConflictError("caf\udce9")
     with pytest.raises(DagwrightError, match="caf\\?"):
         client.reload()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class TestConnections:

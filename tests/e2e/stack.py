@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,15 +16,11 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.ports import free_port
+
 T = TypeVar("T")
 PATIENCE = 60.0
 """No wait is given up sooner: where all tests run at once, all takes many times as long, and a wait costs nothing when it ends well."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(probe: Callable[[], T | None], seconds: float, what: str) -> T:
