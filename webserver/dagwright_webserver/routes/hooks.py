@@ -8,7 +8,7 @@ import logging
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlalchemy import Connection
@@ -35,6 +35,12 @@ _PRIVATE = frozenset({"authorization", "proxy-authorization", "cookie"})
 _VERIFY_SECONDS = 3.0
 _REFUSED_BYTES = 4096
 """What is kept of the body of a request that is refused."""
+_ANY_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {"application/json": {"schema": {}}, "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "Whatever the sender has to say, of any content type.",
+    }
+}
 
 
 async def _body(request: Request) -> bytes:
@@ -46,7 +52,7 @@ async def _body(request: Request) -> bytes:
     status_code=202,
     summary="Deliver to a webhook",
     responses=returns(Received, 400, 401, 404, 413, 429, 503, status=202),
-    openapi_extra={"requestBody": {"content": {"*/*": {}}, "description": "Whatever the sender has to say."}},
+    openapi_extra=_ANY_BODY,
 )
 def deliver(name: HookName, web: Public, request: Request, body: Annotated[bytes, Depends(_body)], location: Name = None) -> Response:
     """Any body up to the sensor's limit, signed as its definition says. 202 means that it is stored and will be handled.
