@@ -54,3 +54,13 @@ def test_every_field_is_documented(document: dict[str, Any]) -> None:
         for field, described in schema.get("properties", {}).items():
             if name not in shared:
                 assert described.get("description") or "$ref" in described, f"{name}.{field}"
+
+
+def test_generators_of_clients_can_read_it(document: dict[str, Any]) -> None:
+    """Of an optional body that may be null they send one; a const they take for the only form of a union; a body of no schema they pass over."""
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+                assert kind != "*/*", f"{method} {path}"
+                assert {"type": "null"} not in content["schema"].get("anyOf", []), f"{method} {path}"
+    assert '"const":' not in json.dumps(document)

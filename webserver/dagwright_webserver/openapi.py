@@ -31,10 +31,21 @@ def document(app: FastAPI) -> Callable[[], dict[str, Any]]:
                 if "enum" in schema:
                     schema["enum"] = list(dict.fromkeys(schema["enum"]))  # a second name of a member is not a second value
             found["components"]["schemas"] = dict(sorted(schemas.items()))
+            for path in found["paths"].values():
+                for operation in path.values():
+                    _plain_body(operation)
             _tell_of_access(app, found)
         return app.openapi_schema or {}
 
     return made
+
+
+def _plain_body(operation: dict[str, Any]) -> None:
+    """A body that may be left out is that, and not one that may be null: generators of clients send a null, or fail."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    forms = content.get("schema", {}).get("anyOf", [])
+    if {"type": "null"} in forms:
+        (content["schema"],) = (form for form in forms if form != {"type": "null"})
 
 
 def _tell_of_access(app: FastAPI, document: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from dagwright_shared.model.backfills import BackfillStatus
 from dagwright_shared.model.errors import InvalidRequestError, Problem
@@ -111,7 +111,10 @@ def _form_of(value: Any) -> str | None:
 
 
 PartitionChoice: TypeAlias = Annotated[
-    Annotated[Literal["all"], Tag("<all>")] | Annotated[list[str], Tag("<keys>")] | Annotated[PartitionRange, Tag("<range>")],
+    # An enum and not a const: generators of clients read a const as the only form that there is.
+    Annotated[Literal["all"], WithJsonSchema({"type": "string", "enum": ["all"]}), Tag("<all>")]
+    | Annotated[list[str], Tag("<keys>")]
+    | Annotated[PartitionRange, Tag("<range>")],
     Discriminator(
         _form_of,
         custom_error_type="partitions",
