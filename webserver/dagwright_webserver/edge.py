@@ -45,8 +45,14 @@ def check_binding(settings: Settings) -> None:
     """Refuse to serve people who cannot be told apart on an address that others reach.
 
     Raises:
-        SettingsError: the host is not loopback, and nobody said that this is meant.
+        SettingsError: the host is not loopback, and nobody said that this is meant; or a proxy is named by what is no address.
     """
+    for proxy in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError as error:
+            message = f"setting trusted_proxies (DAGWRIGHT_TRUSTED_PROXIES): {error}; give addresses or networks such as 10.0.0.0/8"
+            raise SettingsError(message) from None
     if settings.auth is Auth.OIDC:
         oidc.check(settings)
     if settings.auth is not Auth.NONE or settings.allow_unauthenticated or is_loopback(settings.host):

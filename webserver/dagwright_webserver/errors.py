@@ -32,6 +32,7 @@ from dagwright_shared.model.errors import (
 )
 from dagwright_shared.model.json_values import json_safe
 from dagwright_shared.store import audit
+from dagwright_webserver import methods
 from dagwright_webserver.access import CHANGING, Access
 from dagwright_webserver.fitness import UnfitError
 
@@ -177,6 +178,8 @@ def _validation_problem(item: Mapping[str, Any], names: Sequence[str]) -> Proble
         position = rest[0] if rest else 0
         return Problem(path="body", message=f"the body is not JSON: {context.get('error', item['msg'])} at character {position}")
     path = _dotted([part for part in rest if not str(part).startswith("<")]) or str(where)  # the form of a union is no place
+    if item["type"] == "enum":
+        return _choice(path, item)
     if item["type"] == "extra_forbidden":
         name = str(rest[-1])
         close = nearest(name, names)
@@ -188,6 +191,18 @@ def _validation_problem(item: Mapping[str, Any], names: Sequence[str]) -> Proble
     if isinstance(given, bytes):
         given = given[:200].decode(errors="replace")
     return Problem(path=path, message=message[:1].lower() + message[1:], value=given, expected=str(expected))
+
+
+def _choice(path: str, item: Mapping[str, Any]) -> Problem:
+    """One of some words; a second name of a member is not a second word."""
+    expected = item["ctx"]["expected"].replace(" or ", ", ")
+    words = list(dict.fromkeys(word.strip("'") for word in expected.split(", ")))
+    given = item.get("input")
+    close = None
+    if isinstance(given, str):
+        close = next((word for word in words if word.lower() == given.lower()), None) or nearest(given, words)
+    message = f"it is one of {', '.join(words)}" + (f"; did you mean {close!r}?" if close else "")
+    return Problem(path=path, message=message, value=given, expected=", ".join(words), suggestion=close)
 
 
 def _dotted(parts: Sequence[Any]) -> str:
@@ -205,12 +220,16 @@ def _from_http(request: Request, error: Exception) -> Response:
     detail, path = str(error.detail), request.url.path
     if error.status_code == 404 and detail == "Not Found":
         detail = f"There is nothing at {path}; /openapi.json lists what there is."
+    headers = error.headers
     if error.status_code == 405:
-        detail = f"{request.method} is not possible at {path}; /openapi.json lists what is."
+        headers = {"Allow": methods.allowed(request)}
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=headers)
+        detail = f"{request.method} is not possible at {path}, only {headers['Allow']}; /openapi.json lists what is."
     if error.status_code == 400 and detail == "There was an error parsing the body":
         detail = "The body cannot be read: it is not JSON in UTF-8, or it is nested too deeply."
     kind = _HTTP_KINDS.get(error.status_code, "http")
-    return problem_response(error.status_code, kind, detail, instance=path, headers=error.headers)
+    return problem_response(error.status_code, kind, detail, instance=path, headers=headers)
 
 
 def is_away(error: BaseException) -> bool:

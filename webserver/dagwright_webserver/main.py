@@ -31,6 +31,7 @@ from dagwright_webserver import access, edge, errors, openapi, warm
 from dagwright_webserver.deps import Scopes, Web, is_secure
 from dagwright_webserver.identities import Identities
 from dagwright_webserver.live import TOPICS, Live
+from dagwright_webserver.methods import Heads
 from dagwright_webserver.rate_limits import RateLimits
 from dagwright_webserver.reads.definitions import DefinitionsCache
 from dagwright_webserver.routes import (
@@ -117,6 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.openapi = openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way to replace it
     # The last one added is the outermost.
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(Heads)
     app.add_middleware(edge.Edge, allowed_hosts=_allowed_hosts(settings), is_secure=is_secure(settings))
     return app
 
@@ -190,6 +192,7 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI) -> None:
+        proxies = app.state.web.settings.trusted_proxies
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -197,7 +200,8 @@ class Server(uvicorn.Server):
             server_header=False,
             timeout_graceful_shutdown=5,
             timeout_keep_alive=75,
-            proxy_headers=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
             lifespan="on",
         )
         super().__init__(config)

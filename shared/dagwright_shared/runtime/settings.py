@@ -73,6 +73,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Let the webserver bind another address than loopback although there is no log-in."""
     allowed_hosts: tuple[str, ...] = ()
     """Names, besides loopback ones, under which browsers may reach the webserver."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks (`10.0.0.0/8`) of proxies before the webserver, whose `X-Forwarded-For` and `-Proto` are believed: limits of
+    log-in, sessions and the audit log then have the address of the browser."""
     public_url: str | None = None
     """Address under which browsers reach the webserver, such as `https://dagwright.example.com`; https makes cookies secure."""
     session_hours: Annotated[float, Meta(gt=0)] = 168.0

@@ -1,4 +1,4 @@
-"""Attempts to log in, counted over all webservers, so that nobody can guess on."""
+"""Attempts to log in, counted over all webservers, so that nobody can guess on, and nobody keeps others out by guessing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from sqlalchemy import Connection, text
 from dagwright_shared.store import json_rows
 
 WINDOW_SECONDS = 900.0
-PER_ACCOUNT, PER_ADDRESS = 10, 50
-"""Failures in the window after which a user, or an address, has to wait."""
+PER_PAIR, PER_ADDRESS, PER_ACCOUNT = 10, 50, 100
+"""Failures in the window after which one has to wait: for a user from an address, from an address, and for a user from anywhere.
+
+The last one is for guesses from many addresses. Where the user has a session it does not hold, so that guessers cannot keep the user out.
+"""
 
 
 def begin(conn: Connection, account: str, address: str) -> tuple[int, float]:
@@ -21,7 +24,9 @@ def begin(conn: Connection, account: str, address: str) -> tuple[int, float]:
     # Commits by itself where the connection does so; those who come at the same moment see each other then.
     attempt: int = conn.execute(_BEGIN, parameters).scalar_one()
     row = conn.execute(_COUNT, parameters).one()
-    counted = ((row.of_account, row.account_wait, PER_ACCOUNT), (row.of_address, row.address_wait, PER_ADDRESS))
+    counted = [(row.of_pair, row.pair_wait, PER_PAIR), (row.of_address, row.address_wait, PER_ADDRESS)]
+    if not row.at_home:
+        counted.append((row.of_account, row.account_wait, PER_ACCOUNT))
     waits = [wait for count, wait, most in counted if count > most]
     if not waits:
         return attempt, 0.0
@@ -42,8 +47,13 @@ def forget(conn: Connection) -> int:
 
 _BEGIN = text("INSERT INTO sign_in_attempts (account, address) VALUES (:account, :address) RETURNING attempt_id")
 _COUNT = text("""
-SELECT a.number AS of_account, a.wait AS account_wait, b.number AS of_address, b.wait AS address_wait
-FROM (SELECT count(*) AS number, extract(epoch FROM min(time) - clock_timestamp()) + :window AS wait
+SELECT a.number AS of_account, a.wait AS account_wait, a.pair_number AS of_pair, a.pair_wait,
+    b.number AS of_address, b.wait AS address_wait,
+    EXISTS (SELECT FROM sessions s JOIN users u ON u.user_id = s.user_id
+        WHERE lower(u.name) = :account AND s.address = :address AND s.expires_at > clock_timestamp()) AS at_home
+FROM (SELECT count(*) AS number, extract(epoch FROM min(time) - clock_timestamp()) + :window AS wait,
+          count(*) FILTER (WHERE address = :address) AS pair_number,
+          extract(epoch FROM min(time) FILTER (WHERE address = :address) - clock_timestamp()) + :window AS pair_wait
       FROM sign_in_attempts WHERE account = :account AND time > clock_timestamp() - make_interval(secs => :window)) a,
      (SELECT count(*) AS number, extract(epoch FROM min(time) - clock_timestamp()) + :window AS wait
       FROM sign_in_attempts WHERE address = :address AND time > clock_timestamp() - make_interval(secs => :window)) b

@@ -35,6 +35,45 @@ def until(probe: Callable[[], Any], seconds: float = 60.0) -> Any:
 
 
 @pytest.mark.parametrize(
+    "path", ["/", "/runs", "/static/app.css", "/api/v1/runs", "/api/v1/runs/nope", "/api/v1/stream?topics=runs", "/openapi.json", "/readyz"]
+)
+def test_head_is_get_without_the_body(server: Running, path: str) -> None:
+    with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client, client.stream("GET", path) as whole:
+        head = client.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        for name in ("content-type", "content-length", "content-security-policy"):
+            assert head.headers.get(name) == whole.headers.get(name), name
+        assert client.get("/healthz").status_code == 200  # on the same connection
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/runs", "GET, HEAD, OPTIONS, POST"),
+        ("/api/v1/runs/nope", "DELETE, GET, HEAD, OPTIONS"),
+        ("/api/v1/runs/nope/cancel", "OPTIONS, POST"),
+        ("/runs", "GET, HEAD, OPTIONS"),
+        ("/healthz", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_an_address_says_its_methods(server: Running, path: str, methods: str) -> None:
+    with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client:
+        asked = client.options(path)
+        assert (asked.status_code, asked.headers["allow"], asked.content) == (204, methods, b"")
+        refused = client.patch(path)
+        assert (refused.status_code, refused.headers["allow"]) == (405, methods)
+        assert methods in refused.json()["detail"]
+        assert client.options("/api/v1/nothing").status_code == 404
+
+
+def test_a_word_that_is_none_of_some(api: httpx.Client) -> None:
+    for given, nearest in (("FAILED", "FAILURE"), ("success", "SUCCESS"), ("x", None)):
+        problem = problems(api.get("/runs", params={"status": given}))["status[0]"]
+        assert problem["suggestion"] == nearest
+        assert problem["expected"].split(", ").count("QUEUED") == 1
+
+
+@pytest.mark.parametrize(
     ("headers", "status"),
     [
         ({}, 201),

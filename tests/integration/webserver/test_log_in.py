@@ -79,7 +79,7 @@ def test_a_wrong_password_and_an_unknown_name_look_the_same(browser: httpx.Clien
 
 
 def test_guessing_ends(browser: httpx.Client) -> None:
-    for _ in range(sign_in_attempts.PER_ACCOUNT):
+    for _ in range(sign_in_attempts.PER_PAIR):
         assert enter(browser, "vera", "guess").status_code == 401
     refused = enter(browser, "VERA")
     assert refused.status_code == 429
@@ -88,6 +88,43 @@ def test_guessing_ends(browser: httpx.Client) -> None:
     api = browser.post("/api/v1/session", json={"name": "vera", "password": PASSWORD})
     problems(api, 429)
     assert enter(browser).status_code == 303, "others are not kept out"
+
+
+def test_guessing_keeps_nobody_out(store: Engine, database_url: str) -> None:
+    with store.begin() as conn:
+        users.create(conn, "Ada", Grant(role=Role.ADMIN), password_hash=passwords.hashed(PASSWORD))
+    with Running(database_url=database_url, auth="local", trusted_proxies=("127.0.0.0/8",)) as running:
+
+        def come(address: str, password: str) -> int:
+            with httpx.Client(
+                base_url=running.url, timeout=60, trust_env=False, headers={"X-Forwarded-For": f"198.51.100.9, {address}"}
+            ) as client:
+                return enter(client, password=password).status_code
+
+        assert [come("203.0.113.1", "guess") for _ in range(sign_in_attempts.PER_PAIR)] == [401] * sign_in_attempts.PER_PAIR
+        assert come("203.0.113.1", PASSWORD) == 429
+        assert come("203.0.113.2", PASSWORD) == 303, "from elsewhere it goes on"
+        with store.begin() as conn:
+            conn.execute(
+                text("INSERT INTO sign_in_attempts (account, address) SELECT 'ada', '192.0.2.' || n FROM generate_series(1, :n) n"),
+                {"n": sign_in_attempts.PER_ACCOUNT},
+            )
+        assert come("203.0.113.3", PASSWORD) == 429, "guesses from many addresses"
+        assert come("203.0.113.2", PASSWORD) == 303, "but not where there is a session"
+        with store.connect() as conn:
+            known = conn.execute(text("SELECT DISTINCT address FROM sessions")).scalars().all()
+        assert known == ["203.0.113.2"]
+
+
+def test_forwarded_addresses_are_believed_of_named_proxies_only(browser: httpx.Client, store: Engine) -> None:
+    entered = browser.post(
+        "/login", data={"name": "ada", "password": PASSWORD}, headers={"X-Forwarded-For": "203.0.113.1", "X-Forwarded-Proto": "https"}
+    )
+    assert entered.status_code == 303
+    with store.connect() as conn:
+        assert conn.execute(text("SELECT address FROM sessions")).scalars().all() == ["127.0.0.1"]
+    with pytest.raises(SettingsError, match="DAGWRIGHT_TRUSTED_PROXIES"):
+        edge.check_binding(settings.load(trusted_proxies=("10.0.0.0/8", "proxy.example")))
 
 
 def test_a_session_begins_anew_and_ends(browser: httpx.Client, store: Engine) -> None:
