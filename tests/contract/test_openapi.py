@@ -57,7 +57,7 @@ def test_every_field_is_documented(document: dict[str, Any]) -> None:
 
 
 def test_generators_of_clients_can_read_it(document: dict[str, Any]) -> None:
-    """An optional body that may be null makes them send one; a const counts as the only form of a union; a body of no schema is left out."""
+    """Of an optional body that may be null they send one; a const counts as the only form of a union; a body of no schema is none."""
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             for kind, content in operation.get("requestBody", {}).get("content", {}).items():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +17,7 @@ from dagwright_api.v1 import code_server_service_pb2
 pytestmark = pytest.mark.contract
 
 ROOT = Path(__file__).parents[2]
+CONTRACT = Path(__file__).with_name("golden") / "contract.binpb"
 BUF = Path(sys.executable).with_name("buf")
 
 
@@ -25,6 +29,25 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 def test_buf_finds_no_fault() -> None:
     result = run(BUF, "lint", "proto")
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.skipif(not BUF.exists(), reason="buf is not installed beside this Python; `make setup` installs it")
+def test_no_released_field_changes(tmp_path: Path) -> None:
+    """What is recorded can still be read. After a release: `DAGWRIGHT_RECORD=1 pytest tests/contract/test_proto.py` adds what came since."""
+    result = run(BUF, "breaking", "proto", "--against", CONTRACT)
+    assert result.returncode == 0, result.stdout + result.stderr
+    if os.environ.get("DAGWRIGHT_RECORD"):
+        assert run(BUF, "build", "proto", "--exclude-source-info", "-o", CONTRACT).returncode == 0
+
+    renumbered = tmp_path / "proto"
+    shutil.copytree(ROOT / "proto", renumbered)
+    service = renumbered / "dagwright_api/v1/code_server_service.proto"
+    changed, count = re.subn(r"(string \w+) = 1;", r"\1 = 99;", service.read_text(), count=1)
+    assert count == 1
+    service.write_text(changed)
+    refused = run(BUF, "breaking", renumbered, "--against", CONTRACT)
+    assert refused.returncode != 0
+    assert "code_server_service.proto" in refused.stdout
 
 
 def test_generated_code_is_up_to_date() -> None:
