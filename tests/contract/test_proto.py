@@ -33,7 +33,7 @@ def test_buf_finds_no_fault() -> None:
 
 @pytest.mark.skipif(not BUF.exists(), reason="buf is not installed beside this Python; `make setup` installs it")
 def test_no_released_field_changes(tmp_path: Path) -> None:
-    """What is recorded can still be read. After a release: `DAGWRIGHT_RECORD=1 pytest tests/contract/test_proto.py` adds what came since."""
+    """What is recorded can still be read. After a release: run this with `DAGWRIGHT_RECORD=1`, which adds what came since."""
     result = run(BUF, "breaking", "proto", "--against", CONTRACT)
     assert result.returncode == 0, result.stdout + result.stderr
     if os.environ.get("DAGWRIGHT_RECORD"):

@@ -23,6 +23,7 @@ from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.schemas import Body, Tags
 
 _TITLE = "The report is not valid"
+_LONGEST_KEY = 1000
 _VERSION_TAG = "dagster/data_version"
 
 
@@ -93,8 +94,15 @@ def new_subject(key: AssetKey, defs: Definitions, may: Callable[[LocationName], 
         may: whether who reports it may do so at a location.
 
     Raises:
+        InvalidRequestError: the key is no name that people can read.
         UnavailableError: there is no location.
     """
+    if len(str(key)) > _LONGEST_KEY or not all(part.isprintable() and part.strip() for part in key.path):
+        wanted = f"at most {_LONGEST_KEY} characters, all of them printable"
+        problem = Problem(
+            path="asset_key", message=f"this is no key for a new asset: it has {wanted}", value=str(key)[:200], expected=wanted
+        )
+        raise InvalidRequestError(_TITLE, problems=[problem])
     places = sorted(defs.locations)
     if not places:
         raise UnavailableError("No code location has loaded yet, so there is no place for the report; try again in a few seconds")

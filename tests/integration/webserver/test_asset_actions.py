@@ -197,6 +197,8 @@ class TestDagstersForm:
             ("/report_asset_materialization/carriers", {"content": b"{", "headers": {"Content-Type": "application/json"}}),
             ("/report_asset_materialization/carriers", {"params": {"metadata": "{"}}),
             ("/report_asset_materialization/carriers", {"json": {"metadata": 3}}),
+            ("/report_asset_materialization/a%E2%80%8Bb", {}),
+            (f"/report_asset_materialization/{'a' * 1001}", {}),
             ("/report_asset_check/stats", {"json": {"check_name": "row_count"}}),
             ("/report_asset_check/stats", {"json": {"passed": True}}),
             ("/report_asset_check/stats", {"json": {"check_name": "row_count", "passed": True, "severity": "BAD"}}),

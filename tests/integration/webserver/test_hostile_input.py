@@ -93,7 +93,8 @@ def written(value: Any) -> bytes:
 
 def counted(store: Engine) -> Mapping[str, int]:
     """Rows of what no hostile request may touch."""
-    tables = ("assets", "users", "locations", "snapshots")
+    # Reports in Dagster's form may be of assets that nothing defines.
+    tables = ("assets WHERE defined", "users", "locations", "snapshots")
     with store.begin() as conn:
         return {table: conn.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in tables}
 
