@@ -65,11 +65,27 @@ defs = dg.Definitions(assets=[daily, weekly, ranged, person, add_people, steady,
 """
 
 
+ELSEWHERE = """
+import dagwright as dg
+
+weeks = dg.WeeklyPartitionsDefinition("2024-01-01", end_date="2024-03-04")
+
+
+@dg.asset(partitions_def=weeks, deps=[dg.AssetKey("steady")])
+def report_elsewhere(context: dg.AssetExecutionContext) -> str:
+    return context.partition_key
+
+
+defs = dg.Definitions(assets=[report_elsewhere])
+"""
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("backfills")
     (folder / "definitions.py").write_text(PROJECT)
-    with start(folder / "home", "-f", str(folder / "definitions.py")) as running:
+    (folder / "elsewhere.py").write_text(ELSEWHERE)
+    with start(folder / "home", "-f", str(folder / "definitions.py"), "-f", str(folder / "elsewhere.py")) as running:
         yield running
 
 
@@ -96,6 +112,18 @@ def test_weeks_after_their_days_and_what_failed_holds_back(stack: Stack) -> None
     days = [run for run in runs if run["assets"] == ["daily"] and "2024-02-04" <= run["partition"] <= "2024-02-10"]
     assert week["partition"] == "2024-02-04"
     assert week["created_at"] > max(run["ended_at"] for run in days)
+
+
+def test_an_asset_of_another_location_follows_what_it_reads(stack: Stack) -> None:
+    body = {"assets": ["steady", "report_elsewhere"], "partitions": {"start": "2024-02-04", "end": "2024-02-17"}}
+    found = ended(stack, stack.post("/api/v1/backfills", body)["backfill_id"])
+    assert (found["status"], found["targeted"], found["locations"]) == ("COMPLETED", 16, [found["location"], "elsewhere"])
+    runs = stack.get("/api/v1/runs", backfill=found["backfill_id"], limit=100)["items"]
+    weeks = {run["partition"]: run for run in runs if run["location"] == "elsewhere"}
+    assert sorted(weeks) == ["2024-02-04", "2024-02-11"]
+    days = [run for run in runs if run["location"] == found["location"] and run["partition"] <= "2024-02-10"]
+    assert len(days) == 7
+    assert weeks["2024-02-04"]["created_at"] > max(run["ended_at"] for run in days)
 
 
 def test_one_run_of_a_range(stack: Stack) -> None:
@@ -145,6 +173,8 @@ def test_cancel_stops_it(stack: Stack) -> None:
     backfill_id = made["backfill_id"]
     until(lambda: stack.get(f"/api/v1/backfills/{backfill_id}")["runs"]["STARTED"] or None, 60, "runs that have started")
     assert dagwright(stack, "backfill", "cancel", backfill_id).stdout.split()[0] == backfill_id
+    # A cancel that was answered holds, whatever becomes of the daemon that takes the runs out of the queue.
+    os.kill(stack.service_pids()["daemon"], signal.SIGKILL)
     found = ended(stack, backfill_id)
     assert found["status"] == "CANCELED"
     assert found["canceled"] == found["targeted"] == 2000

@@ -68,6 +68,27 @@ def find_target(body: LaunchBody, defs: Definitions) -> Target:
     return _find_assets(body, body.assets, defs)
 
 
+def find_assets(names: Sequence[str], location: str | None, defs: Definitions) -> tuple[Target, ...]:
+    """The assets that a request of several locations names: those of each together, in the order in which they are named.
+
+    Raises:
+        InvalidRequestError: there is no such asset, it is ambiguous, or it cannot be run.
+    """
+    keys = _known_assets(names, location, defs)
+    possible = _places(keys, location, defs)
+    common = sorted(set.intersection(*possible))
+    if len(common) == 1:
+        return (_assets_of(common[0], keys, defs),)
+    if common:
+        raise _refused(_ambiguous("assets of these keys", common))
+    by_place: dict[LocationName, list[AssetKey]] = {}
+    for key, places in zip(keys, possible, strict=True):
+        if len(places) > 1:
+            raise _refused(_ambiguous(f"asset {str(key)!r}", sorted(places)))
+        by_place.setdefault(next(iter(places)), []).append(key)
+    return tuple(_assets_of(place, found, defs) for place, found in by_place.items())
+
+
 def partitions_of(target: Target) -> tuple[Partitions, ...]:
     """The different partitions definitions of what is run; empty when unpartitioned."""
     if target.job is not None and target.job.partitions is not None:
@@ -148,13 +169,19 @@ def _find_job(body: LaunchBody, name: str, defs: Definitions) -> Target:
 
 
 def _find_assets(body: LaunchBody, names: Sequence[str], defs: Definitions) -> Target:
+    keys = _known_assets(names, body.location, defs)
+    return _assets_of(_common_location(keys, body.location, defs), keys, defs)
+
+
+def _known_assets(names: Sequence[str], location: str | None, defs: Definitions) -> list[AssetKey]:
+    """The keys of assets that can be made, each once."""
     by_text = {str(key): key for key in defs.assets}
     problems, keys = [], []
     for number, name in enumerate(names):
         path, key = f"assets[{number}]", by_text.get(name)
-        places = [asset for place, asset in defs.assets.get(key, ()) if body.location in (None, place)] if key else []
+        places = [asset for place, asset in defs.assets.get(key, ()) if location in (None, place)] if key else []
         if key is None or not places:
-            problems.append(_unknown(path, "asset", name, by_text, where=body.location))
+            problems.append(_unknown(path, "asset", name, by_text, where=location))
         elif not any(_can_run(asset) for asset in places):
             message = f"asset {name!r} is external: it is made outside dagwright and cannot be materialized here"
             problems.append(Problem(path=path, message=message, value=name))
@@ -162,8 +189,10 @@ def _find_assets(body: LaunchBody, names: Sequence[str], defs: Definitions) -> T
             keys.append(key)
     if problems:
         raise _refused(*problems)
-    keys = list(dict.fromkeys(keys))
-    place = _common_location(keys, body.location, defs)
+    return list(dict.fromkeys(keys))
+
+
+def _assets_of(place: LocationName, keys: Sequence[AssetKey], defs: Definitions) -> Target:
     by_key = {asset.key: asset for asset in defs.locations[place].assets}
     assets = tuple(by_key[key] for key in keys)
     _check_siblings(assets, by_key.values())
@@ -221,7 +250,7 @@ def _judging(target: Target, checks: Sequence[CheckSnapshot], by_key: Mapping[As
 
 
 def _common_location(keys: Sequence[AssetKey], location: str | None, defs: Definitions) -> LocationName:
-    possible = [{place for place, asset in defs.assets[key] if _can_run(asset) and location in (None, place)} for key in keys]
+    possible = _places(keys, location, defs)
     common = sorted(set.intersection(*possible))
     if len(common) == 1:
         return common[0]
@@ -230,6 +259,11 @@ def _common_location(keys: Sequence[AssetKey], location: str | None, defs: Defin
     owners = "; ".join(f"{key} is in {', '.join(sorted(places))}" for key, places in zip(keys, possible, strict=True))
     message = f"one request takes assets of one location, and these are of several: {owners}. Ask for those of each location by themselves"
     raise _refused(Problem(path="assets", message=message, value=[str(key) for key in keys]))
+
+
+def _places(keys: Sequence[AssetKey], location: str | None, defs: Definitions) -> list[set[LocationName]]:
+    """Which locations make each of these."""
+    return [{place for place, asset in defs.assets[key] if _can_run(asset) and location in (None, place)} for key in keys]
 
 
 def _can_run(asset: AssetSnapshot) -> bool:

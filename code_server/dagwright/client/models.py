@@ -360,6 +360,8 @@ class BackfillView(Model, frozen=True, kw_only=True):
     """What it is for, in Markdown."""
     location: str
     """The code location whose definitions it makes."""
+    locations: tuple[str, ...]
+    """All code locations of which it makes assets, that one first."""
     job: str | None
     """Name of the job; null for a backfill of assets."""
     trigger: str

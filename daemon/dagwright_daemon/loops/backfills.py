@@ -16,7 +16,7 @@ from dagwright_shared.decide import backfills as decide
 from dagwright_shared.decide.backfills import Ended
 from dagwright_shared.decide.requests import Definitions
 from dagwright_shared.model import subsets
-from dagwright_shared.model.backfills import JOB, Backfill, BackfillStatus, Progress, ordinals_of
+from dagwright_shared.model.backfills import JOB, Backfill, BackfillStatus, Progress, locations_of, ordinals_of
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError
 from dagwright_shared.model.keys import PartitionKey, new_run_id
 from dagwright_shared.model.runs import RunStatus
@@ -90,15 +90,12 @@ class Backfills:
         if found is None or found.status.is_final:
             return _Moved()
         ended, more = _ends(conn, found)
-        try:
-            then = self._catalog.of(conn, found.digest)
-        except NotFoundError:
-            then = None
+        then = self._then(conn, found)
         if ended:
             found = replace(found, progress=decide.settle(found.progress, _facts(ended, found, then)))
         if found.status is BackfillStatus.CANCELING:
             return self._stop(conn, found, len(ended), more=more)
-        now = self._catalog.current(conn).get(found.location)
+        now = self._now(conn, found)
         problem = decide.changed(found.target, found.job_name, then, now) if now is not None else None
         if problem is not None or found.error is not None:
             return replace(self._give_up(conn, found, len(ended), problem), more=more)
@@ -108,6 +105,23 @@ class Backfills:
             return _Moved(ended=len(ended), more=more)
         moved = self._ask(conn, found, len(ended), now)
         return replace(moved, more=more or moved.asked == _RUNS)
+
+    def _then(self, conn: Connection, found: Backfill) -> Definitions | None:
+        """The definitions that the target was made with; None: they are no longer kept."""
+        try:
+            homes = {name: self._catalog.of(conn, home.digest) for name, home in found.target.homes.items()}
+            own = self._catalog.of(conn, found.digest)
+        except NotFoundError:
+            return None
+        return own.joined(homes) if homes else own
+
+    def _now(self, conn: Connection, found: Backfill) -> Definitions | None:
+        """The newest definitions; None: a location has none just now."""
+        current = self._catalog.current(conn)
+        if any(location not in current for location in locations_of(found)):
+            return None
+        own, homes = current[found.location], {name: current[home.location] for name, home in found.target.homes.items()}
+        return own.joined(homes) if homes else own
 
     def _ask(self, conn: Connection, found: Backfill, ended: int, now: Definitions) -> _Moved:
         room = max(0, min(_RUNS, _AHEAD - found.progress.open_runs))

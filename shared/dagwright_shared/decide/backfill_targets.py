@@ -60,11 +60,11 @@ def of_assets(names: Sequence[str], definitions: Definitions, wanted: Wanted, at
     Raises:
         InvalidRequestError: a partition does not exist, or the first assets do not share their partitions.
     """
-    order = [asset for unit in backfills.units(names, definitions.assets) for asset in unit]
+    order = [asset for unit in backfills.units(names, definitions) for asset in unit]
     chosen = _everything(order, at) if wanted == "all" else _followed(order, wanted, at)
     if narrow is not None:
         chosen = {str(asset.key): narrow(asset, chosen[str(asset.key)]) for asset in order if str(asset.key) in chosen}
-    for unit in backfills.units(names, definitions.assets):
+    for unit in backfills.units(names, definitions):
         # What is only made together is asked for together.
         whole = subsets.union(chosen.get(str(asset.key), EMPTY) for asset in unit)
         chosen |= {str(asset.key): whole for asset in unit}

@@ -20,7 +20,7 @@ from dagwright_shared.model.backfills import BACKFILL_TAG, JOB, PRIORITY, Backfi
 from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.dependents import Moment, dependents, is_identity
 from dagwright_shared.model.graph import Topology
-from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey, RunId
+from dagwright_shared.model.keys import AssetCheckKey, AssetKey, LocationName, PartitionKey, RunId
 from dagwright_shared.model.partitions import MultiPartitions, Partitions, count
 from dagwright_shared.model.runs import BackfillPart, NewRun, RunStatus, Trigger, TriggerKind, system_tag
 from dagwright_shared.model.snapshot import AssetSnapshot, BackfillPolicyData, JobSnapshot, PartitionMappingData
@@ -28,7 +28,7 @@ from dagwright_shared.model.subsets import EMPTY, Subset
 
 Unit: TypeAlias = tuple[AssetSnapshot, ...]
 """Assets that are only made together: those of one op that cannot be subset, or a single one."""
-_Made: TypeAlias = tuple[str, tuple[AssetKey, ...], tuple[AssetCheckKey, ...]]
+_Made: TypeAlias = tuple[str, Definitions, tuple[AssetKey, ...], tuple[AssetCheckKey, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,15 +98,15 @@ def next_step(target: Target, progress: Progress, definitions: Definitions, *, j
     parts = {name: progress.part(name) for name in target.parts}
     ready: dict[str, Subset] = {}
     groups = _Groups()
-    for unit in units(target.parts, definitions.assets):
+    for unit in units(target.parts, definitions):
         names = tuple(str(asset.key) for asset in unit)
-        edges = _edges(unit, target, definitions.assets)
+        edges = _edges(unit, target, definitions)
         for name, skipped in _skipped(unit, edges, target, parts).items():
             parts[name] = replace(parts[name], skipped=parts[name].skipped | skipped)
         found = _ready(unit, edges, target, parts, ready)
         if found:
             ready |= dict.fromkeys(names, found)
-            groups.add(unit[0], names, found)
+            groups.add(unit[0], definitions.home(names[0]).snapshot.location, names, found)
     runs, cut = groups.runs(target.moment, limit)
     asked: dict[str, list[Subset]] = {}
     for run in runs:
@@ -153,13 +153,14 @@ def changed(target: Target, job_name: str | None, then: Definitions | None, now:
     return None
 
 
-def units(names: Iterable[str], assets: Mapping[str, AssetSnapshot]) -> list[Unit]:
+def units(names: Iterable[str], definitions: Definitions) -> list[Unit]:
     """The assets of a backfill as units, each after those that it depends on."""
     members: dict[str, list[AssetSnapshot]] = {}
     unit_of: dict[AssetKey, str] = {}
     for name in names:
-        asset = assets[name]
-        owner = name if asset.can_subset or asset.op_name is None else f":{asset.op_name}"
+        asset = definitions.assets[name]
+        together = not asset.can_subset and asset.op_name is not None
+        owner = f":{definitions.home(name).snapshot.location}:{asset.op_name}" if together else name
         members.setdefault(owner, []).append(asset)
         unit_of[asset.key] = owner
     nodes = {owner: AssetKey(f"{place:09}") for place, owner in enumerate(members)}
@@ -185,11 +186,11 @@ def new_runs(backfill: Backfill, planned: Sequence[PlannedRun], definitions: Def
     made = {names: _made(names, definitions, job) for names in {run.names for run in planned}}
     found = []
     for run, (first, last) in zip(planned, _ends(planned, backfill.target.moment), strict=True):
-        group, assets, checks = made[run.names]
+        group, home, assets, checks = made[run.names]
         new = NewRun(
             run_id=make_id(),
-            location=backfill.location,
-            digest=definitions.digest,
+            location=home.snapshot.location,
+            digest=home.digest,
             job_name=backfill.job_name,
             asset_keys=assets,
             check_keys=checks,
@@ -207,10 +208,11 @@ def new_runs(backfill: Backfill, planned: Sequence[PlannedRun], definitions: Def
 
 
 def _made(names: tuple[str, ...], definitions: Definitions, job: JobSnapshot | None) -> _Made:
-    """What the runs of some parts make, with what tells these parts from others in run keys."""
+    """What tells some parts from others in run keys; which definitions their runs are of, and what these make."""
     assets = job.asset_keys if job else tuple(definitions.assets[name].key for name in names)
     group = hashlib.sha256("|".join(names).encode()).hexdigest()[:12]
-    return group, assets, job.check_keys if job else _checks(definitions, assets)
+    home = definitions.home(names[0])
+    return group, home, assets, job.check_keys if job else _checks(home, assets)
 
 
 def _ends(planned: Sequence[PlannedRun], at: Moment) -> Iterator[tuple[PartitionKey, PartitionKey]]:
@@ -242,6 +244,8 @@ class _Edge:
     asset: AssetSnapshot
     upstream: AssetSnapshot
     mapping: PartitionMappingData | None
+    one_location: bool
+    """Whether a run can make both."""
 
     @property
     def is_own(self) -> bool:
@@ -258,10 +262,11 @@ class _Edge:
         return dependents(upstream, self.upstream.partitions, self.asset.partitions, self.mapping, at)
 
 
-def _edges(unit: Unit, target: Target, assets: Mapping[str, AssetSnapshot]) -> list[_Edge]:
+def _edges(unit: Unit, target: Target, definitions: Definitions) -> list[_Edge]:
     inside = {asset.key for asset in unit}
+    home = definitions.home(str(unit[0].key))
     return [
-        _Edge(asset, assets[str(dep.key)], dep.mapping)
+        _Edge(asset, definitions.assets[str(dep.key)], dep.mapping, definitions.home(str(dep.key)) is home)
         for asset in unit
         for dep in asset.deps
         if str(dep.key) in target.parts and (dep.key not in inside or dep.key == asset.key)
@@ -309,6 +314,8 @@ def _ready(unit: Unit, edges: Sequence[_Edge], target: Target, parts: Mapping[st
 
 def _shares_runs(edge: _Edge, policy: BackfillPolicyData | None, target: Target, asked: Mapping[str, Subset]) -> bool:
     """Whether partitions of an asset may go into the runs of the upstream ones that they read, if both are asked for now."""
+    if not edge.one_location:
+        return False
     if edge.in_one_run:
         return True
     partitions, name = edge.asset.partitions, str(edge.upstream.key)
@@ -338,22 +345,22 @@ class _Groups:
     """Gathers what is ready into runs."""
 
     def __init__(self) -> None:
-        self._alone: dict[Partitions | None, list[tuple[Subset, tuple[str, ...]]]] = {}
-        self._ranges: dict[tuple[Partitions, BackfillPolicyData, Subset], tuple[str, ...]] = {}
+        self._alone: dict[tuple[LocationName, Partitions | None], list[tuple[Subset, tuple[str, ...]]]] = {}
+        self._ranges: dict[tuple[LocationName, Partitions, BackfillPolicyData, Subset], tuple[str, ...]] = {}
 
-    def add(self, asset: AssetSnapshot, names: tuple[str, ...], ready: Subset) -> None:
+    def add(self, asset: AssetSnapshot, location: LocationName, names: tuple[str, ...], ready: Subset) -> None:
         policy = policy_of(asset)
         if policy is not None and asset.partitions is not None:
-            key = (asset.partitions, policy, ready)
+            key = (location, asset.partitions, policy, ready)
             self._ranges[key] = (*self._ranges.get(key, ()), *names)
             return
         # A run for each partition: those that the same assets are ready for form a class.
         classes = []
-        for subset, members in self._alone.get(asset.partitions, []):
+        for subset, members in self._alone.get((location, asset.partitions), []):
             classes += [(subset & ready, (*members, *names)), (subset - ready, members)]
             ready -= subset
         classes.append((ready, names))
-        self._alone[asset.partitions] = [(subset, members) for subset, members in classes if subset]
+        self._alone[location, asset.partitions] = [(subset, members) for subset, members in classes if subset]
 
     def runs(self, at: Moment, limit: int) -> tuple[tuple[PlannedRun, ...], bool]:
         """The runs, at most so many, and whether there would be more."""
@@ -361,10 +368,10 @@ class _Groups:
         return tuple(found[:limit]), len(found) > limit
 
     def _every(self, at: Moment) -> Iterator[PlannedRun]:
-        for partitions, classes in self._alone.items():
+        for (_, partitions), classes in self._alone.items():
             for ordinal, members in heapq.merge(*(_tagged(subset, members) for subset, members in classes)):
                 yield PlannedRun(names=members, partitions=partitions, first=ordinal, last=ordinal)
-        for (partitions, policy, ready), members in self._ranges.items():
+        for (_, partitions, policy, ready), members in self._ranges.items():
             for start, end in _rows(ready, partitions, at):
                 size = policy.max_partitions_per_run or end - start
                 for first in range(start, end, size):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
 from datetime import UTC, datetime
 
 from dagwright_shared.decide import queue
@@ -18,17 +19,32 @@ from dagwright_shared.model.ticks import RunRequestData
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions:
-    """A location's definitions, indexed for looking up what a request names."""
+    """A location's definitions, indexed for looking up what a request names.
+
+    Those of a backfill over several locations have assets of others as well, each with the definitions that it is from.
+    """
 
     digest: Digest
     snapshot: LocationSnapshot
     jobs: Mapping[str, JobSnapshot]
     assets: Mapping[str, AssetSnapshot]
+    homes: Mapping[str, Definitions] = field(default_factory=dict)
+    """Of the assets that another location defines."""
 
     @staticmethod
     def of(digest: Digest, snapshot: LocationSnapshot) -> Definitions:
         jobs = {job.name: job for job in snapshot.jobs}
         return Definitions(digest=digest, snapshot=snapshot, jobs=jobs, assets={str(asset.key): asset for asset in snapshot.assets})
+
+    def home(self, name: str) -> Definitions:
+        """The definitions of the location that an asset is from."""
+        return self.homes.get(name, self)
+
+    def joined(self, homes: Mapping[str, Definitions]) -> Definitions:
+        """These, with assets of other locations in place of any of the same names; what its own location lacks is in none."""
+        assets = {name: asset for name, asset in self.assets.items() if name not in homes}
+        assets |= {name: home.assets[name] for name, home in homes.items() if name in home.assets}
+        return replace(self, assets=assets, homes=dict(homes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,15 @@ def sources(target: BackfillStatus) -> frozenset[BackfillStatus]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Where a part is defined that another location than that of the backfill has."""
+
+    location: LocationName
+    digest: Digest
+    """The definitions that the target was made with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """What a backfill is to make. The moment is part of it: it fixes what the ordinals stand for."""
 
@@ -81,6 +90,8 @@ class Target:
     """By name of the part; never empty sets."""
     dynamic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The keys of the dynamic definitions that the parts have, as they were: places among them would move when one is deleted."""
+    homes: Mapping[str, Home] = field(default_factory=dict)
+    """Of the parts that other locations define."""
 
     @property
     def moment(self) -> Moment:
@@ -88,7 +99,8 @@ class Target:
 
     def to_bytes(self) -> bytes:
         parts = {name: _text(subset) for name, subset in self.parts.items()}
-        return _pack({"as_of": self.as_of.isoformat(), "parts": parts, "dynamic": dict(self.dynamic)})
+        homes = {name: (home.location, home.digest) for name, home in self.homes.items()}
+        return _pack({"as_of": self.as_of.isoformat(), "parts": parts, "dynamic": dict(self.dynamic), "homes": homes})
 
     @staticmethod
     def from_bytes(data: bytes) -> Target:
@@ -97,6 +109,7 @@ class Target:
             as_of=datetime.fromisoformat(found["as_of"]),
             parts={name: _subset(text) for name, text in found["parts"].items()},
             dynamic={name: tuple(keys) for name, keys in found["dynamic"].items()},
+            homes={name: Home(location=place, digest=digest) for name, (place, digest) in found.get("homes", {}).items()},
         )
 
 
@@ -168,6 +181,7 @@ class NewBackfill:
     backfill_id: str
     """A UUID."""
     location: LocationName
+    """The one that defines what it makes, or most of it; see `Target.homes`."""
     digest: Digest
     """The definitions that the target was made with."""
     target: Target
@@ -209,6 +223,11 @@ class Backfill:
     ended_at: datetime | None
 
 
+def locations_of(backfill: NewBackfill | Backfill) -> tuple[LocationName, ...]:
+    """All that define a part of it, its own first."""
+    return tuple(dict.fromkeys([backfill.location, *sorted(home.location for home in backfill.target.homes.values())]))
+
+
 def left(target: Target, progress: Progress) -> Mapping[str, Subset]:
     """What of the target has not been made; parts of which everything was made are left out."""
     found = {name: subset - progress.part(name).succeeded for name, subset in target.parts.items()}
@@ -239,6 +258,13 @@ def ordinals_of(definition: Partitions | None, keys: Iterable[PartitionKey], at:
     if definition is not None:
         return subsets.of_keys(definition, keys, at.now, at.dynamic)
     return subsets.of_ordinals(0 for _ in keys)
+
+
+def known_ordinals(definition: Partitions | None, keys: Iterable[PartitionKey], at: Moment) -> Subset:
+    """The ordinals of those of the keys that exist."""
+    if definition is None:
+        return ordinals_of(None, keys, at)
+    return subsets.of_keys(definition, keys, at.now, at.dynamic, only_known=True)
 
 
 def _text(subset: Subset) -> str:

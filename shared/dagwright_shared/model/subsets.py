@@ -165,8 +165,13 @@ def everything(definition: Partitions, now: datetime, dynamic: DynamicKeys = NO_
     return of_range(0, partitions.count(definition, now, dynamic))
 
 
-def of_keys(definition: Partitions, keys: Iterable[PartitionKey], now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> Subset:
+def of_keys(
+    definition: Partitions, keys: Iterable[PartitionKey], now: datetime, dynamic: DynamicKeys = NO_DYNAMIC, *, only_known: bool = False
+) -> Subset:
     """The set of these keys.
+
+    Args:
+        only_known: leave out keys that do not exist.
 
     Raises:
         ValueError: a key does not exist; names it.
@@ -176,6 +181,8 @@ def of_keys(definition: Partitions, keys: Iterable[PartitionKey], now: datetime,
     found = []
     for key in keys:
         ordinal = 0
+        if only_known and (len(key) != len(axes) or any(part not in known for part, known in zip(key, places, strict=True))):
+            continue
         if len(key) != len(axes):
             raise ValueError(f"the partition key {'|'.join(key)!r} has {len(key)} components, not {len(axes)}")
         for part, known in zip(key, places, strict=True):

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, text, tuple_
 
-from dagwright_shared.model.backfills import LIVE, Backfill, BackfillStatus, NewBackfill, Progress, Target, sources
+from dagwright_shared.model.backfills import LIVE, Backfill, BackfillStatus, Home, NewBackfill, Progress, Target, sources
 from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ConflictError, ErrorInfo, NotFoundError, error_from_json, error_to_json
 from dagwright_shared.model.keys import AssetKey, Digest, LocationName, asset_keys
@@ -196,12 +196,13 @@ def underway(conn: Connection) -> list[Underway]:
         for name, subset in row.target.parts.items():
             rest = subset - row.progress.part(name).ended
             if rest:
+                home = row.target.homes.get(name, Home(location=row.location, digest=row.digest))
                 found.append(
                     Underway(
                         backfill_id=row.backfill_id,
-                        location=row.location,
+                        location=home.location,
                         asset_key=AssetKey.from_user_string(name),
-                        digest=row.digest,
+                        digest=home.digest,
                         target=row.target,
                         ordinals=rest,
                     )

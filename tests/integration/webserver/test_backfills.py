@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,12 +11,15 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 from tests import build
-from tests.integration.webserver.conftest import Running, problems
+from tests.integration.webserver import places
+from tests.integration.webserver.conftest import Running, problems, publish
 
 from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Turn
 from dagwright_daemon.loops.backfills import Backfills
 from dagwright_shared.model.events import RunFailed, RunSucceeded
+from dagwright_shared.model.partitions import StaticPartitions
+from dagwright_shared.model.snapshot import AssetSnapshot
 from dagwright_shared.store import events, runs
 
 pytestmark = pytest.mark.integration
@@ -117,6 +122,64 @@ def test_preview(api: httpx.Client, store: Engine) -> None:
     assert not api.get("/backfills").json()["items"]
     everything = api.post("/backfills/preview", json={"assets": ["raw/flights", "colours"], "partitions": "all"}).json()
     assert everything["targeted"] == 365 + 2
+
+
+def test_assets_of_several_locations(server: Running, api: httpx.Client, store: Engine) -> None:
+    body = {"assets": ["stats", "elsewhere"], "partitions": JANUARY}
+    assert api.post("/backfills/preview", json=body).json()["runs"] == 32
+    url = f"/backfills/{api.post('/backfills', json=body).json()['backfill_id']}"
+    tick(store)
+    found = api.get(url).json()
+    assert (found["location"], found["locations"], found["targeted"]) == ("flights", ["flights", "twin"], 32)
+    listed = api.get("/runs", params={"backfill": found["backfill_id"], "limit": 100}).json()["items"]
+    assert {(run["location"], *run["assets"]) for run in listed} == {("flights", "stats"), ("twin", "elsewhere")}
+    with httpx.Client(base_url=server.url, headers={"Accept": "text/html"}, trust_env=False) as browser:
+        assert "2 assets of flights, twin" in browser.get(url).text
+    api.post(f"{url}/cancel")
+    tick(store)
+    again = api.get(f"/backfills/{api.post(f'{url}/retry').json()['backfill_id']}").json()
+    assert (again["locations"], again["targeted"]) == (["flights", "twin"], 32)
+    assert "of several locations (flights, twin)" in problems(api.post("/backfills", json={**body, "config": {}}))["config"]["message"]
+    publish_without(store, "twin", "elsewhere")
+    assert "elsewhere no longer defined in flights, twin" in api.post(f"{url}/retry").json()["detail"]
+
+
+def publish_without(store: Engine, location: str, asset: str) -> None:
+    changed(store, location, lambda found: None if str(found.key) == asset else found)
+
+
+def changed(store: Engine, location: str, change: Callable[[AssetSnapshot], AssetSnapshot | None]) -> None:
+    """Publish a location with some of its assets changed."""
+    snapshot = {"flights": places.flights, "twin": places.twin}[location]()
+    kept = tuple(found for found in map(change, snapshot.assets) if found is not None)
+    publish(store, dataclasses.replace(snapshot, assets=kept))
+
+
+def test_a_retry_goes_by_keys_where_partitions_were_defined_anew(api: httpx.Client, store: Engine) -> None:
+    made = api.post("/backfills", json={"assets": ["colours"], "partitions": "all"}).json()
+    tick(store)
+
+    def become(*keys: str) -> None:
+        anew = StaticPartitions(keys=keys)
+        changed(store, "flights", lambda found: dataclasses.replace(found, partitions=anew) if str(found.key) == "colours" else found)
+
+    become("blue", "green", "red")
+    tick(store)
+    end(store, 2, RunFailed(error=build.ERROR))
+    tick(store)
+    url = f"/backfills/{made['backfill_id']}"
+    found = api.get(url).json()
+    assert (found["status"], found["failed"]) == ("FAILED", 2)
+    assert "the partitions of asset 'colours' were defined anew" in found["error"]["message"]
+    again = api.post(f"{url}/retry").json()["backfill_id"]
+    tick(store)
+    asked = api.get("/runs", params={"backfill": again}).json()["items"]
+    assert sorted(run["partition"] for run in asked) == ["green", "red"]
+    become("blue", "green")
+    smaller = api.post(f"{url}/retry").json()["backfill_id"]
+    assert api.get(f"/backfills/{smaller}").json()["targeted"] == 1
+    become("blue")
+    assert "None of the partitions" in api.post(f"{url}/retry").json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,20 @@ from dagwright_shared.decide import backfills
 from dagwright_shared.decide.backfills import Ended
 from dagwright_shared.decide.requests import Definitions
 from dagwright_shared.model import subsets
-from dagwright_shared.model.backfills import JOB, LIVE, TRANSITIONS, BackfillStatus, PartProgress, Progress, Target, left, sources
-from dagwright_shared.model.keys import AssetKey, Digest, LocationName
+from dagwright_shared.model.backfills import (
+    JOB,
+    LIVE,
+    TRANSITIONS,
+    Backfill,
+    BackfillStatus,
+    NewBackfill,
+    PartProgress,
+    Progress,
+    Target,
+    left,
+    sources,
+)
+from dagwright_shared.model.keys import AssetKey, Digest, LocationName, new_run_id
 from dagwright_shared.model.partitions import MultiPartitions, Partitions, StaticPartitions, TimeWindowPartitions
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.model.snapshot import (
@@ -348,6 +360,49 @@ def test_a_job_has_a_run_for_each_partition() -> None:
         """
     )
     assert left(story.target, story.progress) == {JOB: days(2)}
+
+
+def elsewhere(*assets: AssetSnapshot) -> Definitions:
+    snapshot = LocationSnapshot(location=LocationName("there"), dagwright_version="1", python_version="3", assets=assets)
+    return Definitions.of(Digest("e"), snapshot)
+
+
+@pytest.mark.parametrize("policy", [None, SINGLE])
+def test_what_another_location_makes_is_a_run_of_its_own_after_what_it_reads(policy: BackfillPolicyData | None) -> None:
+    there = elsewhere(asset("b", "a", policy=policy), asset("twin", policy=policy), asset("x", op="both"))
+    here = definitions(asset("a", policy=policy), asset("c", "b", policy=policy), asset("b"), asset("y", op="both"))
+    known = here.joined(dict.fromkeys(("b", "twin", "x", "gone"), there))
+    assert "gone" not in known.assets
+    days = subsets.of_range(0, 2)
+    story = Story(known, dict.fromkeys(("a", "b", "c", "twin"), days))
+    if policy is None:
+        assert set(story.step().split()) == {"a@0", "a@1", "twin@0", "twin@1"}
+        story.end("a@1", "ok", "")
+        assert story.step() == "b@1"
+        story.end("b@1", "ok", "")
+        assert story.step() == "c@1"
+    else:
+        assert set(story.step().split()) == {"a@0-1", "twin@0-1"}
+        story.end("a@0-1", "ok", "")
+        assert story.step() == "b@0-1"
+    assert [[str(one.key) for one in unit] for unit in backfills.units(["x", "y"], known)] == [["x"], ["y"]]
+
+
+def test_runs_are_of_the_location_that_makes_their_assets() -> None:
+    known = definitions(asset("a")).joined({"b": elsewhere(asset("b"))})
+    target = Target(as_of=NOW, parts=dict.fromkeys(("a", "b"), subsets.of_range(0, 1)))
+    new = NewBackfill(backfill_id="f", location=LocationName("here"), digest=Digest("d"), target=target)
+    fields = {name: getattr(new, name) for name in NewBackfill.__slots__}
+    backfill = Backfill(
+        **fields, status=BackfillStatus.REQUESTED, progress=Progress(), attempt=1, error=None, created_at=NOW, ended_at=None
+    )
+    planned = backfills.next_step(target, Progress(), known, job_name=None, limit=10).runs
+    made = backfills.new_runs(backfill, planned, known, make_id=new_run_id)
+    assert {(run.location, run.digest, run.asset_keys, run.partition) for run in made} == {
+        ("here", "d", (AssetKey("a"),), ("2024-01-01",)),
+        ("there", "e", (AssetKey("b"),), ("2024-01-01",)),
+    }
+    assert len({run.run_key for run in made}) == 2
 
 
 def test_a_step_asks_for_so_many_runs_and_says_that_there_are_more() -> None:

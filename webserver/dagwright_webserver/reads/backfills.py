@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dagwright_shared.model.backfills import JOB, Backfill, BackfillStatus, sources
+from dagwright_shared.model.backfills import JOB, Backfill, BackfillStatus, locations_of, sources
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError
 from dagwright_shared.model.subsets import Subset
 from dagwright_shared.store import backfill_runs
@@ -99,6 +99,8 @@ class BackfillView:
     """What it is for, in Markdown."""
     location: str
     """The code location whose definitions it makes."""
+    locations: tuple[str, ...]
+    """All code locations of which it makes assets, that one first."""
     job: str | None
     """Name of the job; null for a backfill of assets."""
     trigger: str
@@ -224,6 +226,7 @@ def get_backfill(conn: Connection, backfill_id: str) -> BackfillView:
         title=_title(found),
         description=found.description,
         location=found.location,
+        locations=locations_of(found),
         job=found.job_name,
         trigger=str(found.trigger.kind),
         trigger_name=found.trigger.name,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import Connection
 
-from dagwright_shared.model.backfills import Backfill, BackfillStatus, NewBackfill
+from dagwright_shared.model.backfills import Backfill, BackfillStatus, NewBackfill, locations_of
 from dagwright_shared.model.errors import NotFoundError
 from dagwright_shared.store import backfills as store
 from dagwright_webserver import backfilling
@@ -97,7 +97,7 @@ def retry_backfill(
 
     def make(conn: Connection, defs: Definitions) -> NewBackfill:
         require_at(conn, web, backfill_id)
-        return backfilling.again(conn, defs, backfill_id, trigger_of(client))
+        return backfilling.again(conn, defs, web.definitions, backfill_id, trigger_of(client))
 
     return _create(web, request, key, backfill_id, make)
 
@@ -112,14 +112,16 @@ def require_at(conn: Connection, web: Web, backfill_id: str) -> Backfill:
     found = store.get(conn, backfill_id)
     if found is None:
         raise NotFoundError("backfill", backfill_id)
-    web.access.require(found.location)
+    for location in locations_of(found):
+        web.access.require(location)
     return found
 
 
 def _create(web: Web, request: Request, key: str | None, body: str, make: Callable[[Connection, Definitions], NewBackfill]) -> Response:
     def create(conn: Connection) -> dict[str, Any]:
         made = make(conn, web.definitions.current(conn))
-        web.access.require(made.location)
+        for location in locations_of(made):
+            web.access.require(location)
         web.access.tell(target=made.backfill_id, after={"job": made.job_name})
         store.create(conn, made)
         return _reply(request, made.backfill_id, BackfillStatus.REQUESTED)
