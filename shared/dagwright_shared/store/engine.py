@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from psycopg2 import extensions
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
@@ -51,6 +52,23 @@ def masked(url: str | URL) -> str:
     return (parse(url) if isinstance(url, str) else url).set(drivername="postgresql").render_as_string(hide_password=True)
 
 
+class QuietConnection(extensions.connection):
+    """Changes between transactions and statements that commit themselves without telling Postgres.
+
+    SQLAlchemy names the level of isolation when a connection goes back to the pool; psycopg2 then asks Postgres for the default one, a
+    round trip after each read.
+    """
+
+    def set_isolation_level(self, level: int | None) -> None:
+        match level:
+            case extensions.ISOLATION_LEVEL_AUTOCOMMIT:
+                self.set_session(autocommit=True)
+            case extensions.ISOLATION_LEVEL_READ_COMMITTED:
+                self.set_session(isolation_level="DEFAULT", autocommit=False)
+            case _:
+                super().set_isolation_level(level)
+
+
 def create(url: str, *, name: str, pool_size: int = 4) -> Engine:
     """An engine on the store; connects at first use.
 
@@ -72,7 +90,12 @@ def create(url: str, *, name: str, pool_size: int = 4) -> Engine:
         pool_timeout=30,
         # Postgres or a proxy in between may drop what idles for long; a fresh connection costs milliseconds.
         pool_recycle=1800,
-        connect_args={"application_name": f"dagwright {name}"[:63], "options": options, "connect_timeout": _CONNECT_TIMEOUT_SECONDS},
+        connect_args={
+            "application_name": f"dagwright {name}"[:63],
+            "options": options,
+            "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
+            "connection_factory": QuietConnection,
+        },
     )
 
 
