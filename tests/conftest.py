@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,10 @@ settings.load_profile("dagwright")
 CLEAN = "; ".join(f"DELETE FROM {table.name}" for table in reversed(tables.metadata.sorted_tables))
 
 
+_THROWN_AWAY = {"fsync": "off", "full_page_writes": "off"}
+"""What is written need not outlive the machine."""
+
+
 @pytest.fixture(scope="session")
 def postgres_home(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
     """The home of the cluster that all workers of this test run share: the first starts it, the last stops it."""
@@ -28,7 +33,7 @@ def postgres_home(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
     home, users = root / "postgres-home", root / "postgres-users"
     with _alone(root):
         home.mkdir(exist_ok=True)
-        url = embedded.start_cluster(home)
+        url = embedded.start_cluster(home, options=_THROWN_AWAY)
         template = engine.create(url, name="tests")
         schema.upgrade(template)
         template.dispose()
@@ -38,7 +43,7 @@ def postgres_home(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
         left = int(users.read_text()) - 1
         users.write_text(str(left))
         if left == 0:
-            embedded.stop_cluster(home)
+            embedded.stop_cluster(home, how=signal.SIGQUIT)
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,7 @@ def test_a_delivery_becomes_a_run_and_can_be_replayed(stack: Stack) -> None:
     again = deliver(stack, {"ref": "main"}, delivery="guid-1")
     assert (again.status_code, again.json()["duplicate"], again.json()["delivery_id"]) == (202, True, received["delivery_id"])
 
-    replayed = httpx.post(f"{stack.url}/api/v1/hooks/github/deliveries/{received['delivery_id']}/replay")
+    replayed = httpx.post(f"{stack.url}/api/v1/hooks/github/deliveries/{received['delivery_id']}/replay", timeout=60)
     assert replayed.status_code == 202, replayed.text
     until(lambda: len([run for run in runs_of(stack, "deploy") if run["tags"].get("ref") == "main"]) == 2, 20, "the replay's run")
 
@@ -134,8 +134,8 @@ def test_requests_that_are_not_taken(stack: Stack) -> None:
     assert deliver(stack, b"x" * (1 << 20) + b"x").status_code == 413
     unknown = deliver(stack, {}, name="githab")
     assert (unknown.status_code, unknown.json()["suggestion"]) == (404, "github")
-    assert httpx.post(f"{stack.url}/api/v1/hooks/github", content=b"{}").status_code == 401
-    assert httpx.post(f"{stack.url}/api/v1/hooks/counts", content=b"{}").status_code == 404
+    assert httpx.post(f"{stack.url}/api/v1/hooks/github", content=b"{}", timeout=60).status_code == 401
+    assert httpx.post(f"{stack.url}/api/v1/hooks/counts", content=b"{}", timeout=60).status_code == 404
 
 
 def test_a_delivery_that_the_function_fails_on(stack: Stack) -> None:
@@ -193,7 +193,7 @@ def test_trying_out_and_rewinding(stack: Stack) -> None:
     assert ([one["run_key"] for one in tried["requests"]], tried["cursor"]) == (["file-1"], "2")
     assert tried["added_partitions"] == {"files": ["file-1"]}
     assert len(ticks_of(stack, "counts")) == ticks
-    answer = httpx.put(f"{stack.url}/api/v1/sensors/counts/cursor", json={"cursor": "41"})
+    answer = httpx.put(f"{stack.url}/api/v1/sensors/counts/cursor", json={"cursor": "41"}, timeout=60)
     assert (answer.status_code, answer.json()["cursor"]) == (200, "41")
     failing = httpx.post(f"{stack.url}/api/v1/sensors/raises/evaluate", timeout=60)
     assert (failing.status_code, failing.json()["error"]["class_name"]) == (502, "RuntimeError")
@@ -232,5 +232,5 @@ def test_freshness_is_told(stack: Stack) -> None:
     assert found["policy"] == "never older than 1:00:00"
     history = stack.get("/api/v1/assets/raw")["history"]
     assert any(item["type"] == "FRESHNESS_CHANGED" for item in history)
-    assert 'dagwright_asset_freshness{state="PASS"} 1' in httpx.get(stack.url + "/metrics").text
-    assert "Fresh" in httpx.get(stack.url + "/assets/raw", headers={"Accept": "text/html"}).text
+    assert 'dagwright_asset_freshness{state="PASS"} 1' in httpx.get(stack.url + "/metrics", timeout=60).text
+    assert "Fresh" in httpx.get(stack.url + "/assets/raw", headers={"Accept": "text/html"}, timeout=60).text

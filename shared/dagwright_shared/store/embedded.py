@@ -316,6 +316,9 @@ def _alive(pid: int) -> bool:
             return True
         del _children[pid]
         return False
+    with suppress(OSError):
+        # So does one that another process started and does not wait for.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

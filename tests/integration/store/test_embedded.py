@@ -131,6 +131,19 @@ def test_second_process_is_told_of_the_first(home: Path) -> None:
     server.stop()
 
 
+def test_one_whose_starter_does_not_wait_for_it_is_stopped(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    home.mkdir()
+    code = "import pathlib, sys; from dagwright_shared.store.embedded import start_cluster as start\n"
+    code += "start(pathlib.Path(sys.argv[1])); print('up', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == b"up\n"
+        embedded.stop_cluster(home)
+        assert caplog.messages == [], "it was not waited for in vain"
+        assert embedded.running_pid(home) is None
+        starter.communicate(b"\n")
+
+
 def test_interrupted_first_start_is_repaired(home: Path) -> None:
     (home / "postgres" / "data.new").mkdir(parents=True)
     (home / "postgres" / "data.new" / "rubbish").write_text("half")

@@ -133,7 +133,7 @@ def test_changes_are_refused_by_location(store: Engine, database_url: str, place
     publish(store, places.vault())
     with (
         Running(database_url=database_url, auth="local") as server,
-        httpx.Client(base_url=f"{server.url}/api/v1", trust_env=False) as client,
+        httpx.Client(base_url=f"{server.url}/api/v1", trust_env=False, timeout=60) as client,
     ):
         headers = people.hire(store)
         for method, path, body, needed in CHANGES:

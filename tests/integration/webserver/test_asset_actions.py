@@ -217,8 +217,8 @@ def test_the_history_by_what_happened(api: httpx.Client, server: Running) -> Non
     assert [(one["type"], one["description"]) for one in found] == [("ASSET_OBSERVED", "observations")]
     assert len(api.get("/assets/carriers/materializations").json()["items"]) == 3
     assert api.get("/assets/carriers/materializations", params={"type": "NOTHING"}).status_code == 422
-    page = httpx.get(f"{server.url}/assets/carriers?tab=history&type=ASSET_OBSERVED", trust_env=False).text
-    assert page.count("<time") < httpx.get(f"{server.url}/assets/carriers?tab=history", trust_env=False).text.count("<time")
+    page = httpx.get(f"{server.url}/assets/carriers?tab=history&type=ASSET_OBSERVED", trust_env=False, timeout=60).text
+    assert page.count("<time") < httpx.get(f"{server.url}/assets/carriers?tab=history", trust_env=False, timeout=60).text.count("<time")
 
 
 def test_plots_over_partitions_and_over_time(api: httpx.Client, server: Running) -> None:
@@ -228,7 +228,7 @@ def test_plots_over_partitions_and_over_time(api: httpx.Client, server: Running)
     assert values == {"partition": [[1.0, 3.0]], "time": [[2.0, 1.0, 3.0]]}
     assert plots(api, None) == plots(api, "partition")
     assert api.get("/assets/stats/plots", params={"over": "all"}).status_code == 422
-    page = httpx.get(f"{server.url}/assets/stats?tab=plots&over=time", headers={"Accept": "text/html"}, trust_env=False).text
+    page = httpx.get(f"{server.url}/assets/stats?tab=plots&over=time", headers={"Accept": "text/html"}, trust_env=False, timeout=60).text
     assert '"values": [2.0, 1.0, 3.0]' in page
 
 
@@ -241,7 +241,7 @@ def test_json_metadata_is_a_tree(api: httpx.Client, server: Running) -> None:
     for _ in range(12):
         deep = {"in": [deep, None, True, 2.5]}
     report(api, "carriers", metadata={"plan": deep, "none": {}})
-    page = httpx.get(f"{server.url}/assets/carriers", headers={"Accept": "text/html"}, trust_env=False).text
+    page = httpx.get(f"{server.url}/assets/carriers", headers={"Accept": "text/html"}, trust_env=False, timeout=60).text
     assert page.count('class="tree"') > 5
     assert "&lt;end&gt;" in page
     assert "<end>" not in page

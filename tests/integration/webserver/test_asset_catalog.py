@@ -63,7 +63,9 @@ def test_a_mistake_is_told_with_its_place(api: httpx.Client, server: Running) ->
         assert "at character 7" in problems(api.get(path, params={"selection": "group:"}))["selection"]["message"]
         unknown = problems(api.get(path, params={"selection": "+statz"}))["selection"]
         assert unknown["suggestion"] == "stats"
-        page = httpx.get(f"{server.url}{path}", params={"selection": "group:"}, headers={"Accept": "text/html"}, trust_env=False)
+        page = httpx.get(
+            f"{server.url}{path}", params={"selection": "group:"}, headers={"Accept": "text/html"}, trust_env=False, timeout=60
+        )
         assert page.status_code == 200
         assert "at character 7" in page.text
         assert 'aria-invalid="true"' in page.text
@@ -122,7 +124,7 @@ def test_results_of_a_check(api: httpx.Client, server: Running) -> None:
     rest = api.get(path, params={"limit": 2, "cursor": newest["next_cursor"]}).json()
     assert [one["passed"] for one in (*newest["items"], *rest["items"])] == [True, False, True]
     assert rest["next_cursor"] is None
-    page = httpx.get(f"{server.url}/assets/stats?tab=checks", headers={"Accept": "text/html"}, trust_env=False).text
+    page = httpx.get(f"{server.url}/assets/stats?tab=checks", headers={"Accept": "text/html"}, trust_env=False, timeout=60).text
     assert "3 newest results of row_count" in page
     assert 'data-plot="check-1-1"' in page
 

@@ -87,11 +87,11 @@ def test_bad_requests(ticked: Engine, api: httpx.Client) -> None:
 
 
 def test_the_page_shows_the_condition(ticked: Engine, server: Running) -> None:
-    page = httpx.get(f"{server.url}/assets/down?tab=automation", trust_env=False).text
+    page = httpx.get(f"{server.url}/assets/down?tab=automation", trust_env=False, timeout=60).text
     assert "<details" in page
     assert "any_deps_updated" in page
     assert "Requested" in page
-    without = httpx.get(f"{server.url}/assets/in/up", trust_env=False).text
+    without = httpx.get(f"{server.url}/assets/in/up", trust_env=False, timeout=60).text
     assert "tab=automation" not in without
 
 
@@ -145,4 +145,4 @@ def test_code_changes(ticked: Engine, api: httpx.Client, server: Running) -> Non
         events.record(conn, HERE, new_run_id(), RunEvent(seq=1, time=datetime.now(UTC), payload=payload))
     publish(ticked, replace(SNAPSHOT, assets=assets))
     assert api.get("/assets/in/up").json()["staleness"]["causes"][0]["kind"] == "CODE"
-    assert "Stale: its code version was 1" in httpx.get(f"{server.url}/assets/in/up", trust_env=False).text
+    assert "Stale: its code version was 1" in httpx.get(f"{server.url}/assets/in/up", trust_env=False, timeout=60).text

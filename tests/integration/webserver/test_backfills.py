@@ -133,7 +133,7 @@ def test_assets_of_several_locations(server: Running, api: httpx.Client, store: 
     assert (found["location"], found["locations"], found["targeted"]) == ("flights", ["flights", "twin"], 32)
     listed = api.get("/runs", params={"backfill": found["backfill_id"], "limit": 100}).json()["items"]
     assert {(run["location"], *run["assets"]) for run in listed} == {("flights", "stats"), ("twin", "elsewhere")}
-    with httpx.Client(base_url=server.url, headers={"Accept": "text/html"}, trust_env=False) as browser:
+    with httpx.Client(base_url=server.url, headers={"Accept": "text/html"}, trust_env=False, timeout=60) as browser:
         assert "2 assets of flights, twin" in browser.get(url).text
     api.post(f"{url}/cancel")
     tick(store)
@@ -271,7 +271,7 @@ def test_pages(server: Running, api: httpx.Client, store: Engine) -> None:
     end(store, 2, RunSucceeded())
     end(store, 1, RunFailed(error=build.ERROR))
     tick(store)
-    with httpx.Client(base_url=server.url, headers={"Accept": "text/html"}, trust_env=False) as browser:
+    with httpx.Client(base_url=server.url, headers={"Accept": "text/html"}, trust_env=False, timeout=60) as browser:
         page = browser.get(f"/backfills/{made}").text
         assert "January &lt;&amp;&gt;" in page
         assert "4 of 62 partitions made" in page

@@ -94,7 +94,7 @@ def test_a_word_that_is_none_of_some(api: httpx.Client) -> None:
 def test_only_own_pages_and_programs_change_anything(server: Running, headers: dict[str, str], status: int) -> None:
     sent = {name: value.format(url=server.url) for name, value in headers.items()}
     body = {"job": "ping", "location": "flights"}
-    answer = httpx.post(f"{server.url}/api/v1/runs", json=body, headers=sent, trust_env=False)
+    answer = httpx.post(f"{server.url}/api/v1/runs", json=body, headers=sent, trust_env=False, timeout=60)
     assert answer.status_code == status, answer.text
     if status == 403:
         problems(answer, 403)
@@ -104,14 +104,14 @@ def test_a_name_that_is_allowed(store: Any, database_url: str) -> None:
     with Running(database_url=database_url, allowed_hosts=("dagwright.example",)) as server:
         headers = {"Host": "dagwright.example", "Origin": "https://dagwright.example"}
         body = {"job": "ping", "location": "flights"}
-        assert httpx.post(f"{server.url}/api/v1/runs", json=body, headers=headers, trust_env=False).status_code == 201
+        assert httpx.post(f"{server.url}/api/v1/runs", json=body, headers=headers, trust_env=False, timeout=60).status_code == 201
 
 
 def test_every_answer_has_a_request_id(server: Running) -> None:
-    answer = httpx.get(f"{server.url}/api/v1/runs/x", headers={"X-Request-Id": "abc-1"}, trust_env=False)
+    answer = httpx.get(f"{server.url}/api/v1/runs/x", headers={"X-Request-Id": "abc-1"}, trust_env=False, timeout=60)
     assert answer.headers["x-request-id"] == "abc-1"
-    assert len(httpx.get(f"{server.url}/healthz", trust_env=False).headers["x-request-id"]) == 16
-    odd = httpx.get(f"{server.url}/healthz", headers={"X-Request-Id": "a b"}, trust_env=False)
+    assert len(httpx.get(f"{server.url}/healthz", trust_env=False, timeout=60).headers["x-request-id"]) == 16
+    odd = httpx.get(f"{server.url}/healthz", headers={"X-Request-Id": "a b"}, trust_env=False, timeout=60)
     assert odd.headers["x-request-id"] != "a b"
 
 
@@ -120,9 +120,9 @@ def test_a_fault_shows_no_trace(server: Running, monkeypatch: pytest.MonkeyPatch
         raise ZeroDivisionError("secret detail")
 
     monkeypatch.setattr(server.app.state.web.definitions, "current", broken)
-    answer = httpx.get(f"{server.url}/api/v1/jobs", trust_env=False)
+    answer = httpx.get(f"{server.url}/api/v1/jobs", trust_env=False, timeout=60)
     problems(answer, 500)
-    page = httpx.get(f"{server.url}/jobs", headers={"Accept": "text/html"}, trust_env=False)
+    page = httpx.get(f"{server.url}/jobs", headers={"Accept": "text/html"}, trust_env=False, timeout=60)
     assert page.status_code == 500
     assert page.headers["content-type"].startswith("text/html")
     assert page.headers["content-security-policy"]
@@ -206,7 +206,7 @@ def test_it_outlives_a_restart_of_postgres(tmp_path: Path) -> None:
 
 
 def test_files_are_kept_by_browsers_as_long_as_they_are_the_same(server: Running) -> None:
-    with httpx.Client(base_url=server.url, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         current = client.get(static_files.url("app.js"))
         assert "immutable" in current.headers["cache-control"]
         for address in ("/static/app.js", "/static/v-000000000000/app.js"):  # by hand, and from a page of an earlier version

@@ -121,7 +121,7 @@ def test_who_may_not_launch_may_not_try(store: Engine, database_url: str) -> Non
     publish(store, places.vault())
     with (
         Running(database_url=database_url, auth="local") as server,
-        httpx.Client(base_url=f"{server.url}/api/v1", trust_env=False) as client,
+        httpx.Client(base_url=f"{server.url}/api/v1", trust_env=False, timeout=60) as client,
     ):
         headers = people.hire(store)
 

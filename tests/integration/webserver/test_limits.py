@@ -117,7 +117,7 @@ def test_a_step_waits_for_a_slot(alive: Engine, api: httpx.Client, server: Runni
     assert [(each["run_id"], each["step_key"]) for each in step["reason"]["holders"]] == [(holder.run_id, "load")]
     (pool,) = api.get("/pools").json()["items"]
     assert (pool["used"], pool["waiting"], len(pool["holders"]), len(pool["waiters"])) == (1, 2, 1, 2)
-    with httpx.Client(base_url=server.url, trust_env=False) as browser:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as browser:
         assert "All slots of pool &#39;db&#39; are in use" in browser.get(f"/runs/{waiter.run_id}").text
         assert 'data-send="PUT /api/v1/pools/{name}"' in browser.get("/deployment").text
     with alive.begin() as conn:
@@ -139,7 +139,7 @@ def test_pools_by_whole_runs(alive: Engine, api: httpx.Client) -> None:
 def test_a_queued_run_says_why_in_the_list(alive: Engine, api: httpx.Client, server: Running) -> None:
     assert api.patch("/limits", json={"max_concurrent_runs": 0}).status_code == 200
     queued(alive)
-    with httpx.Client(base_url=server.url, trust_env=False) as browser:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as browser:
         assert "0 runs are active, and at most 0 may be" in browser.get("/runs").text
         assert "0 runs are active, and at most 0 may be" in browser.get(f"/runs/{queued(alive)}").text
 

@@ -63,7 +63,7 @@ def test_a_page_leads_to_the_log_in_and_back(browser: httpx.Client) -> None:
     shown = browser.get("/runs?status=FAILURE")
     assert shown.status_code == 200
     assert "Ada" in shown.text
-    refreshed = httpx.get(f"{browser.base_url}/runs?_part=runs_table", headers={"HX-Request": "true"}, trust_env=False)
+    refreshed = httpx.get(f"{browser.base_url}/runs?_part=runs_table", headers={"HX-Request": "true"}, trust_env=False, timeout=60)
     assert refreshed.status_code == 401
     assert refreshed.headers["hx-redirect"].startswith("/login?next=")
 
@@ -133,7 +133,7 @@ def test_a_session_begins_anew_and_ends(browser: httpx.Client, store: Engine) ->
     enter(browser)
     second = dict(browser.cookies)
     assert first != second
-    old = httpx.get(f"{browser.base_url}/api/v1/me", cookies=first, trust_env=False)
+    old = httpx.get(f"{browser.base_url}/api/v1/me", cookies=first, trust_env=False, timeout=60)
     assert old.status_code == 401, "the session before has ended"
     with store.connect() as conn:
         kept = conn.execute(text("SELECT session_hash FROM sessions")).scalars().all()
@@ -143,7 +143,7 @@ def test_a_session_begins_anew_and_ends(browser: httpx.Client, store: Engine) ->
     assert browser.post("/logout", data={"csrf": "wrong"}).status_code == 403
     out = browser.post("/logout", data={"csrf": token})
     assert (out.status_code, out.headers["location"]) == (303, "/login")
-    again = httpx.get(f"{browser.base_url}/api/v1/me", cookies=second, trust_env=False)
+    again = httpx.get(f"{browser.base_url}/api/v1/me", cookies=second, trust_env=False, timeout=60)
     assert again.status_code == 401
 
 
@@ -187,7 +187,7 @@ def test_api_tokens_live_and_die(browser: httpx.Client, local: Running, store: E
     assert made["token"] not in str(row)
     assert made["token"].startswith(row.prefix)
     sent = {"Authorization": f"Bearer {made['token']}"}
-    with httpx.Client(base_url=f"{local.url}/api/v1", headers=sent, trust_env=False) as program:
+    with httpx.Client(base_url=f"{local.url}/api/v1", headers=sent, trust_env=False, timeout=60) as program:
         assert program.post("/runs", json={"job": "ping", "location": "flights"}).status_code == 201
         assert program.post("/runs", json={"job": "ping", "location": "twin"}).status_code == 403
         assert program.post("/schedules/nightly/start").status_code == 403
@@ -197,7 +197,7 @@ def test_api_tokens_live_and_die(browser: httpx.Client, local: Running, store: E
         assert listed[0]["used_at"] is not None
         assert browser.delete(f"/api/v1/tokens/{listed[0]['token_id']}", headers=headers).status_code == 204
         problems(program.get("/runs"), 401)
-    wrong = httpx.get(f"{local.url}/api/v1/runs", headers={"Authorization": "Bearer dgw_nothing"}, trust_env=False)
+    wrong = httpx.get(f"{local.url}/api/v1/runs", headers={"Authorization": "Bearer dgw_nothing"}, trust_env=False, timeout=60)
     assert wrong.headers["www-authenticate"] == "Bearer"
 
 
@@ -205,9 +205,9 @@ def test_a_disabled_user_is_out_at_once(browser: httpx.Client, local: Running, s
     headers = people.hire(store)
     enter(browser)
     other = {**headers["editor"]}
-    assert httpx.get(f"{local.url}/api/v1/runs", headers=other, trust_env=False).status_code == 200
+    assert httpx.get(f"{local.url}/api/v1/runs", headers=other, trust_env=False, timeout=60).status_code == 200
     assert browser.patch("/api/v1/users/editor", json={"disabled": True}, headers=csrf(browser)).status_code == 200
-    assert httpx.get(f"{local.url}/api/v1/runs", headers=other, trust_env=False).status_code == 401
+    assert httpx.get(f"{local.url}/api/v1/runs", headers=other, trust_env=False, timeout=60).status_code == 401
 
 
 def test_users_are_managed(browser: httpx.Client, store: Engine) -> None:
@@ -239,7 +239,7 @@ def test_users_are_managed(browser: httpx.Client, store: Engine) -> None:
 def test_passwords_change(browser: httpx.Client, local: Running) -> None:
     enter(browser, "vera")
     headers = csrf(browser)
-    with httpx.Client(base_url=local.url, trust_env=False) as other:
+    with httpx.Client(base_url=local.url, trust_env=False, timeout=60) as other:
         enter(other, "vera")
         assert "current" in problems(browser.put("/api/v1/me/password", json={"current": "x", "new": "another good one"}, headers=headers))
         assert browser.put("/api/v1/me/password", json={"current": PASSWORD, "new": "another good one"}, headers=headers).status_code == 204
@@ -275,7 +275,7 @@ def test_headers_of_every_answer(browser: httpx.Client, store: Engine, database_
         assert headers["permissions-policy"]
         assert "strict-transport-security" not in headers
     with Running(database_url=database_url, auth="local", public_url="https://dagwright.example") as secure:
-        answer = httpx.post(f"{secure.url}/login", data={"name": "ada", "password": PASSWORD}, trust_env=False)
+        answer = httpx.post(f"{secure.url}/login", data={"name": "ada", "password": PASSWORD}, trust_env=False, timeout=60)
         assert answer.headers["strict-transport-security"]
         assert answer.headers["set-cookie"].startswith("__Host-dagwright=")
         assert "Secure" in answer.headers["set-cookie"]
@@ -308,12 +308,12 @@ def go(client: httpx.Client, url: str) -> httpx.Response:
     """To the provider, and back to the server under its real port."""
     away = client.get("/login/oidc?next=/runs")
     assert away.status_code == 303, away.text
-    back = httpx.get(away.headers["location"], trust_env=False).headers["location"]
+    back = httpx.get(away.headers["location"], trust_env=False, timeout=60).headers["location"]
     return client.get(back.replace("http://127.0.0.1:1", url))
 
 
 def test_a_provider_logs_people_in(store: Engine, database_url: str, provider: Provider) -> None:
-    with deployment(provider, database_url) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+    with deployment(provider, database_url) as server, httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         entered = go(client, server.url)
         assert (entered.status_code, entered.headers["location"]) == (303, "/runs"), entered.text
         me = client.get("/api/v1/me").json()
@@ -340,7 +340,7 @@ def test_a_provider_logs_people_in(store: Engine, database_url: str, provider: P
 )
 def test_what_a_provider_says_is_checked(store: Engine, database_url: str, provider: Provider, changed: dict[str, Any]) -> None:
     provider.changed = changed
-    with deployment(provider, database_url) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+    with deployment(provider, database_url) as server, httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         refused = go(client, server.url)
         assert refused.status_code == 401
         assert "not valid" in refused.text
@@ -348,13 +348,13 @@ def test_what_a_provider_says_is_checked(store: Engine, database_url: str, provi
 
 
 def test_a_foreign_key_and_a_foreign_browser(store: Engine, database_url: str, provider: Provider) -> None:
-    with deployment(provider, database_url) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+    with deployment(provider, database_url) as server, httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         provider.signing_key = RSAKey.generate_key(2048, {"kid": "one"}, private=True)
         assert "not valid" in go(client, server.url).text
         provider.signing_key = provider.key
         away = client.get("/login/oidc").headers["location"]
-        back = httpx.get(away, trust_env=False).headers["location"].replace("http://127.0.0.1:1", server.url)
-        other = httpx.get(back, trust_env=False)
+        back = httpx.get(away, trust_env=False, timeout=60).headers["location"].replace("http://127.0.0.1:1", server.url)
+        other = httpx.get(back, trust_env=False, timeout=60)
         assert other.status_code == 401
         assert "did not begin in this browser" in other.text
 
@@ -362,7 +362,7 @@ def test_a_foreign_key_and_a_foreign_browser(store: Engine, database_url: str, p
 def test_a_name_that_is_taken_is_not_taken_over(store: Engine, database_url: str, provider: Provider) -> None:
     with store.begin() as conn:
         users.create(conn, "ada@example.com", Grant(role=Role.ADMIN), password_hash=passwords.hashed(PASSWORD))
-    with deployment(provider, database_url) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+    with deployment(provider, database_url) as server, httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         assert "is here already" in go(client, server.url).text
         assert enter(client, "ada@example.com").status_code == 303, "a password still counts"
 

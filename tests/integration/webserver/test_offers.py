@@ -31,7 +31,7 @@ COVERS = {"viewer": (), "launcher": ("launcher",), "editor": ("launcher", "edito
 def test_no_button_is_beyond_a_role(store: Engine, database_url: str, name: str) -> None:
     with (
         Running(database_url=database_url, auth="local") as server,
-        httpx.Client(base_url=server.url, trust_env=False) as client,
+        httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client,
     ):
         headers = people.hire(store)
         run = client.post("/api/v1/runs", json={"job": "ping", "location": "flights"}, headers=headers["admin"]).json()["run_id"]
@@ -47,7 +47,7 @@ def test_a_role_at_one_location_offers_nothing_at_another(store: Engine, databas
     publish(store, places.vault())
     with (
         Running(database_url=database_url, auth="local") as server,
-        httpx.Client(base_url=server.url, trust_env=False) as client,
+        httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client,
     ):
         headers = people.hire(store)
         for place, offered in (("flights", True), ("vault", False)):

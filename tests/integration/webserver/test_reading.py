@@ -241,7 +241,7 @@ def test_what_does_not_exist(api: httpx.Client, server: Any) -> None:
         if near:
             assert near in answer.json()["detail"], path
     problems(api.delete("/runs"), 405)
-    assert httpx.get(f"{server.url}/%00", trust_env=False).status_code == 400
+    assert httpx.get(f"{server.url}/%00", trust_env=False, timeout=60).status_code == 400
 
 
 def test_assets(api: httpx.Client, store: Engine) -> None:
@@ -386,12 +386,12 @@ def test_deployment_and_health(api: httpx.Client, store: Engine, server: Any) ->
     assert any("first line" in problem for problem in instance["problems"])
     # Its code server says that it lives, and does not answer.
     problems(api.post("/locations/flights/reload"), 503)
-    ready = httpx.get(f"{server.url}/readyz", trust_env=False)
+    ready = httpx.get(f"{server.url}/readyz", trust_env=False, timeout=60)
     assert ready.status_code == 200
     assert ready.json()["parts"]["locations"] == {"ok": True, "detail": "loaded: flights, twin; failing: flights (ValueError: first line)"}
-    assert httpx.get(f"{server.url}/healthz", trust_env=False).json() == {"status": "ok"}
+    assert httpx.get(f"{server.url}/healthz", trust_env=False, timeout=60).json() == {"status": "ok"}
     launch(api, job="ping", location="twin")
-    metrics = httpx.get(f"{server.url}/metrics", trust_env=False).text
+    metrics = httpx.get(f"{server.url}/metrics", trust_env=False, timeout=60).text
     assert 'dagwright_runs{status="QUEUED"} 1.0' in metrics
     assert 'route="/api/v1/runs"' in metrics
     assert "dagwright_daemon_heartbeat_age_seconds" in metrics

@@ -41,7 +41,7 @@ def test_resources(api: httpx.Client, server: Running) -> None:
     assert api.get("/resources/warehouse").json() == warehouse
     assert api.get("/resources?location=twin").json()["items"] == []
     assert (api.get("/resources/warehuose").status_code, "warehouse" in api.get("/resources/warehuose").text) == (404, True)
-    page = httpx.get(f"{server.url}/deployment/resources", headers={"Accept": "text/html"}, trust_env=False)
+    page = httpx.get(f"{server.url}/deployment/resources", headers={"Accept": "text/html"}, trust_env=False, timeout=60)
     assert page.status_code == 200
     assert "hunter2" not in page.text
     assert 'href="/assets/stats"' in page.text
@@ -51,5 +51,5 @@ def test_settings(api: httpx.Client, server: Running, database_url: str) -> None
     found = {each["name"]: each for each in api.get("/instance/settings").json()["items"]}
     assert found["database_url"]["value"] == "•••"
     assert found["max_concurrent_runs"]["source"] in ("default", "environment")
-    page = httpx.get(f"{server.url}/deployment/settings", headers={"Accept": "text/html"}, trust_env=False)
+    page = httpx.get(f"{server.url}/deployment/settings", headers={"Accept": "text/html"}, trust_env=False, timeout=60)
     assert (page.status_code, "DAGWRIGHT_MAX_CONCURRENT_RUNS" in page.text, database_url in page.text) == (200, True, False)

@@ -31,7 +31,7 @@ def test_every_kind_is_found(api: httpx.Client) -> None:
 def test_a_hit_leads_to_its_page(api: httpx.Client, server: Running) -> None:
     for words in ("carriers", "row_count", "etl", "nightly", "watch", "raw", "flights", "ping"):
         for hit in api.get("/search", params={"q": words}).json()["items"]:
-            page = httpx.get(server.url + hit["url"], headers={"Accept": "text/html"}, trust_env=False)
+            page = httpx.get(server.url + hit["url"], headers={"Accept": "text/html"}, trust_env=False, timeout=60)
             assert (page.status_code, hit["name"].rsplit(":")[-1] in page.text) == (200, True), hit
 
 
@@ -52,5 +52,5 @@ def test_odd_words(api: httpx.Client) -> None:
 
 
 def test_the_page_needs_no_script(api: httpx.Client, server: Running) -> None:
-    page = httpx.get(f"{server.url}/search", params={"q": "carr"}, headers={"Accept": "text/html"}, trust_env=False)
+    page = httpx.get(f"{server.url}/search", params={"q": "carr"}, headers={"Accept": "text/html"}, trust_env=False, timeout=60)
     assert '<a class="main" href="/assets/carriers">carriers</a>' in page.text

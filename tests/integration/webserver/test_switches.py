@@ -49,7 +49,7 @@ def test_switches_of_another_location_are_not_yours(store: Engine, database_url:
     publish(store, places.vault())
     with (
         Running(database_url=database_url, auth="local") as server,
-        httpx.Client(base_url=f"{server.url}/api/v1", trust_env=False) as client,
+        httpx.Client(base_url=f"{server.url}/api/v1", trust_env=False, timeout=60) as client,
     ):
         headers = people.hire(store)
         both = {"on": True, "schedules": ["nightly"]}  # at flights and at the vault
@@ -87,5 +87,5 @@ def test_pages(api: httpx.Client, server: Running, path: str) -> None:
     page = httpx.get(server.url + path, headers={"Accept": "text/html"}, trust_env=False, timeout=60)
     assert page.status_code == 200, page.text[:300]
     assert ("nightly" in page.text) or "watch" in page.text
-    missing = httpx.get(f"{server.url}/automation/schedules/nigtly", headers={"Accept": "text/html"}, trust_env=False)
+    missing = httpx.get(f"{server.url}/automation/schedules/nigtly", headers={"Accept": "text/html"}, trust_env=False, timeout=60)
     assert (missing.status_code, "nightly" in missing.text) == (404, True)
