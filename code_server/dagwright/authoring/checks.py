@@ -16,9 +16,10 @@ from dagwright.authoring.naming import CoercibleToAsset
 from dagwright.authoring.ops import Out
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.policies import RetryPolicy
+from dagwright.authoring.signatures import Signature
 from dagwright.authoring.specs import AssetCheckSpec, AssetIn, AssetSpec, read_hooks
 from dagwright_shared.model.dataclass import dataclass
-from dagwright_shared.model.errors import DefinitionError
+from dagwright_shared.model.errors import DefinitionError, SourceRef
 from dagwright_shared.model.keys import AssetKey
 
 
@@ -109,37 +110,24 @@ def asset_check(
         )
         what = f"check {spec.key.to_user_string()}"
         signature = signatures.read(fn, what, source)
-        own = [p.name for p in signature.inputs if p.name not in (additional_ins or {})]
-        if len(own) > 1:
-            raise DefinitionError(
-                f"{what} has the arguments {', '.join(own)}, but only one may be the asset's value",
-                source=source,
-                mend="name the others in additional_ins=",
-            )
-        loaded = Loaded.read(signature, {**(additional_ins or {}), **{own_name: AssetIn(spec.asset_key) for own_name in own}}, what, source)
-        op = ops.build(
+        return _checks(
             fn,
             signature,
+            _loaded(signature, additional_ins or {}, spec.asset_key, what, source),
+            {spec.get_python_identifier(): spec},
             what=what,
             name=spec.get_python_identifier(),
-            ins=loaded.ins,
-            outs={spec.get_python_identifier(): Out(ops.Nothing)},
             description=spec.description,
+            compute_kind=compute_kind,
+            op_tags=op_tags,
+            resource_defs=resource_defs,
+            source=source,
             config_schema=config_schema,
             required_resource_keys=required_resource_keys,
-            tags={**naming.check_run_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
             retry_policy=retry_policy,
             pool=pool,
             executor=executor,
             step_group=step_group,
-            source=source,
-        )
-        return AssetChecksDefinition(
-            op=op,
-            check_specs_by_output_name={spec.get_python_identifier(): spec},
-            keys_by_input_name=loaded.keys,
-            resource_defs=dict(resource_defs or {}),
-            source=source,
         )
 
     return decorate
@@ -178,37 +166,78 @@ def multi_asset_check(
         if not specs:
             raise DefinitionError(f"{what} has no specs", source=source, mend="give specs=[AssetCheckSpec(...)]")
         signature = signatures.read(fn, what, source)
-        loaded = Loaded.read(signature, ins, what, source)
         by_output: dict[str, AssetCheckSpec] = {}
         for spec in specs:
             if spec.get_python_identifier() in by_output:
                 raise DefinitionError(f"{what} lists the check {spec.key.to_user_string()} twice", source=source, mend="rename one of them")
             by_output[spec.get_python_identifier()] = spec
-        op = ops.build(
+        return _checks(
             fn,
             signature,
+            Loaded.read(signature, ins, what, source),
+            by_output,
             what=what,
             name=called,
-            ins=loaded.ins,
-            outs={output: Out(ops.Nothing, is_required=not can_subset) for output in by_output},
             description=description or signatures.doc(fn),
+            can_subset=can_subset,
+            compute_kind=compute_kind,
+            op_tags=op_tags,
+            resource_defs=resource_defs,
+            source=source,
             config_schema=config_schema,
             required_resource_keys=required_resource_keys,
-            tags={**naming.check_run_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
             retry_policy=retry_policy,
             pool=pool,
+            hook_defs=read_hooks(hooks, what, source),
             executor=executor,
             step_group=step_group,
-            hook_defs=read_hooks(hooks, what, source),
-            source=source,
-        )
-        return AssetChecksDefinition(
-            op=op,
-            check_specs_by_output_name=by_output,
-            keys_by_input_name=loaded.keys,
-            can_subset=can_subset,
-            resource_defs=dict(resource_defs or {}),
-            source=source,
         )
 
     return decorate
+
+
+def _loaded(signature: Signature, additional_ins: Mapping[str, AssetIn], judged: AssetKey, what: str, source: SourceRef | None) -> Loaded:
+    """The assets that a check loads: those of `additional_ins`, and the one that it judges by the argument that is left."""
+    own = [p.name for p in signature.inputs if p.name not in additional_ins]
+    if len(own) > 1:
+        raise DefinitionError(
+            f"{what} has the arguments {', '.join(own)}, but only one may be the asset's value",
+            source=source,
+            mend="name the others in additional_ins=",
+        )
+    return Loaded.read(signature, {**additional_ins, **{name: AssetIn(judged) for name in own}}, what, source)
+
+
+def _checks(
+    fn: Callable[..., Any],
+    signature: Signature,
+    loaded: Loaded,
+    by_output: Mapping[str, AssetCheckSpec],
+    *,
+    what: str,
+    source: SourceRef | None,
+    compute_kind: str | None,
+    op_tags: Mapping[str, Any] | None,
+    resource_defs: Mapping[str, Any] | None,
+    can_subset: bool = False,
+    **options: Any,
+) -> AssetChecksDefinition:
+    """The checks of a function, each an output of its op; `options` are the op's own."""
+    op = ops.build(
+        fn,
+        signature,
+        what=what,
+        ins=loaded.ins,
+        outs={output: Out(ops.Nothing, is_required=not can_subset) for output in by_output},
+        tags={**naming.check_run_tags(op_tags, what, source), **({"dagwright/kind": compute_kind} if compute_kind else {})},
+        source=source,
+        **options,
+    )
+    return AssetChecksDefinition(
+        op=op,
+        check_specs_by_output_name=by_output,
+        keys_by_input_name=loaded.keys,
+        can_subset=can_subset,
+        resource_defs=dict(resource_defs or {}),
+        source=source,
+    )

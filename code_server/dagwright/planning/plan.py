@@ -85,11 +85,7 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         NotFoundError: there is no such job.
     """
     resolved: ResolvedDefinitions = definitions.resolve() if hasattr(definitions, "resolve") else definitions
-    job: JobDefinition | None = None
-    if job_name is not None:
-        job = resolved.jobs_by_name.get(job_name)
-        if job is None:
-            raise NotFoundError("job", job_name, known=resolved.jobs_by_name)
+    job = None if job_name is None else _job(resolved, job_name)
     asked = config or {} if job is None else job.run_config_for(config or {}, partition if partition_end is None else UNPARTITIONED)
     given = merged(job.config if job is not None else {}, asked)
     resources = {**resolved.resources, **(job.resource_defs if job is not None else {}), **(extra_resources or {})}
@@ -113,12 +109,7 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         steps = asset_steps.steps(resolved, job, picked, covered, partitions, reader)
     kept = _restrict(tuple(steps), step_keys, inherited or {}, problems)
     executor = (job.executor_def if job is not None else None) or resolved.executor
-    _check_executor(executor, given, problems)
-    _check_resources_exist(kept, resources, problems)
-    run_config.check_missing_resources(given.get("resources"), resources, {key for step in kept for key in step.resource_keys}, problems)
-    problems += (
-        Problem(path=f"step_groups.{name}", message=message, value=name) for name, message in step_groups.troubles(_members(kept, executor))
-    )
+    _check_steps(kept, executor, resources, given, problems)
     if problems:
         raise InvalidRequestError(_summary(problems), problems=problems)
     return ExecutionPlan(
@@ -136,6 +127,13 @@ def plan_run(  # noqa: PLR0913 - a request has as many parts
         chosen=frozenset(step_keys) or None,
         tags=job.all_run_tags if job is not None else {},
     )
+
+
+def _job(resolved: ResolvedDefinitions, name: str) -> JobDefinition:
+    job = resolved.jobs_by_name.get(name)
+    if job is None:
+        raise NotFoundError("job", name, known=resolved.jobs_by_name)
+    return job
 
 
 def _op_steps(
@@ -159,6 +157,19 @@ def _refuse_picks(job: JobDefinition, assets: Sequence[AssetKey], checks: Sequen
     if assets or checks:
         value = [*(key.to_user_string() for key in assets), *(key.to_user_string() for key in checks)]
         problems.append(Problem(path="assets", message=f"job {job.name!r} is a job of ops: assets cannot be picked in it", value=value))
+
+
+def _check_steps(
+    steps: Sequence[Step], executor: Any, resources: Mapping[str, Any], config: Mapping[str, Any], problems: list[Problem]
+) -> None:
+    """Whether there is what the steps need: an executor, resources with their config, and groups that can run as one."""
+    _check_executor(executor, config, problems)
+    _check_resources_exist(steps, resources, problems)
+    run_config.check_missing_resources(config.get("resources"), resources, {key for step in steps for key in step.resource_keys}, problems)
+    problems += (
+        Problem(path=f"step_groups.{name}", message=message, value=name)
+        for name, message in step_groups.troubles(_members(steps, executor))
+    )
 
 
 def _check_executor(executor: Any, config: Mapping[str, Any], problems: list[Problem]) -> None:
