@@ -167,7 +167,6 @@ _MODULES = {
     "dagwright.components.sql": "SqlComponent TemplatedSqlComponent",
     "dagwright.components.state": "StateBackedComponent",
     "dagwright.components.testing": "component_defs get_all_components_defs_within_project get_component_defs_within_project",
-    "dagwright.environment": "environ",
     "dagwright.execution.building": (
         "InvocationError build_asset_check_context build_asset_context build_input_context build_op_context build_output_context"
     ),
@@ -184,8 +183,11 @@ _MODULES = {
     "dagwright.execution.table_io": "DbClient DbIOManager DbTypeHandler TablePartitionDimension TableSlice partition_where_clause",
     "dagwright.execution.versions": "DataProvenance",
     "dagwright.job_execution": "JobExecutionResult ReexecutionOptions execute_job",
-    "dagwright.libraries": "LibraryRegistry",
-    "dagwright.merging": "merge_dicts",
+    "dagwright.libraries.environment": "environ",
+    "dagwright.libraries.merging": "merge_dicts",
+    "dagwright.libraries.registry": "LibraryRegistry",
+    "dagwright.libraries.serdes": "SerializationError deserialize_value serialize_value whitelist_for_serdes",
+    "dagwright.libraries.temporary_files": "safe_tempfile_path",
     "dagwright.pipes.client": "PipesClient PipesClientCompletedInvocation PipesSubprocessClient",
     "dagwright.pipes.injectors": "PipesEnvContextInjector PipesFileContextInjector PipesTempFileContextInjector",
     "dagwright.pipes.messages": "PipesExecutionResult PipesMessageHandler",
@@ -195,8 +197,6 @@ _MODULES = {
     "dagwright.pipes.session": "PipesSession open_pipes_session",
     "dagwright.planning.validation": "validate_run_config",
     "dagwright.automation_trial": "EvaluateAutomationConditionsResult evaluate_automation_conditions",
-    "dagwright.serdes": "SerializationError deserialize_value serialize_value whitelist_for_serdes",
-    "dagwright.temporary_files": "safe_tempfile_path",
     "dagwright.testing": "ExecuteInProcessResult materialize materialize_to_memory",
     "dagwright.trial": "TestInstance TrialTick",
 }

@@ -328,7 +328,6 @@ from dagwright.components.state import StateBackedComponent as StateBackedCompon
 from dagwright.components.testing import component_defs as component_defs
 from dagwright.components.testing import get_all_components_defs_within_project as get_all_components_defs_within_project
 from dagwright.components.testing import get_component_defs_within_project as get_component_defs_within_project
-from dagwright.environment import environ as environ
 from dagwright.execution.building import InvocationError as InvocationError
 from dagwright.execution.building import build_asset_check_context as build_asset_check_context
 from dagwright.execution.building import build_asset_context as build_asset_context
@@ -362,8 +361,14 @@ from dagwright.execution.versions import DataProvenance as DataProvenance
 from dagwright.job_execution import JobExecutionResult as JobExecutionResult
 from dagwright.job_execution import ReexecutionOptions as ReexecutionOptions
 from dagwright.job_execution import execute_job as execute_job
-from dagwright.libraries import LibraryRegistry as LibraryRegistry
-from dagwright.merging import merge_dicts as merge_dicts
+from dagwright.libraries.environment import environ as environ
+from dagwright.libraries.merging import merge_dicts as merge_dicts
+from dagwright.libraries.registry import LibraryRegistry as LibraryRegistry
+from dagwright.libraries.serdes import SerializationError as SerializationError
+from dagwright.libraries.serdes import deserialize_value as deserialize_value
+from dagwright.libraries.serdes import serialize_value as serialize_value
+from dagwright.libraries.serdes import whitelist_for_serdes as whitelist_for_serdes
+from dagwright.libraries.temporary_files import safe_tempfile_path as safe_tempfile_path
 from dagwright.pipes.client import PipesClient as PipesClient
 from dagwright.pipes.client import PipesClientCompletedInvocation as PipesClientCompletedInvocation
 from dagwright.pipes.client import PipesSubprocessClient as PipesSubprocessClient
@@ -385,11 +390,6 @@ from dagwright.pipes.readers import PipesTempFileMessageReader as PipesTempFileM
 from dagwright.pipes.session import PipesSession as PipesSession
 from dagwright.pipes.session import open_pipes_session as open_pipes_session
 from dagwright.planning.validation import validate_run_config as validate_run_config
-from dagwright.serdes import SerializationError as SerializationError
-from dagwright.serdes import deserialize_value as deserialize_value
-from dagwright.serdes import serialize_value as serialize_value
-from dagwright.serdes import whitelist_for_serdes as whitelist_for_serdes
-from dagwright.temporary_files import safe_tempfile_path as safe_tempfile_path
 from dagwright.testing import ExecuteInProcessResult as ExecuteInProcessResult
 from dagwright.testing import materialize as materialize
 from dagwright.testing import materialize_to_memory as materialize_to_memory

@@ -100,7 +100,7 @@ def place(module: str, name: str) -> Place | None:
 
 
 _PRIVATE = {
-    "dagster._annotations": "dagwright.markers",
+    "dagster._annotations": "dagwright.libraries.markers",
     "dagster._check": "dagwright.check",
     "dagster_shared.check": "dagwright.check",
 }

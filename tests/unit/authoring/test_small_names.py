@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import dagwright as dg
-from dagwright import markers as marks
 from dagwright import missing_names
+from dagwright.libraries import markers as marks
 from dagwright.migrate import names as migrated
 from dagwright.migrate.rewrite import rewrite
 from dagwright_shared.model.errors import InvalidRequestError

@@ -1,0 +1,1 @@
+"""Small things for authors of libraries; nothing of them knows the engine."""
