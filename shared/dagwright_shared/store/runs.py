@@ -436,8 +436,7 @@ WITH picked AS MATERIALIZED (
 )
 UPDATE runs SET status = 'STARTING', epoch = runs.epoch + 1, claimed_at = clock_timestamp(), launch_attempts = runs.launch_attempts + 1,
     lease_expires_at = clock_timestamp() + make_interval(secs => :lease), server_id = NULL, status_reason = NULL, pooled = false,
-    xid = pg_current_xact_id()
-FROM chosen WHERE runs.run_id = chosen.run_id AND runs.status IN ({_quoted(sources(RunStatus.STARTING))})
+    xid = pg_current_xact_id() FROM chosen WHERE runs.run_id = chosen.run_id AND runs.status IN ({_quoted(sources(RunStatus.STARTING))})
 RETURNING runs.*
 """)
 
@@ -488,8 +487,7 @@ _SLOW = text(f"""
 SELECT * FROM runs WHERE status IN ({_quoted(ACTIVE)}) AND CASE status
     WHEN 'STARTING' THEN claimed_at <= clock_timestamp() - make_interval(secs => :launch)
     WHEN 'CANCELING' THEN canceling_at <= clock_timestamp() - make_interval(secs => :cancel)
-    ELSE :limited OR tags ?| ARRAY['dagwright/max_runtime', 'dagster/max_runtime'] END
-ORDER BY run_id
+    ELSE :limited OR tags ?| ARRAY['dagwright/max_runtime', 'dagster/max_runtime'] END ORDER BY run_id
 """)
 _END_LEASE = text(f"""
 UPDATE runs SET lease_expires_at = clock_timestamp(), status_reason = :reason
