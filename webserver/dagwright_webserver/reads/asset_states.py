@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, text
 from dagwright_shared.model.freshness import FreshnessState
 from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot
-from dagwright_webserver.reads.definitions import Definitions
+from dagwright_webserver.reads.definitions import Definitions, pg_array
 from dagwright_webserver.reads.runs import active_statuses
 
 
@@ -59,7 +59,7 @@ States = Mapping[tuple[str, str], AssetState]
 def read_states(conn: Connection, defs: Definitions, keys: Iterable[AssetKey] | None = None) -> States:
     """(location, key as text) to state, for some assets or all that are defined."""
     if keys is None:
-        rows = conn.execute(_ALL, defs.checked).all()
+        rows = conn.execute(_ALL, defs.words).all()
     else:
         chosen = list(dict.fromkeys(keys))
         rows = conn.execute(_SOME, {**_checks_of(defs, chosen), "wanted": [str(key) for key in chosen]}).all()
@@ -81,11 +81,10 @@ UNMARKED = Mark(None, None, 0)
 def read_marks(conn: Connection, defs: Definitions, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[str, str], Mark]:
     """(location, key as text) to what a graph shows, for some assets or all."""
     if keys is None:
-        rows = conn.execute(_MARKS, {**_words(defs), "some": False, "wanted": []})
+        rows = conn.execute(_ALL_MARKS, defs.words)
     else:
         chosen = list(keys)
-        some = {"some": True, "wanted": [str(key) for key in chosen]}
-        rows = conn.execute(_MARKS, {**_words(defs), **_checks_of(defs, chosen), **some})
+        rows = conn.execute(_SOME_MARKS, {**defs.words, **_checks_of(defs, chosen), "wanted": [str(key) for key in chosen]})
     return {(place, key): Mark(_STATUSES[word], at, failed) for place, key, word, at, failed in map(tuple, rows)}
 
 
@@ -95,26 +94,19 @@ def status_of_mark(asset: AssetSnapshot, mark: Mark) -> AssetStatus:
 
 def count_statuses(conn: Connection, defs: Definitions) -> dict[AssetStatus, int]:
     """How many assets are in each state."""
-    known = defs.catalog
-    shadowed = {"shadowed_places": known.shadowed["locations"], "shadowed_keys": known.shadowed["keys"]}
-    found = {AssetStatus(word): count for word, count in conn.execute(_COUNTS, {**_words(defs), **shadowed})}
+    found = {AssetStatus(word): count for word, count in conn.execute(_COUNTS, defs.words)}
     return {status: found.get(status, 0) for status in AssetStatus}
 
 
 def keys_of_status(conn: Connection, defs: Definitions, status: AssetStatus) -> AbstractSet[tuple[str, str]]:
     """(location, key as text) of the assets in a state."""
-    return {(row.location, row.key) for row in conn.execute(_OF_STATUS, {**_words(defs), "status": str(status)})}
+    return {(row.location, row.key) for row in conn.execute(_OF_STATUS, {**defs.words, "status": str(status)})}
 
 
-def _checks_of(defs: Definitions, keys: Iterable[AssetKey]) -> dict[str, list[str]]:
-    """The checks of some assets, as `Definitions.checked` has all."""
-    found = [(place, str(key), check.key.name) for key in keys for place, check in defs.checks.get(key, ())]
-    return {name: [each[part] for each in found] for part, name in enumerate(("places", "keys", "names"))}
-
-
-def _words(defs: Definitions) -> dict[str, list[str]]:
-    external = defs.catalog.external
-    return {**defs.checked, "external_places": external["locations"], "external_keys": external["keys"]}
+def _checks_of(defs: Definitions, keys: Iterable[AssetKey]) -> dict[str, str]:
+    """The checks of some assets, as `Definitions.words` has those of all."""
+    found = [(defs.ids.get((place, str(key)), 0), check.key.name) for key in keys for place, check in defs.checks.get(key, ())]
+    return {"check_ids": pg_array(number for number, _ in found), "check_names": pg_array(name for _, name in found)}
 
 
 def _state(row: Row[Any]) -> AssetState:
@@ -154,13 +146,12 @@ _ACTIVE = f"""
     WHERE r.status IN ({", ".join(f"'{status}'" for status in active_statuses())}) GROUP BY x.asset_id"""
 # The newest result of each check that is defined, over all partitions: one look into an index for each.
 _CHECKS = """
-    SELECT a.asset_id, count(*) FILTER (WHERE c.passed) AS passed, count(*) FILTER (WHERE NOT c.passed AND c.severity = 'WARN') AS warned,
+    SELECT w.asset_id, count(*) FILTER (WHERE c.passed) AS passed, count(*) FILTER (WHERE NOT c.passed AND c.severity = 'WARN') AS warned,
         count(*) FILTER (WHERE NOT c.passed AND c.severity <> 'WARN') AS checks_failed
-    FROM unnest(CAST(:places AS text[]), CAST(:keys AS text[]), CAST(:names AS text[])) AS w(location, key, name)
-    JOIN assets a ON a.key = w.key AND a.location = w.location
-    CROSS JOIN LATERAL (SELECT r.passed, r.severity FROM check_results r WHERE r.asset_id = a.asset_id AND r.name = w.name
+    FROM unnest(CAST(:check_ids AS bigint[]), CAST(:check_names AS text[])) AS w(asset_id, name)
+    CROSS JOIN LATERAL (SELECT r.passed, r.severity FROM check_results r WHERE r.asset_id = w.asset_id AND r.name = w.name
         ORDER BY r.evaluated_at DESC LIMIT 1) c
-    GROUP BY a.asset_id"""
+    GROUP BY w.asset_id"""
 
 
 _STATES = f"""
@@ -185,20 +176,17 @@ _WORDS = f"""
 WITH active AS ({_ACTIVE}), checks AS ({_CHECKS}), words AS (
 SELECT a.asset_id, a.location, a.key, coalesce(checks.checks_failed, 0) AS checks_failed, CASE
     WHEN active.asset_id IS NOT NULL THEN 'MATERIALIZING' WHEN t.failed > 0 THEN 'FAILED' WHEN checks.checks_failed > 0 THEN 'CHECK_FAILED'
-    WHEN t.materialized > 0 THEN 'MATERIALIZED' WHEN e.key IS NOT NULL THEN 'EXTERNAL' ELSE 'MISSING' END AS word
+    WHEN t.materialized > 0 THEN 'MATERIALIZED' WHEN a.asset_id = ANY(CAST(:external_ids AS bigint[])) THEN 'EXTERNAL'
+    ELSE 'MISSING' END AS word
 FROM assets a
 LEFT JOIN asset_totals t ON t.asset_id = a.asset_id
 LEFT JOIN active ON active.asset_id = a.asset_id
 LEFT JOIN checks ON checks.asset_id = a.asset_id
-LEFT JOIN unnest(CAST(:external_places AS text[]), CAST(:external_keys AS text[])) AS e(location, key)
-    ON e.location = a.location AND e.key = a.key
 WHERE a.defined)"""
-_COUNTS = text(f"""{_WORDS} SELECT word, count(*) FROM words w WHERE NOT EXISTS (
-    SELECT FROM unnest(CAST(:shadowed_places AS text[]), CAST(:shadowed_keys AS text[])) AS s(location, key)
-    WHERE s.location = w.location AND s.key = w.key) GROUP BY word""")
+_COUNTS = text(f"{_WORDS} SELECT word, count(*) FROM words WHERE asset_id <> ALL(CAST(:shadowed_ids AS bigint[])) GROUP BY word")
 _OF_STATUS = text(f"{_WORDS} SELECT location, key FROM words WHERE word = :status")
-_MARKS = text(f"""{_WORDS} SELECT w.location, w.key, w.word, n.materialized_at, w.checks_failed FROM words w LEFT JOIN LATERAL (
+_MARKS = f"""{_WORDS} SELECT w.location, w.key, w.word, n.materialized_at, w.checks_failed FROM words w LEFT JOIN LATERAL (
     SELECT p.materialized_at FROM asset_partitions p WHERE p.asset_id = w.asset_id AND p.materialized_at IS NOT NULL
-    ORDER BY p.materialized_at DESC NULLS LAST LIMIT 1) n ON true
-WHERE NOT :some OR w.key = ANY(CAST(:wanted AS text[]))""")
+    ORDER BY p.materialized_at DESC NULLS LAST LIMIT 1) n ON true"""
+_ALL_MARKS, _SOME_MARKS = text(_MARKS), text(f"{_MARKS} WHERE w.key = ANY(CAST(:wanted AS text[]))")
 _STATUSES = {str(status): status for status in AssetStatus}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from dagwright_shared.model.graph import AssetGraph
 from dagwright_shared.model.keys import AssetKey, LocationName
-from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot
+from dagwright_shared.model.snapshot import AssetSnapshot
 
 MOST_TAGS = 500
 
@@ -35,13 +34,9 @@ class Catalog:
     locations: tuple[str, ...] = ()
     keys: int = 0
     """How many keys there are; a key that several locations define counts once."""
-    external: Mapping[str, list[str]] = field(default_factory=lambda: {"locations": [], "keys": []})
-    """The assets that somebody else makes."""
-    shadowed: Mapping[str, list[str]] = field(default_factory=lambda: {"locations": [], "keys": []})
-    """The definitions that do not count, as another location's of the same key does."""
 
 
-def catalog(assets: Mapping[AssetKey, tuple[tuple[LocationName, AssetSnapshot], ...]], graph: AssetGraph) -> Catalog:
+def catalog(assets: Mapping[AssetKey, tuple[tuple[LocationName, AssetSnapshot], ...]]) -> Catalog:
     entries = sorted(
         (
             Entry(text, place, asset, f"{text}\n{asset.description or ''}".lower())
@@ -60,11 +55,4 @@ def catalog(assets: Mapping[AssetKey, tuple[tuple[LocationName, AssetSnapshot], 
         tags=tuple(sorted({f"{name}={value}" if value else name for asset in every for name, value in asset.tags.items()})[:MOST_TAGS]),
         locations=tuple(sorted({entry.location for entry in entries})),
         keys=len(assets),
-        external=_places(entries, lambda entry: entry.asset.execution is AssetExecution.EXTERNAL),
-        shadowed=_places(entries, lambda entry: graph.asset(entry.asset.key).location != entry.location),
     )
-
-
-def _places(entries: list[Entry], wanted: Callable[[Entry], bool]) -> Mapping[str, list[str]]:
-    chosen = [entry for entry in entries if wanted(entry)]
-    return {"locations": [entry.location for entry in chosen], "keys": [entry.key for entry in chosen]}

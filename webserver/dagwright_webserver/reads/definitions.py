@@ -15,6 +15,7 @@ from dagwright_shared.model.graph import AssetGraph
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, Digest, LocationName
 from dagwright_shared.model.partitions import DynamicKeys, DynamicPartitions, MultiPartitions, Partitions
 from dagwright_shared.model.snapshot import (
+    AssetExecution,
     AssetSnapshot,
     CheckSnapshot,
     JobSnapshot,
@@ -42,8 +43,14 @@ class Definitions:
     sensors: Mapping[str, tuple[tuple[LocationName, SensorSnapshot], ...]]
     graph: AssetGraph
     catalog: Catalog
-    checked: Mapping[str, list[str]]
-    """All checks as three lists of the same length: locations, keys of their assets, names."""
+    ids: Mapping[tuple[str, str], int]
+    """(location, key as text) to the number that the store knows an asset by."""
+    words: Mapping[str, str]
+    """What a question for the states of all assets says of definitions: arrays as Postgres reads them, written once and not each time.
+
+    `check_ids` and `check_names` are those of all checks; `external_ids` are of what somebody else makes; `shadowed_ids` are of
+    definitions that do not count, as another location's of the same key does.
+    """
     conditions: tuple[tuple[str, LocationName, AssetKey | AssetCheckKey, Condition], ...]
     """What asks for its own runs, by name, which is a key or `asset:check`, then location."""
 
@@ -98,7 +105,8 @@ class DefinitionsCache:
             if digests != self._digests:
                 decoded = {digest: self._decode(conn, digest) for digest in digests.values()}
                 snapshots = {name: snapshot for name, digest in digests.items() if (snapshot := decoded[digest]) is not None}
-                self._current = index({name: digests[name] for name in snapshots}, snapshots)
+                ids = {(row.location, row.key): row.asset_id for row in conn.execute(_IDS)}
+                self._current = index({name: digests[name] for name in snapshots}, snapshots, ids)
                 self._snapshots, self._digests = decoded, digests
             return self._current
 
@@ -117,6 +125,7 @@ class DefinitionsCache:
             return None
 
 
+_IDS = select(tables.assets.c.location, tables.assets.c.key, tables.assets.c.asset_id)
 _DIGESTS = (
     select(tables.locations.c.location, tables.locations.c.digest)
     .where(tables.locations.c.digest.is_not(None))
@@ -124,7 +133,11 @@ _DIGESTS = (
 )
 
 
-def index(digests: Mapping[LocationName, Digest], snapshots: Mapping[LocationName, LocationSnapshot]) -> Definitions:
+def index(
+    digests: Mapping[LocationName, Digest],
+    snapshots: Mapping[LocationName, LocationSnapshot],
+    ids: Mapping[tuple[str, str], int] | None = None,
+) -> Definitions:
     """Look-up tables over the snapshots of all locations."""
     assets: dict[AssetKey, list[tuple[LocationName, AssetSnapshot]]] = {}
     checks: dict[AssetKey, list[tuple[LocationName, CheckSnapshot]]] = {}
@@ -144,7 +157,9 @@ def index(digests: Mapping[LocationName, Digest], snapshots: Mapping[LocationNam
             sensors.setdefault(sensor.name, []).append((name, sensor))
     ordered = {key: tuple(found) for key, found in sorted(assets.items())}
     graph = AssetGraph(snapshots.values())
-    named = [(name, str(check.key.asset_key), check.key.name) for name, snapshot in snapshots.items() for check in snapshot.checks]
+    known = ids or {}
+    all_checks = [(name, check) for name, snapshot in snapshots.items() for check in snapshot.checks]
+    numbered = [(each, known.get((each[0], str(key)), 0)) for key, found in ordered.items() for each in found]
     return Definitions(
         digests=dict(digests),
         locations=dict(snapshots),
@@ -154,9 +169,15 @@ def index(digests: Mapping[LocationName, Digest], snapshots: Mapping[LocationNam
         schedules={schedule_name: tuple(found) for schedule_name, found in sorted(schedules.items())},
         sensors={sensor_name: tuple(found) for sensor_name, found in sorted(sensors.items())},
         graph=graph,
-        catalog=catalog(ordered, graph),
+        catalog=catalog(ordered),
         conditions=_conditions(snapshots),
-        checked={"places": [each[0] for each in named], "keys": [each[1] for each in named], "names": [each[2] for each in named]},
+        ids=known,
+        words={
+            "check_ids": pg_array(known.get((name, str(check.key.asset_key)), 0) for name, check in all_checks),
+            "check_names": pg_array(check.key.name for _, check in all_checks),
+            "external_ids": pg_array(number for (_, asset), number in numbered if asset.execution is AssetExecution.EXTERNAL),
+            "shadowed_ids": pg_array(number for (name, asset), number in numbered if graph.asset(asset.key).location != name),
+        },
     )
 
 
@@ -168,6 +189,15 @@ def _conditions(
         found += [(str(asset.key), place, asset.key, asset.automation) for asset in snapshot.assets if asset.automation]
         found += [(check.key.to_user_string(), place, check.key, check.automation) for check in snapshot.checks if check.automation]
     return tuple(sorted(found, key=lambda each: each[:2]))
+
+
+def pg_array(values: Iterable[str | int]) -> str:
+    """Values as the text of an array of Postgres."""
+    return "{" + ",".join(_quoted(value) if isinstance(value, str) else str(value) for value in values) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def dynamic_keys(conn: Connection, definitions: Iterable[Partitions | None]) -> DynamicKeys:
