@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from markupsafe import Markup
+
 from dagwright_shared.model.snapshot import AssetExecution
-from dagwright_webserver import looks
+from dagwright_webserver import looks, render
 from dagwright_webserver.reads.asset_states import AssetStatus
 from dagwright_webserver.reads.assets import AssetLink
 from dagwright_webserver.reads.columns import ColumnsView
 from dagwright_webserver.reads.jobs import JobView
-from dagwright_webserver.reads.lineage import LineageView
+from dagwright_webserver.reads.lineage import Drawing, Plan
 
 GROUPED_FROM = 150
 """So many assets are drawn in their groups unless the page is asked otherwise: the groups are what one reads from afar."""
@@ -30,30 +33,42 @@ _WORST_FIRST = (
 )
 
 
-def asset_map(view: LineageView, *, focus: str | None = None) -> dict[str, Any]:
-    """Assets by columns, an asset being its place in each: a list of ten thousand objects would be most of the page.
+def asset_map(drawing: Drawing, *, focus: str | None = None) -> Markup:
+    """Assets by columns as JSON, an asset being its place in each: a list of ten thousand objects would be most of the page.
 
     `status`, `group` and `location` are places in `statuses` (the worst first), `groups` and `locations`; `edges` are pairs
     of places of assets, one after the other.
     """
-    groups, locations = sorted({node.group for node in view.nodes}), sorted({node.location for node in view.nodes})
+    keys = [one.name for one in drawing.plan.placed]
+    now = {"status": [_STATUS_AT[status] for status in drawing.statuses], "on": keys.index(focus) if focus in keys else -1}
+    return Markup(render.data_block(now)[:-1] + "," + _fixed(drawing.plan)[1:])
+
+
+_STATUS_AT = {status: place for place, status in enumerate(_WORST_FIRST)}
+
+
+@lru_cache(maxsize=8)
+def _fixed(plan: Plan) -> Markup:
+    """What of a map does not change before the definitions do."""
+    placed = plan.placed
+    groups, locations = sorted({one.asset.group for one in placed}), sorted({one.location for one in placed})
     group_at, location_at = {name: n for n, name in enumerate(groups)}, {name: n for n, name in enumerate(locations)}
-    status_at, asset_at = {status: n for n, status in enumerate(_WORST_FIRST)}, {node.key: n for n, node in enumerate(view.nodes)}
+    asset_at = {one.name: n for n, one in enumerate(placed)}
     looked = [(status, looks.look(status)) for status in _WORST_FIRST]
-    return {
-        "keys": list(asset_at),
-        "status": [status_at[node.status] for node in view.nodes],
-        "group": [group_at[node.group] for node in view.nodes],
-        "location": [location_at[node.location] for node in view.nodes],
-        "kinds": [", ".join(node.kinds) for node in view.nodes],
-        "made": [int(node.execution is AssetExecution.MATERIALIZE) for node in view.nodes],
-        "partitioned": [int(node.partitioned) for node in view.nodes],
-        "edges": [asset_at[key] for edge in view.edges for key in (edge.upstream, edge.downstream)],
-        "on": asset_at.get(focus or "", -1),
-        "statuses": [{"status": status, "tone": look.tone, "icon": look.icon, "label": look.label} for status, look in looked],
-        "groups": groups,
-        "locations": locations,
-    }
+    return render.data_block(
+        {
+            "keys": list(asset_at),
+            "group": [group_at[one.asset.group] for one in placed],
+            "location": [location_at[one.location] for one in placed],
+            "kinds": [", ".join(one.asset.kinds) for one in placed],
+            "made": [int(one.asset.execution is AssetExecution.MATERIALIZE) for one in placed],
+            "partitioned": [int(one.asset.partitions is not None) for one in placed],
+            "edges": [asset_at[key] for edge in plan.edges for key in (edge.upstream, edge.downstream)],
+            "statuses": [{"status": status, "tone": look.tone, "icon": look.icon, "label": look.label} for status, look in looked],
+            "groups": groups,
+            "locations": locations,
+        }
+    )
 
 
 def graphs_of(view: JobView) -> Mapping[str, int]:
@@ -97,10 +112,11 @@ def _closed_graph(handle: str, expanded: frozenset[str]) -> str | None:
     return next((path for path in paths if path not in expanded), None)
 
 
-def upstream_of(view: LineageView) -> Mapping[str, list[str]]:
+@lru_cache(maxsize=8)
+def upstream_of(plan: Plan) -> Mapping[str, list[str]]:
     """Key to the keys that it depends on, for the list that stands in for the picture."""
     found: dict[str, list[str]] = {}
-    for edge in view.edges:
+    for edge in plan.edges:
         found.setdefault(edge.downstream, []).append(edge.upstream)
     return found
 

@@ -88,6 +88,16 @@ def read_marks(conn: Connection, defs: Definitions, keys: Iterable[AssetKey] | N
     return {(place, key): Mark(_STATUSES[word], at, failed) for place, key, word, at, failed in map(tuple, rows)}
 
 
+def read_words(conn: Connection, defs: Definitions, keys: Iterable[AssetKey] | None = None) -> Mapping[tuple[str, str], AssetStatus]:
+    """(location, key as text) to the state in one word, for some assets or all."""
+    if keys is None:
+        rows = conn.execute(_ALL_WORDS, defs.words)
+    else:
+        chosen = list(keys)
+        rows = conn.execute(_SOME_WORDS, {**defs.words, **_checks_of(defs, chosen), "wanted": [str(key) for key in chosen]})
+    return {(place, key): _STATUSES[word] for place, key, word in map(tuple, rows)}
+
+
 def status_of_mark(asset: AssetSnapshot, mark: Mark) -> AssetStatus:
     return status_of(asset, UNKNOWN) if mark.status is None else mark.status
 
@@ -185,6 +195,8 @@ LEFT JOIN checks ON checks.asset_id = a.asset_id
 WHERE a.defined)"""
 _COUNTS = text(f"{_WORDS} SELECT word, count(*) FROM words WHERE asset_id <> ALL(CAST(:shadowed_ids AS bigint[])) GROUP BY word")
 _OF_STATUS = text(f"{_WORDS} SELECT location, key FROM words WHERE word = :status")
+_ALL_WORDS = text(f"{_WORDS} SELECT location, key, word FROM words")
+_SOME_WORDS = text(f"{_WORDS} SELECT location, key, word FROM words WHERE key = ANY(CAST(:wanted AS text[]))")
 _MARKS = f"""{_WORDS} SELECT w.location, w.key, w.word, n.materialized_at, w.checks_failed FROM words w LEFT JOIN LATERAL (
     SELECT p.materialized_at FROM asset_partitions p WHERE p.asset_id = w.asset_id AND p.materialized_at IS NOT NULL
     ORDER BY p.materialized_at DESC NULLS LAST LIMIT 1) n ON true"""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from dagwright_shared.model.keys import AssetKey, Digest, LocationName
 from dagwright_shared.model.snapshot import AssetExecution, AssetSnapshot
-from dagwright_webserver.reads.asset_states import UNMARKED, AssetStatus, Mark, read_marks, status_of_mark
+from dagwright_webserver.reads.asset_states import UNKNOWN, UNMARKED, AssetStatus, Mark, read_marks, read_words, status_of, status_of_mark
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.selecting import select
 from dagwright_webserver.reads.view import Moment, view
@@ -77,22 +77,57 @@ def read_lineage(
     Raises:
         InvalidRequestError: the selection is none.
     """
-    plan = _plan(defs)
     shown = part(defs, around=around, depth=depth, group=group, selection=selection)
-    whole = len(shown) == len(defs.graph)
+    plan, whole = _part_of(defs, shown)
     states = read_marks(conn, defs, None if whole else shown)
-    placed = plan.placed if whole else tuple(one for one in plan.placed if one.key in shown)
-    lowest = min((one.layer for one in placed), default=0)
-    edges = plan.edges
-    if not whole:
-        names = {str(key) for key in shown}
-        edges = tuple(edge for edge in plan.edges if edge.upstream in names and edge.downstream in names)
-    nodes = tuple(_node(one, states.get((one.location, one.name), UNMARKED), one.layer - lowest) for one in placed)
-    return LineageView(nodes=nodes, edges=edges, groups=tuple(defs.graph.groups))
+    lowest = min((one.layer for one in plan.placed), default=0)
+    nodes = tuple(_node(one, states.get((one.location, one.name), UNMARKED), one.layer - lowest) for one in plan.placed)
+    return LineageView(nodes=nodes, edges=plan.edges, groups=tuple(defs.graph.groups))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """What a picture of the graph takes: assets in order, and the state of each."""
+
+    plan: Plan
+    statuses: tuple[AssetStatus, ...]
+    groups: tuple[str, ...]
+    """All that exist, for filters."""
+
+
+def read_drawing(
+    conn: Connection,
+    defs: Definitions,
+    *,
+    around: AssetKey | None = None,
+    depth: int = 1,
+    group: str | None = None,
+    selection: str | None = None,
+) -> Drawing:
+    """The same as `read_lineage`, as far as it is drawn.
+
+    Raises:
+        InvalidRequestError: the selection is none.
+    """
+    shown = part(defs, around=around, depth=depth, group=group, selection=selection)
+    plan, whole = _part_of(defs, shown)
+    words = read_words(conn, defs, None if whole else shown)
+    statuses = tuple(words.get((one.location, one.name)) or status_of(one.asset, UNKNOWN) for one in plan.placed)
+    return Drawing(plan=plan, statuses=statuses, groups=tuple(defs.graph.groups))
+
+
+def _part_of(defs: Definitions, shown: AbstractSet[AssetKey]) -> tuple[Plan, bool]:
+    """The plan of some assets, and whether they are all."""
+    plan = _plan(defs)
+    if len(shown) == len(defs.graph):
+        return plan, True
+    names = {str(key) for key in shown}
+    edges = tuple(edge for edge in plan.edges if edge.upstream in names and edge.downstream in names)
+    return Plan(tuple(one for one in plan.placed if one.key in shown), edges), False
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
+class Placed:
     """What of a node does not change before its definition does."""
 
     layer: int
@@ -102,19 +137,19 @@ class _Placed:
     asset: AssetSnapshot
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The whole graph of some definitions, in the order in which it is told."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Some graph of definitions, in the order in which it is told. That of all of them is one object for as long as they stand."""
 
-    placed: tuple[_Placed, ...]
+    placed: tuple[Placed, ...]
     edges: tuple[LineageEdge, ...]
 
 
-_plans: dict[frozenset[tuple[LocationName, Digest]], _Plan] = {}
+_plans: dict[frozenset[tuple[LocationName, Digest]], Plan] = {}
 _MOST_PLANS = 8
 
 
-def _plan(defs: Definitions) -> _Plan:
+def _plan(defs: Definitions) -> Plan:
     """Made once for each set of definitions: of thousands of assets it takes longer than all that is asked of the store."""
     of = frozenset(defs.digests.items())
     found = _plans.get(of)
@@ -123,10 +158,10 @@ def _plan(defs: Definitions) -> _Plan:
         # What is on a cycle between locations, which none of them can see, has no level.
         layers = {key: layer for layer, keys in enumerate(graph.levels) for key in keys}
         text = {key: str(key) for key in defs.assets}
-        placed = [_Placed(layers.get(key, 0), key, name, *defs.asset(key)) for key, name in text.items()]
+        placed = [Placed(layers.get(key, 0), key, name, *defs.asset(key)) for key, name in text.items()]
         placed.sort(key=lambda one: (one.layer, one.asset.group, one.name))
         pairs = ((text[parent], name) for name, key in sorted((name, key) for key, name in text.items()) for parent in graph.parents(key))
-        found = _Plan(tuple(placed), tuple(LineageEdge(upstream=upstream, downstream=name) for upstream, name in pairs))
+        found = Plan(tuple(placed), tuple(LineageEdge(upstream=upstream, downstream=name) for upstream, name in pairs))
         if len(_plans) >= _MOST_PLANS:
             _plans.clear()
         _plans[of] = found
@@ -152,7 +187,7 @@ def part(
     return frozenset(graph.keys())
 
 
-def _node(placed: _Placed, mark: Mark, layer: int) -> LineageNode:
+def _node(placed: Placed, mark: Mark, layer: int) -> LineageNode:
     asset = placed.asset
     return LineageNode(
         key=placed.name,

@@ -22,7 +22,7 @@ from dagwright_webserver.reads.assets import AssetFilter, AssetView
 from dagwright_webserver.reads.columns import read_columns
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.evaluations import list_evaluations
-from dagwright_webserver.reads.lineage import LineageView
+from dagwright_webserver.reads.lineage import Drawing
 from dagwright_webserver.reads.materializations import HistoryType, PlotView
 from dagwright_webserver.routes.assets import find_id, heat_of, parse_key
 from dagwright_webserver.routes.saved_views import views_of
@@ -79,17 +79,17 @@ def lineage_page(
     by: Word = None,
     depth: Annotated[int, Query(ge=1, le=100)] = 2,
 ) -> Response:
-    def read(conn: Connection, defs: Definitions) -> tuple[LineageView, Problem | None]:
+    def read(conn: Connection, defs: Definitions) -> tuple[Drawing, Problem | None]:
         around = parse_key(asset, defs) if asset else None
         if around is not None and around not in defs.graph:
             defs.asset(around)
         return _selected(
-            lambda chosen: lineage_reads.read_lineage(conn, defs, around=around, depth=depth, group=group or None, selection=chosen),
+            lambda chosen: lineage_reads.read_drawing(conn, defs, around=around, depth=depth, group=group or None, selection=chosen),
             selection or None,
         )
 
     view, problem = web.read_defs(read)
-    by = by if by in ("none", "group", "location") else "group" if len(view.nodes) >= lineage.GROUPED_FROM else "none"
+    by = by if by in ("none", "group", "location") else "group" if len(view.statuses) >= lineage.GROUPED_FROM else "none"
     return render.page(
         request,
         "lineage.html",
@@ -98,7 +98,8 @@ def lineage_page(
         by=by,
         problem=problem,
         depth=depth,
-        upstream=lineage.upstream_of(view),
+        nodes=list(zip(view.plan.placed[:300], view.statuses[:300], strict=True)),
+        upstream=lineage.upstream_of(view.plan),
     )
 
 
