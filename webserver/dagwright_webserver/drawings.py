@@ -5,14 +5,15 @@ Everything is in percent of the width, so that an SVG with no size of its own fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from dagwright_webserver import looks, zones
 from dagwright_webserver.reads.backfills import BackfillSummary, PartProgress
 from dagwright_webserver.reads.comparisons import ComparedSide, ComparisonView
-from dagwright_webserver.reads.partition_status import PartitionsView
+from dagwright_webserver.reads.partition_heat import CellStatus
+from dagwright_webserver.reads.partition_status import PartitionStatus, PartitionStretch, PartitionsView
 from dagwright_webserver.reads.simulation import SimulationView
 from dagwright_webserver.reads.timeline import TimelineRun, TimelineView
 
@@ -226,15 +227,40 @@ def health(counts: Mapping[str, int]) -> tuple[Segment, ...]:
 
 
 def strip(view: PartitionsView) -> tuple[StripRange, ...]:
-    """Partitions in order, each as wide as another."""
+    """Partitions in order, each as wide as another; of very many ranges, neighbours are one piece."""
     total = sum(each.count for each in view.ranges) or 1
-    x, found = 0.0, []
-    for each in view.ranges:
-        width = each.count / total * 100
+    least, x, found = total / _PIECES if len(view.ranges) > _PIECES else 0, 0.0, []
+    for together in _pieces(view.ranges, least):
+        count = sum(each.count for each in together)
+        width = count / total * 100
         # A hair of overlap: without it, rounding leaves light seams between neighbours.
-        found.append(StripRange(round(x, 4), round(width + 0.02, 4), each.status, each.first, each.last, each.count))
+        piece = StripRange(round(x, 4), round(width + 0.02, 4), _together(together), together[0].first, together[-1].last, count)
+        found.append(piece)
         x += width
     return tuple(found)
+
+
+_PIECES = 400
+"""A screen shows no more of them."""
+
+
+def _pieces(stretches: Iterable[PartitionStretch], least: float) -> Iterator[list[PartitionStretch]]:
+    waiting: list[PartitionStretch] = []
+    for each in stretches:
+        waiting.append(each)
+        if sum(one.count for one in waiting) >= least:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+def _together(stretches: Sequence[PartitionStretch]) -> str:
+    """One status for neighbours: the worst, or how far they are."""
+    found = {each.status for each in stretches}
+    if len(found) == 1:
+        return found.pop()
+    return next((status for status in (PartitionStatus.FAILED, PartitionStatus.MATERIALIZING) if status in found), CellStatus.PARTIAL)
 
 
 def progress(part: PartProgress | BackfillSummary) -> tuple[Segment, ...]:

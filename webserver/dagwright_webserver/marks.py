@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
+from html import escape as plain
 from urllib.parse import quote, quote_plus
 
 from markupsafe import Markup, escape
 
 from dagwright_webserver import looks, static_files
-from dagwright_webserver.drawings import Bar, TimelineLane
+from dagwright_webserver.drawings import Bar, StripRange, TimelineLane
 from dagwright_webserver.reads.partition_heat import HeatCell
 from dagwright_webserver.reads.strips import StripTick
 
@@ -81,7 +82,7 @@ def ticks(strip: Iterable[StripTick], href: str) -> Markup:
     """The newest ticks as a strip, oldest first."""
     where = escape(href)
     marks = [
-        f'<a class="t-{looks.look(tick.status).tone}" href="{where}" tabindex="-1" title="{escape(_tick_words(tick))}"></a>'
+        f'<a class="t-{looks.look(tick.status).tone}" href="{where}" tabindex="-1" title="{plain(_tick_words(tick))}"></a>'
         for tick in strip
     ]
     if not marks:
@@ -96,24 +97,37 @@ def heat(cells: Iterable[HeatCell], address: str, chosen: str | None) -> Markup:
         address: of the page without what it looks into.
         chosen: the partition that the page is about.
     """
-    return Markup("").join(_heat_cell(cell, address + ("&" if "?" in address else "?"), chosen) for cell in cells)
+    return Markup("".join(_heat_cell(cell, address + ("&" if "?" in address else "?"), chosen) for cell in cells))
+
+
+def strip(pieces: Iterable[StripRange]) -> Markup:
+    """Neighbouring partitions as pieces of a strip."""
+    return Markup("".join(_piece(each) for each in pieces))
+
+
+def _piece(piece: StripRange) -> str:
+    words = piece.first
+    if piece.count > 1:
+        words += f" to {piece.last} · {looks.plural(piece.count, 'partition')}"
+    title = f"<title>{plain(words)} · {looks.look(piece.status).label}</title>"
+    return f'<rect class="{piece.status}" x="{piece.x}%" width="{piece.w}%" height="100%">{title}</rect>'
 
 
 def bars(lane: TimelineLane) -> Markup:
     """The runs of a lane of the timeline."""
-    return Markup("").join(_bar(bar, lane.name) for bar in lane.bars)
+    return Markup("".join(_bar(bar, lane.name) for bar in lane.bars))
 
 
-def _bar(bar: Bar, lane: str) -> Markup:
+def _bar(bar: Bar, lane: str) -> str:
     look = looks.look(bar.status)
     words = [look.label, lane, *([bar.partition] if bar.partition else []), looks.exact(bar.started_at)]
     if bar.seconds is not None:
         words.append(looks.duration(bar.seconds))
     rect = f'<rect class="bar t-{look.tone}" x="{bar.x}%" y="7" width="{bar.w}%" height="16" rx="3"/>'
-    return Markup(f'<a href="/runs/{bar.run_id}"><title>{escape(" · ".join(words))}</title>{rect}</a>')
+    return f'<a href="/runs/{bar.run_id}"><title>{plain(" · ".join(words))}</title>{rect}</a>'
 
 
-def _heat_cell(cell: HeatCell, address: str, chosen: str | None) -> Markup:
+def _heat_cell(cell: HeatCell, address: str, chosen: str | None) -> str:
     look, name = looks.look(cell.status), cell.status.lower()
     if cell.count > 1:
         parts = [f"{looks.look(status).label.lower()} {number:,}" for status, number in cell.counts.items() if number]
@@ -121,9 +135,9 @@ def _heat_cell(cell: HeatCell, address: str, chosen: str | None) -> Markup:
         href = f"{address}first={quote_plus(cell.first)}&last={quote_plus(cell.last)}"
     else:
         words, href = f"{cell.first} · {look.label}", f"{address}partition={quote_plus(cell.first)}"
-    said = escape(words)
+    said = plain(words)
     here = ' aria-current="true"' if cell.count == 1 and cell.first == chosen else ""
-    return Markup(f'<a class="t-{look.tone} s-{name}" href="{escape(href)}" title="{said}" aria-label="{said}"{here}></a>')
+    return f'<a class="t-{look.tone} s-{name}" href="{plain(href)}" title="{said}" aria-label="{said}"{here}></a>'
 
 
 def _tick_words(tick: StripTick) -> str:

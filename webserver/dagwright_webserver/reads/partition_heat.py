@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from sqlalchemy import Connection
 
@@ -12,10 +13,9 @@ from dagwright_shared.model.dependents import Moment, size
 from dagwright_shared.model.errors import InvalidRequestError, Problem
 from dagwright_shared.model.keys import format_partition, parse_partition
 from dagwright_shared.model.partitions import MultiPartitions, Partitions, SimplePartitions
-from dagwright_shared.model.subsets import Subset
 from dagwright_shared.store import partition_states
 from dagwright_shared.store.partition_states import PartitionMemo
-from dagwright_webserver.reads.partition_status import PartitionStatus, keys_at, subsets_by_status
+from dagwright_webserver.reads.partition_status import PartitionStatus, Standing, keys_at, read_standing, subsets_of
 from dagwright_webserver.reads.view import view
 
 
@@ -118,7 +118,7 @@ def read_heat(
         start, end = min(start, max(end - 1, 0)), max(start + 1, end) if whole else 0
         cut.append(_Axis(start, end, max(1, -(-(end - start) // limit))))
     down, across = cut if len(cut) > 1 else (_Axis(0, 1, 1), cut[0])
-    counts = _tally(subsets_by_status(conn, memo, asset_id, definition, at), down, across, sizes[-1])
+    counts = _tally(read_standing(conn, memo, asset_id, definition, at), down, across, sizes[-1])
     named = _corners(definition, down, across, sizes[-1], at)
     rows = tuple(
         HeatRow(
@@ -187,10 +187,11 @@ def _end(definition: Partitions, axes: Sequence[SimplePartitions | int], at: Mom
 _Counts = dict[tuple[int, int], dict[PartitionStatus, int]]
 
 
-def _tally(states: Mapping[PartitionStatus, Subset], down: _Axis, across: _Axis, columns: int) -> _Counts:
+@lru_cache(maxsize=16)
+def _tally(standing: Standing, down: _Axis, across: _Axis, columns: int) -> _Counts:
     """How many partitions of each status are in each cell. Costs what the ranges and the cells come to, not the partitions."""
     found: _Counts = {}
-    for status, subset in states.items():
+    for status, subset in subsets_of(standing).items():
         if status is PartitionStatus.MISSING:
             continue
         for start, end in subset.ranges:

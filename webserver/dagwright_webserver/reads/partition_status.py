@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from sqlalchemy import Connection, select
 
@@ -13,7 +15,7 @@ from dagwright_shared.model.keys import PartitionKey, format_partition
 from dagwright_shared.model.partitions import MultiPartitions, Partitions
 from dagwright_shared.model.subsets import EMPTY, Subset
 from dagwright_shared.store import partition_states, tables
-from dagwright_shared.store.partition_states import PartitionMemo
+from dagwright_shared.store.partition_states import PartitionMemo, PartitionStates
 from dagwright_webserver.reads.runs import active_statuses
 from dagwright_webserver.reads.view import view
 
@@ -67,9 +69,8 @@ MAX_KEYS = 100
 
 def partitions_view(conn: Connection, memo: PartitionMemo, asset_id: int, definition: Partitions, at: Moment) -> PartitionsView:
     """Status of all partitions of an asset; no partition costs an object of its own."""
-    total = size(definition, at)
-    by_status = subsets_by_status(conn, memo, asset_id, definition, at)
-    rows = sorted((start, end, status) for status, subset in by_status.items() for start, end in subset.ranges)
+    standing = read_standing(conn, memo, asset_id, definition, at)
+    total, by_status, rows = standing.total, subsets_of(standing), _stretches(standing)
     shown = rows[-MAX_RANGES:]
     named = names(definition, [place for start, end, _ in shown for place in (start, end - 1)], at)
     newest = range(total - 1, max(-1, total - 1 - MAX_KEYS), -1)
@@ -88,13 +89,26 @@ def partitions_view(conn: Connection, memo: PartitionMemo, asset_id: int, defini
     )
 
 
-def subsets_by_status(
-    conn: Connection, memo: PartitionMemo, asset_id: int, definition: Partitions, at: Moment
-) -> Mapping[PartitionStatus, Subset]:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the partitions of an asset stand. Of equal ones the same follows, which of very many partitions is reckoned once."""
+
+    states: PartitionStates
+    active: Subset
+    """What queued and active runs make."""
+    total: int
+    """How many partitions exist."""
+
+
+def read_standing(conn: Connection, memo: PartitionMemo, asset_id: int, definition: Partitions, at: Moment) -> Standing:
+    return Standing(memo.read(conn, asset_id, definition, at), _active(conn, asset_id, definition, at), size(definition, at))
+
+
+@lru_cache(maxsize=16)
+def subsets_of(standing: Standing) -> Mapping[PartitionStatus, Subset]:
     """The partitions of each status; every partition that exists is in one of them."""
-    everything = subsets.of_range(0, size(definition, at))
-    states = memo.read(conn, asset_id, definition, at)
-    active = _active(conn, asset_id, definition, at) & everything
+    everything, states = subsets.of_range(0, standing.total), standing.states
+    active = standing.active & everything
     failed, good = (states.failed & everything) - active, (states.materialized & everything) - active
     return {
         PartitionStatus.MATERIALIZED: good,
@@ -102,6 +116,12 @@ def subsets_by_status(
         PartitionStatus.MATERIALIZING: active,
         PartitionStatus.MISSING: everything - subsets.union((good, failed, active)),
     }
+
+
+@lru_cache(maxsize=16)
+def _stretches(standing: Standing) -> list[tuple[int, int, PartitionStatus]]:
+    """All partitions in order."""
+    return sorted((start, end, status) for status, subset in subsets_of(standing).items() for start, end in subset.ranges)
 
 
 def newest_keys(definition: Partitions, at: Moment) -> tuple[str, ...]:
