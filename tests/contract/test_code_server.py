@@ -25,7 +25,7 @@ from dagwright_shared.wire.evaluation import encode_evaluate_schedule_request, e
 from dagwright_shared.wire.serving import SERVICE
 from dagwright_shared.wire.snapshot import decode_snapshot, digest_of
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.xdist_group("code-server")]
 Code = grpc.StatusCode
 NOON = datetime(2026, 3, 29, 4, 0, tzinfo=UTC)
 SOURCE = (Path(__file__).parents[1] / "locations" / "service.py").read_text()

@@ -15,7 +15,7 @@ from dagwright_shared.model.errors import DagwrightError, DeadlineError, NotFoun
 from dagwright_shared.model.snapshot import LocationState
 from dagwright_shared.model.ticks import Delivery, Evaluation, Question, ScheduleQuestion, SensorQuestion
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.xdist_group("code-server-many")]
 
 
 def asked(server: CodeServer, questions: list[Question], timeout: float = 20.0) -> tuple[list[Evaluation | DagwrightError], list[float]]:

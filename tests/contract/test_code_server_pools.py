@@ -12,7 +12,7 @@ from dagwright_shared.model.limits import Limits
 from dagwright_shared.model.runs import Run, RunStatus
 from dagwright_shared.store import pools, runs
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.xdist_group("code-server-pools")]
 POOL = "one_at_a_time"
 EXECUTORS = ["in_process", "multiprocess", "threads", "asyncio"]
 

@@ -29,7 +29,7 @@ from dagwright_shared.store import runs
 from dagwright_shared.wire.evaluation import encode_evaluate_schedule_request
 from dagwright_shared.wire.events import encode_batch_message
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.xdist_group("code-server-runs")]
 Starter: TypeAlias = Callable[[str], AbstractContextManager[CodeServer]]
 Code = grpc.StatusCode
 NOW = datetime.now(UTC)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.stack import Stack, start, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("automation")]
 
 PROJECT = """
 from datetime import timedelta

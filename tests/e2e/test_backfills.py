@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.stack import Stack, alive, start, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("backfills")]
 
 PROJECT = """
 import time

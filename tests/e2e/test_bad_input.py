@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.stack import Stack, start
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("bad-input")]
 PIPELINE = Path(__file__).parent / "location" / "pipeline.py"
 RUNS = "/api/v1/runs"
 CLIENT = httpx.Client(timeout=60)  # one for all: making one costs more than a request

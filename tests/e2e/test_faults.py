@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.stack import Stack, alive, children, start, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("faults")]
 PIPELINE = Path(__file__).parent / "location" / "pipeline.py"
 FOUND_WITHIN = 60.0
 """15 s by its settings; much else is at work on the machine of the tests."""

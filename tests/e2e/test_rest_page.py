@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.stack import Stack, start
 
+pytestmark = pytest.mark.xdist_group("rest-page")
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "rest.md"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

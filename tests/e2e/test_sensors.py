@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.stack import Stack, start, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("sensors")]
 LOCATION = Path(__file__).parent / "location" / "sensing.py"
 SECRET = "of the hook"
 BAD = ("raises", "hangs", "wrong", "prints", "leaves", "devours")

@@ -36,7 +36,7 @@ from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.runs import RunStatus
 
 distributed = pytest.importorskip("distributed")
-pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("default"), pytest.mark.xdist_group("dask")]
 
 TARGET = LoadTarget(file=str(Path(__file__).with_name("cluster_jobs.py")), attribute="defs")
 

@@ -49,6 +49,7 @@ from dagwright_webserver.reads.materializations import list_materializations, re
 from dagwright_webserver.reads.run_list import RunFilter, count_by_status, list_runs
 from dagwright_webserver.reads.search import find_runs
 
+pytestmark = pytest.mark.xdist_group("plans")  # one worker fills the tables
 LARGE = (
     "runs", "events", "ticks", "asset_partitions", "run_assets", "steps", "log_chunks", "check_results", "backfills", "webhook_deliveries",
     "automation_evaluations", "automation_cursors",
