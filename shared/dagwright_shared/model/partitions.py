@@ -170,11 +170,11 @@ def ordinal(definition: SimplePartitions, key: str, now: datetime, dynamic: Dyna
 
 def places(definition: SimplePartitions, wanted: Collection[str], now: datetime, dynamic: DynamicKeys = NO_DYNAMIC) -> Mapping[str, int]:
     """The places of those of the keys that exist; what they have in common is worked out once."""
-    if isinstance(definition, TimeWindowPartitions) and len(wanted) <= _FEW:
-        starts = window_starts(definition, now)
-        found = ((key, _place(definition, key, starts)) for key in wanted)
-        return {key: place for key, place in found if place is not None}
     asked = frozenset(wanted)
+    if isinstance(definition, TimeWindowPartitions):
+        found = _window_places(definition, asked, window_starts(definition, now))
+        if found is not None:
+            return found
     return {key: place for place, key in enumerate(simple_keys(definition, now, dynamic)) if key in asked}
 
 
@@ -331,6 +331,27 @@ def _place(definition: TimeWindowPartitions, key: str, starts: Sequence[datetime
         return None
     at = bisect.bisect_left(starts, start)
     return at if at < len(starts) and starts[at] == start else None
+
+
+def _window_places(definition: TimeWindowPartitions, wanted: Collection[str], starts: Sequence[datetime]) -> Mapping[str, int] | None:
+    """The places of keys; None where so many would be looked up one by one that it is cheaper to name all windows.
+
+    Keys that follow each other, as those of a backfill do, are not looked up: naming the next window is ten times as quick.
+    """
+    tz, found, looked = cron.zone(definition.timezone), dict[str, int](), 0
+    for key in sorted(wanted):
+        if key in found:
+            continue
+        looked += 1
+        if looked > _FEW and looked * 10 > len(starts):
+            return None
+        place = _place(definition, key, starts)
+        while place is not None and key in wanted and key not in found:
+            found[key] = place
+            place = place + 1 if place + 1 < len(starts) else None
+            if place is not None:
+                key = _name(definition, starts[place].astimezone(tz))  # noqa: PLW2901 - the one that follows
+    return found
 
 
 def _name(definition: TimeWindowPartitions, local: datetime) -> str:

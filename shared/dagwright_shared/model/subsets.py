@@ -176,19 +176,21 @@ def of_keys(
     Raises:
         ValueError: a key does not exist; names it.
     """
-    axes = _axes(definition)
-    places = [{key: place for place, key in enumerate(partitions.simple_keys(axis, now, dynamic))} for axis in axes]
+    axes, wanted = _axes(definition), list(keys)
+    fitting = [key for key in wanted if len(key) == len(axes)]
+    places = [partitions.places(axis, {key[which] for key in fitting}, now, dynamic) for which, axis in enumerate(axes)]
+    counts = [partitions.count(axis, now, dynamic) for axis in axes]
     found = []
-    for key in keys:
+    for key in wanted:
         ordinal = 0
         if only_known and (len(key) != len(axes) or any(part not in known for part, known in zip(key, places, strict=True))):
             continue
         if len(key) != len(axes):
             raise ValueError(f"the partition key {'|'.join(key)!r} has {len(key)} components, not {len(axes)}")
-        for part, known in zip(key, places, strict=True):
+        for part, known, count in zip(key, places, counts, strict=True):
             if part not in known:
                 raise ValueError(f"the partition {'|'.join(key)!r} does not exist: there is no key {part!r}")
-            ordinal = ordinal * len(known) + known[part]
+            ordinal = ordinal * count + known[part]
         found.append(ordinal)
     return of_ordinals(found)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -18,8 +19,9 @@ from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Turn
 from dagwright_daemon.loops.backfills import Backfills
 from dagwright_shared.model.events import RunFailed, RunSucceeded
-from dagwright_shared.model.partitions import StaticPartitions
-from dagwright_shared.model.snapshot import AssetSnapshot
+from dagwright_shared.model.keys import AssetKey
+from dagwright_shared.model.partitions import StaticPartitions, TimeWindowPartitions
+from dagwright_shared.model.snapshot import AssetDepSnapshot, AssetSnapshot, BackfillPolicyData
 from dagwright_shared.store import events, runs
 
 pytestmark = pytest.mark.integration
@@ -180,6 +182,41 @@ def test_a_retry_goes_by_keys_where_partitions_were_defined_anew(api: httpx.Clie
     assert api.get(f"/backfills/{smaller}").json()["targeted"] == 1
     become("blue")
     assert "None of the partitions" in api.post(f"{url}/retry").json()["detail"]
+
+
+def test_a_million_partitions_by_a_range(api: httpx.Client, store: Engine) -> None:
+    start = datetime(2022, 1, 1, tzinfo=UTC)
+    minutes = TimeWindowPartitions(cron="* * * * *", format="%Y-%m-%d-%H:%M", start=start, end=start + timedelta(minutes=1_000_000))
+    policy = BackfillPolicyData(max_partitions_per_run=250_000)
+    read = AssetSnapshot(key=AssetKey("read"), op_name="read", partitions=minutes, backfill=policy)
+    below = dataclasses.replace(read, key=AssetKey("below"), op_name="below", deps=(AssetDepSnapshot(key=read.key),))
+    publish(store, dataclasses.replace(places.twin(), assets=(read, below)))
+    wanted = {"start": "2022-01-01-00:01", "end": "2023-11-26-10:39"}
+    url = f"/backfills/{api.post('/backfills', json={'assets': ['read', 'below'], 'partitions': wanted}).json()['backfill_id']}"
+    tick(store)
+    found = api.get(url).json()
+    assert (found["targeted"], found["enqueued"], found["runs"]["QUEUED"]) == (2 * 999_999, 2 * 999_999, 4)
+    assert api.get("/assets/below/partitions").json()["counts"]["MATERIALIZING"] == 999_999
+    end(store, 4, RunSucceeded())
+    tick(store)
+    assert api.get(url).json()["status"] == "COMPLETED"
+
+
+def test_two_backfills_of_the_same_partitions(api: httpx.Client, store: Engine) -> None:
+    ids = [api.post("/backfills", json=BOTH).json()["backfill_id"] for _ in range(2)]
+    tick(store)
+    end(store, 62, RunSucceeded())
+    tick(store)
+    found = [api.get(f"/backfills/{backfill_id}").json() for backfill_id in ids]
+    assert [(each["status"], each["runs"]["SUCCESS"]) for each in found] == [("COMPLETED", 31)] * 2
+    assert len(api.get("/runs", params={"limit": 1000}).json()["items"]) == 62
+
+
+def test_one_key_of_requests_that_come_at_once(api: httpx.Client) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: api.post("/backfills", json=BOTH, headers={"Idempotency-Key": "same"}), range(8)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["backfill_id"] for answer in answers}) == len(api.get("/backfills").json()["items"]) == 1
 
 
 @pytest.mark.parametrize(

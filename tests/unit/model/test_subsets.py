@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagwright_shared.model import subsets
+from dagwright_shared.model import partitions, subsets
 from dagwright_shared.model.partitions import DynamicPartitions, MultiPartitions, StaticPartitions, TimeWindowPartitions
 from dagwright_shared.model.subsets import EMPTY, Subset, of_ordinals
 
@@ -104,3 +104,29 @@ def test_empty_and_negative() -> None:
         of_ordinals([-1])
     with pytest.raises(ValueError, match="one dimension"):
         subsets.to_key_ranges(BOTH, EMPTY, NOW)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        TimeWindowPartitions(cron="0 * * * *", format="%Y-%m-%d-%H:%M", start=datetime(2024, 10, 20, tzinfo=UTC), timezone="Europe/Berlin"),
+        # Named so that the order of names is not that of time.
+        TimeWindowPartitions(cron="0 0 * * *", format="%d/%m/%Y", start=datetime(2023, 1, 1, tzinfo=UTC)),
+    ],
+    ids=["two hours of one name", "days before years"],
+)
+@pytest.mark.parametrize("step", [1, 2, 7])
+def test_windows_are_found_whether_or_not_they_follow_each_other(
+    definition: TimeWindowPartitions, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime(2024, 11, 5, tzinfo=UTC)
+    every = partitions.simple_keys(definition, now)
+    wanted = [*every[3:200:step], "no window", *every[-5:]]
+    expected = {key: place for place, key in enumerate(every) if key in wanted}
+    assert partitions.places(definition, wanted, now) == expected
+    monkeypatch.setattr(partitions, "_FEW", 0)
+    assert partitions.places(definition, wanted, now) == expected, "by naming all of them"
+    known = subsets.of_keys(definition, [(key,) for key in wanted], now, only_known=True)
+    assert list(known) == sorted(expected.values())
+    with pytest.raises(ValueError, match="'no window' does not exist"):
+        subsets.of_keys(definition, [(key,) for key in wanted], now)
