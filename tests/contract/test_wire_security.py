@@ -24,7 +24,7 @@ from dagwright_shared.wire.client import LocationClient, Timeouts
 from dagwright_shared.wire.serving import bind
 
 pytestmark = pytest.mark.contract
-SECONDS = Timeouts(read=10)
+SECONDS = Timeouts(read=60)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def loop(store_engine: Engine, code_server: rig.CodeServer, servers: CodeServers
     backend = code_server.backend
     backend.snapshot_value = replace(backend.snapshot_value, sensors=SENSORS)
     code_server.publish()
-    made = EventSensors(store_engine, servers, Catalog(), timeout=5.0)
+    made = EventSensors(store_engine, servers, Catalog(), timeout=60.0)
     made.tick(now())
     until(lambda: len(ended(store_engine, "on_a")) == len(ended(store_engine, "on_success")) == 1)
     backend.asked.clear()

@@ -102,9 +102,9 @@ class Daemon:
 
     def __init__(self, engine: Engine, servers: CodeServers) -> None:
         catalog = Catalog()
-        self.schedules = Schedules(engine, servers, catalog, timeout=5.0)
-        self.sensors = Sensors(engine, servers, catalog, timeout=5.0)
-        self.event_sensors = EventSensors(engine, servers, catalog, timeout=5.0)
+        self.schedules = Schedules(engine, servers, catalog, timeout=60.0)
+        self.sensors = Sensors(engine, servers, catalog, timeout=60.0)
+        self.event_sensors = EventSensors(engine, servers, catalog, timeout=60.0)
 
     def tick(self, now: datetime) -> None:
         for loop in (self.schedules, self.sensors, self.event_sensors):

@@ -69,7 +69,7 @@ def publish(code_server: rig.CodeServer) -> Callable[..., None]:
 
 @pytest.fixture
 def loop(store_engine: Engine, servers: CodeServers) -> Iterator[Schedules]:
-    made = Schedules(store_engine, servers, Catalog(), timeout=5.0)
+    made = Schedules(store_engine, servers, Catalog(), timeout=60.0)
     yield made
     made.loop().release()
 
@@ -195,7 +195,7 @@ def test_ticks_of_a_dead_daemon_are_redone_once(
         return Evaluation(requests=(RunRequestData(run_key="one"),))
 
     code_server.backend.schedule = answer
-    dead, heir = (Schedules(store_engine, servers, Catalog(), timeout=5.0) for _ in range(2))
+    dead, heir = (Schedules(store_engine, servers, Catalog(), timeout=60.0) for _ in range(2))
     dead.tick(turn(NOON + timedelta(hours=1)))
     until(lambda: code_server.backend.asked)
     # The first did not die: it lost its lease while it waits for user code, and finishes after all.

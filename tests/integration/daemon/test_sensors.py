@@ -41,7 +41,7 @@ def loop(store_engine: Engine, code_server: rig.CodeServer, servers: CodeServers
     code_server.publish()
     with store_engine.begin() as conn:
         conn.execute(text("UPDATE instigators SET running_since = :moment"), {"moment": NOON})
-    made = Sensors(store_engine, servers, Catalog(), timeout=5.0)
+    made = Sensors(store_engine, servers, Catalog(), timeout=60.0)
     yield made
     made.loop().release()
 
