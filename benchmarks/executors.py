@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import dagwright as dg
@@ -152,14 +153,14 @@ def bare_fork(rounds: int = 300) -> float:
 
 def beside_bare_fork(job: str) -> None:
     """Steps in processes of their own beside the least that a process costs; in turns, since a machine is not as fast at each moment."""
-    forks, found = [], []
-    for _ in range(5):
-        before = bare_fork()
+    forks, found = [bare_fork()], []
+    for _ in range(3):
         found.append(timed(job, MultiprocessExecutor())[0] / STEPS)
-        forks.append((before + bare_fork()) / 2)
+        forks.append(bare_fork())
+    beside = [statistics.mean(pair) for pair in pairwise(forks)]
     report(f"bare_fork_exit_wait_beside_{job}", statistics.median(forks) * 1e3, "ms")
     report(f"multiprocess_{job}_step", statistics.median(found) * 1e3, "ms")
-    report(f"multiprocess_{job}_step_to_bare_fork", statistics.median(step / fork for step, fork in zip(found, forks, strict=True)), "x")
+    report(f"multiprocess_{job}_step_to_bare_fork", statistics.median(step / fork for step, fork in zip(found, beside, strict=True)), "x")
 
 
 def best(of: Callable[[], float], rounds: int = 3) -> float:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -225,14 +226,14 @@ def steps(stack: Stack) -> None:
 
 def beside_bare_fork(stack: Stack, shape: str) -> None:
     """Steps in processes of their own beside the least that a process costs; in turns, since a machine is not as fast at each moment."""
-    forks, found = [], []
+    forks, found = [measured(stack, "bare_fork") * 1000], []
     for _ in range(3):
-        before = measured(stack, "bare_fork")
         found.append(took(stack, f"{shape}_1000_multiprocess"))
-        forks.append((before + measured(stack, "bare_fork")) / 2 * 1000)
+        forks.append(measured(stack, "bare_fork") * 1000)
+    beside = [statistics.mean(pair) for pair in pairwise(forks)]
     report(f"bare_fork_exit_wait_beside_{shape}", statistics.median(forks), "ms")
     report(f"step_multiprocess_{shape}", statistics.median(found), "ms")
-    report(f"step_multiprocess_{shape}_to_bare_fork", statistics.median(step / fork for step, fork in zip(found, forks, strict=True)), "x")
+    report(f"step_multiprocess_{shape}_to_bare_fork", statistics.median(step / fork for step, fork in zip(found, beside, strict=True)), "x")
 
 
 def talks(stack: Stack) -> None:
