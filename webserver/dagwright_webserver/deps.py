@@ -26,6 +26,7 @@ from dagwright_webserver import access, zones
 from dagwright_webserver.access import ANYBODY, CHANGING, MEMBER, PUBLIC, Access
 from dagwright_webserver.identities import Identities
 from dagwright_webserver.live import Live
+from dagwright_webserver.metrics import RunTotals
 from dagwright_webserver.rate_limits import RateLimits
 from dagwright_webserver.reads.definitions import Definitions, DefinitionsCache
 from dagwright_webserver.reads.view import adapter
@@ -76,6 +77,8 @@ class Web:
     identities: Identities
     """Who sends what."""
     scopes: Scopes
+    run_totals: RunTotals
+    """A memo, for the metrics of those who see everything."""
     access: Access = field(default_factory=Access)
     """Who asks; of each request its own."""
 

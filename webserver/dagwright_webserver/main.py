@@ -32,6 +32,7 @@ from dagwright_webserver.deps import Scopes, Web, is_secure
 from dagwright_webserver.identities import Identities
 from dagwright_webserver.live import TOPICS, Live
 from dagwright_webserver.methods import Heads
+from dagwright_webserver.metrics import RunTotals
 from dagwright_webserver.rate_limits import RateLimits
 from dagwright_webserver.reads.definitions import DefinitionsCache
 from dagwright_webserver.routes import (
@@ -150,6 +151,7 @@ def _services(settings: Settings) -> Web:
         partitions=PartitionMemo(),
         hook_limits=RateLimits(),
         identities=identities,
+        run_totals=RunTotals(),
         scopes=Scopes(url, pool_size=settings.database_pool_size),
     )
 

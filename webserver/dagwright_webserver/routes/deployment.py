@@ -165,8 +165,9 @@ def _parts(conn: Connection, defs: Definitions) -> dict[str, dict[str, Any]]:
 def get_metrics(web: Services) -> Response:
     """Prometheus' text format. While the database is away, the numbers of this process alone."""
     body = metrics.of_process()
+    totals = web.run_totals if web.access.scope.whole else metrics.RunTotals()  # who sees a part is told of that part alone
     try:
-        body += web.read(metrics.of_store)
+        body += web.read(lambda conn: metrics.of_store(conn, totals))
     except sqlalchemy.exc.SQLAlchemyError:
         body += b"# the database does not answer\n"
     return Response(body, media_type=metrics.CONTENT_TYPE)
