@@ -20,7 +20,7 @@ LOCATION = Path(__file__).parent / "location" / "harbor.py"
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("browser") / "home"
-    with stacks.start(home, "-f", str(LOCATION), ready_seconds=120) as started:
+    with stacks.start(home, "-f", str(LOCATION)) as started:
         yield started
 
 

@@ -117,7 +117,7 @@ def alive(pid: int) -> bool:
 
 @contextlib.contextmanager
 def start(
-    home: Path, *arguments: str, env: dict[str, str] | None = None, ready_seconds: float = 90.0, ready_code: int = 200
+    home: Path, *arguments: str, env: dict[str, str] | None = None, ready_seconds: float = 240.0, ready_code: int = 200
 ) -> Iterator[Stack]:
     """Run `dagwright dev` for as long as the block lasts.
 
