@@ -108,6 +108,15 @@ def cpu_seconds(pids: Sequence[int]) -> float:
     return total / 1e9
 
 
+def _settled(pid: int) -> None:
+    """Wait until it has made ready what it makes ready at its start; half a minute at most."""
+    for _ in range(60):
+        before = cpu_seconds([pid])
+        time.sleep(0.5)
+        if cpu_seconds([pid]) - before < 0.05:
+            return
+
+
 def _get(connection: http.client.HTTPConnection, address: str) -> int:
     """Bytes of an answer as they go over the wire."""
     kind = "application/json" if address.startswith("/api") else "text/html"
@@ -155,6 +164,7 @@ def _measured(server: embedded.Embedded, log: Path, only: str, rounds: int) -> l
         wanted = [page for page in pages(conn) if only in page.name]
     store.dispose()
     with webserver(server.url, log) as (port, pid):
+        _settled(pid)
         slow = measure(port, wanted, rounds, lambda: cpu_seconds([pid, *children(server.pid)]))
         report("page_webserver_memory", pss_megabytes(pid), "MB")
     return slow

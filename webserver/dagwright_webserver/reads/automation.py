@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from dagwright_shared.model import cron
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
+from dagwright_shared.model.keys import LocationName
 from dagwright_shared.model.metadata_json import metadata_to_json
 from dagwright_shared.model.snapshot import ScheduleSnapshot, SensorKind, SensorSnapshot, TriggerTarget
 from dagwright_shared.model.ticks import InstigatorKind, TickStatus
@@ -300,17 +301,28 @@ def get_sensor(
     return _sensor(place, sensor, row, _strips(conn, [row.instigator_id] if row else [], strip), now)
 
 
+Running = Sequence[tuple[LocationName, ScheduleSnapshot]]
+"""Schedules that are switched on."""
+
+
+def running_schedules(conn: Connection, defs: Definitions) -> Running:
+    """By name, then location."""
+    i = tables.instigators.c
+    rows = conn.execute(select(i.location, i.name, i.switch).where(i.kind == str(InstigatorKind.SCHEDULE), i.switch.is_not(None)))
+    switched = {(row.location, row.name): row.switch for row in rows}
+    return [
+        (place, schedule)
+        for name, found in defs.schedules.items()
+        for place, schedule in found
+        if switched.get((place, name), schedule.default_running)
+    ]
+
+
 def upcoming(
-    conn: Connection, defs: Definitions, *, now: datetime, count: int = 10, each: int | None = None, until: datetime | None = None
+    running: Running, *, now: datetime, count: int = 10, each: int | None = None, until: datetime | None = None
 ) -> tuple[UpcomingTick, ...]:
     """The next ticks over all schedules that are switched on; at most `each` of one schedule, and none after `until`."""
-    switches = _switches(conn, InstigatorKind.SCHEDULE)
-    lines = [
-        itertools.islice(_coming(place, schedule, now, until), each or count)
-        for name, entries in defs.schedules.items()
-        for place, schedule in entries
-        if _running(switches.get((place, name)), default=schedule.default_running)
-    ]
+    lines = [itertools.islice(_coming(place, schedule, now, until), each or count) for place, schedule in running]
     return tuple(itertools.islice(heapq.merge(*lines, key=lambda tick: (tick.at, tick.schedule)), count))
 
 

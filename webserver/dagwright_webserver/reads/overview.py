@@ -13,7 +13,7 @@ from dagwright_shared.model.snapshot import LocationState
 from dagwright_shared.store import limits, tables
 from dagwright_webserver import looks
 from dagwright_webserver.reads.asset_states import count_statuses
-from dagwright_webserver.reads.automation import UpcomingTick, upcoming
+from dagwright_webserver.reads.automation import Running, UpcomingTick, running_schedules, upcoming
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.deployment import (
     DaemonView,
@@ -83,12 +83,23 @@ COUNTED = 10_000
 
 
 def read_overview(
-    conn: Connection, defs: Definitions, *, settings: Limits, hours: float = 12.0, until: datetime | None = None, by: Lanes = Lanes.JOB
+    conn: Connection,
+    defs: Definitions,
+    running: Running | None = None,
+    *,
+    settings: Limits,
+    hours: float = 12.0,
+    until: datetime | None = None,
+    by: Lanes = Lanes.JOB,
 ) -> OverviewView:
-    """The last `hours`, or those before a moment, and what comes next."""
+    """The last `hours`, or those before a moment, and what comes next.
+
+    Args:
+        running: what is switched on, where it has been read.
+    """
     now = database_now(conn)
-    shown, runs = read_timeline(conn, defs, now=now, hours=hours, until=until, by=by)
-    coming = upcoming(conn, defs, now=now)
+    running = running_schedules(conn, defs) if running is None else running
+    shown, runs = read_timeline(conn, defs, running, now=now, hours=hours, until=until, by=by)
     locations, daemons = read_locations(conn, defs, now=now), read_daemons(conn, now=now)
     queue = read_queue(conn, run_limit=limits.read(conn, settings).max_concurrent_runs)
     return OverviewView(
@@ -97,7 +108,7 @@ def read_overview(
         active=summaries_of(conn, [run.run_id for run in runs if run.status not in FINAL][:20]),
         failures=summaries_of(conn, _failures(runs)),
         recent=list_runs(conn, RunFilter(), limit=10).items,
-        upcoming=coming,
+        upcoming=upcoming(running, now=now),
         asset_counts={str(status): count for status, count in count_statuses(conn, defs).items()},
         freshness=_freshness(conn),
         parts=(
@@ -111,7 +122,7 @@ def read_overview(
         problems=find_problems(locations, daemons),
         locations=len(locations),
         jobs=sum(len(found) for found in defs.jobs.values()),
-        schedules_on=len(_switched_on(conn, defs)),
+        schedules_on=len(running),
     )
 
 
@@ -184,11 +195,3 @@ def _failures(runs: Sequence[DrawnRun]) -> list[str]:
         elif run.status == RunStatus.FAILURE and what not in mended:
             found.append(run.run_id)
     return found[:10]
-
-
-def _switched_on(conn: Connection, defs: Definitions) -> set[tuple[str, str]]:
-    i = tables.instigators.c
-    rows = conn.execute(select(i.location, i.name, i.switch, i.default_running).where(i.kind == "schedule", i.defined))
-    known = {(place, name) for name, found in defs.schedules.items() for place, _ in found}
-    on = {(row.location, row.name) for row in rows if (row.default_running if row.switch is None else row.switch)}
-    return on & known

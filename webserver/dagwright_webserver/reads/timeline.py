@@ -14,7 +14,7 @@ from dagwright_shared.model.keys import AssetKey
 from dagwright_shared.model.ranges import format_range
 from dagwright_shared.model.runs import RunStatus
 from dagwright_shared.store import tables
-from dagwright_webserver.reads.automation import UpcomingTick, upcoming
+from dagwright_webserver.reads.automation import Running, UpcomingTick, upcoming
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.run_list import MAX_LIST_ASSETS, title_of
 from dagwright_webserver.reads.runs import active_statuses
@@ -147,7 +147,14 @@ _DRAWN = (
 
 
 def read_timeline(
-    conn: Connection, defs: Definitions, *, now: datetime, hours: float, until: datetime | None = None, by: Lanes = Lanes.JOB
+    conn: Connection,
+    defs: Definitions,
+    running: Running,
+    *,
+    now: datetime,
+    hours: float,
+    until: datetime | None = None,
+    by: Lanes = Lanes.JOB,
 ) -> tuple[TimelineView, list[DrawnRun]]:
     """The timeline of some hours, and the runs of it.
 
@@ -158,7 +165,7 @@ def read_timeline(
     start = min(end, now) - timedelta(hours=hours)
     found = runs_of(conn, start, end, now)
     runs = found[:_MAX_BARS]
-    ticks = upcoming(conn, defs, now=now, count=_MAX_TICKS, until=end) if end > now else ()
+    ticks = upcoming(running, now=now, count=_MAX_TICKS, until=end) if end > now else ()
     rows = _rows(defs, runs, ticks, by)
     return TimelineView(now=now, start=start, end=end, by=by, rows=rows, complete=len(found) <= _MAX_BARS), runs
 

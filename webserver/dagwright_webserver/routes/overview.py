@@ -52,11 +52,12 @@ def overview(
 ) -> Response:
     def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
         chosen = hours or reads.fitting_hours(conn, _HOURS)
-        view = reads.read_overview(conn, defs, settings=web.settings.limits, hours=chosen, until=aware(until), by=by)
+        running = automation_reads.running_schedules(conn, defs)
+        view = reads.read_overview(conn, defs, running, settings=web.settings.limits, hours=chosen, until=aware(until), by=by)
         return {
             "view": view,
             "step_errors": run_list.step_errors(conn, [run.run_id for run in view.failures]),
-            "next_ticks": automation_reads.upcoming(conn, defs, now=view.timeline.now, each=1),
+            "next_ticks": automation_reads.upcoming(running, now=view.timeline.now, each=1),
             "hours": chosen,
             "choices": (*_HOURS, 72, 168),
             "timeline": drawings.timeline(view.timeline),
