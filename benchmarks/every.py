@@ -24,6 +24,7 @@ PARTS = {
     "automation.py": 90,
     "lineage.py": 60,
     "live_run.py": 60,
+    "triggers.py": 160,
 }
 """Which, in the order of what matters most, and the most seconds that each may take."""
 END_SECONDS = 25

@@ -1,6 +1,6 @@
 """Measures what many sensors cost, and how long many schedules take that are due at once: lines `name value unit`.
 
-python benchmarks/triggers.py [--count 1000] [--seconds 60]
+python benchmarks/triggers.py [--count 1000] [--seconds 30]
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def schedules(count: int) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=30.0, help="of sensors: one interval of each")
     arguments = parser.parse_args()
     sensors(arguments.count, arguments.seconds)
     schedules(arguments.count)
