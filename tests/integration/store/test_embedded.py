@@ -60,6 +60,7 @@ def test_life(home: Path) -> None:
     assert server.pid != first
     assert ask(server.url, "SELECT n FROM kept") == 42
     assert ask(server.url, "SHOW listen_addresses") == ""
+    assert ask(server.url, "SHOW fsync") == ask(server.url, "SHOW full_page_writes") == "on"
     embedded.restart(home)
     assert ask(server.url, "SELECT n FROM kept") == 42
     server.stop()

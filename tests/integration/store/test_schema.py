@@ -145,8 +145,8 @@ def test_database_that_refuses_and_one_that_is_away(database_url: str) -> None:
 
 def test_session_settings(store_engine: Engine) -> None:
     with store_engine.connect() as conn:
-        shown = {name: conn.exec_driver_sql(f"SHOW {name}").scalar() for name in ("timezone", "fsync", "jit", "application_name")}
-    assert shown == {"timezone": "UTC", "fsync": "on", "jit": "off", "application_name": "dagwright tests"}
+        shown = {name: conn.exec_driver_sql(f"SHOW {name}").scalar() for name in ("timezone", "jit", "application_name")}
+    assert shown == {"timezone": "UTC", "jit": "off", "application_name": "dagwright tests"}
 
 
 def test_transient_errors(database_url: str) -> None:
