@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, bindparam, or_, select
 
 from dagwright_shared.model.errors import ErrorInfo, NotFoundError, error_from_json
 from dagwright_shared.model.ranges import format_range
@@ -130,6 +130,15 @@ class RunView:
 
 
 _runs = tables.runs.c
+# Made once: who waits for a run asks these again and again, and making a statement takes longer than reading its row.
+_RUN = select(tables.runs).where(_runs.run_id == bindparam("run_id"))
+_STATE = select(_runs.status, _runs.last_seq).where(_runs.run_id == bindparam("run_id"))
+_RELATED = (
+    select(_runs.run_id, _runs.status, _runs.created_at, _runs.parent_run_id)
+    .where(or_(_runs.root_run_id == bindparam("root"), _runs.run_id == bindparam("root")), _runs.run_id != bindparam("run_id"))
+    .order_by(_runs.created_at)
+    .limit(50)
+)
 
 
 def is_run_id(text: str) -> bool:
@@ -151,7 +160,7 @@ def get_run(conn: Connection, run_id: str) -> RunView:
     Raises:
         NotFoundError: there is none with this id.
     """
-    row = conn.execute(select(tables.runs).where(_runs.run_id == run_id)).one_or_none() if is_run_id(run_id) else None
+    row = conn.execute(_RUN, {"run_id": run_id}).one_or_none() if is_run_id(run_id) else None
     if row is None:
         raise NotFoundError("run", run_id)
     return _run_view(row, read_steps(conn, run_id), _related(conn, row))
@@ -199,17 +208,14 @@ def _run_view(row: Row[Any], steps: tuple[StepView, ...], related: tuple[Related
 
 def run_state(conn: Connection, run_id: str) -> tuple[RunStatus, int] | None:
     """Status and number of the newest event: what a live page asks first."""
-    row = conn.execute(select(_runs.status, _runs.last_seq).where(_runs.run_id == run_id)).one_or_none()
+    row = conn.execute(_STATE, {"run_id": run_id}).one_or_none()
     return None if row is None else (RunStatus(row.status), row.last_seq)
 
 
 def _related(conn: Connection, row: Row[Any]) -> tuple[RelatedRun, ...]:
     root = row.root_run_id or row.run_id
-    chain = select(_runs.run_id, _runs.status, _runs.created_at, _runs.parent_run_id).where(
-        or_(_runs.root_run_id == root, _runs.run_id == root), _runs.run_id != row.run_id
-    )
     found = []
-    for other in conn.execute(chain.order_by(_runs.created_at).limit(50)):
+    for other in conn.execute(_RELATED, {"root": root, "run_id": row.run_id}):
         relation = "sibling"
         if other.run_id == row.parent_run_id:
             relation = "parent"

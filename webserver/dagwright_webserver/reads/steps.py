@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from dagwright_shared.model.errors import ErrorInfo, error_from_json
 from dagwright_shared.model.runs import StepStatus
@@ -46,10 +46,12 @@ class StepView:
     """Why it failed."""
 
 
+_steps = tables.steps.c
+_STEPS = select(tables.steps).where(_steps.run_id == bindparam("run_id")).order_by(_steps.ordinal, _steps.step_key)
+
+
 def read_steps(conn: Connection, run_id: str) -> tuple[StepView, ...]:
     """The steps of a run in the order of its plan."""
-    steps = tables.steps.c
-    rows = conn.execute(select(tables.steps).where(steps.run_id == run_id).order_by(steps.ordinal, steps.step_key))
     return tuple(
         StepView(
             step_key=row.step_key,
@@ -68,5 +70,5 @@ def read_steps(conn: Connection, run_id: str) -> tuple[StepView, ...]:
             peak_memory_bytes=row.peak_memory_bytes,
             error=error_from_json(row.error) if row.error else None,
         )
-        for row in rows
+        for row in conn.execute(_STEPS, {"run_id": run_id})
     )
