@@ -8,20 +8,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
 from sqlalchemy import Engine, text
 
+from dagwright_shared.model.access import Grant, Role
+from dagwright_shared.runtime import passwords
+from dagwright_shared.store import api_tokens, users
 from dagwright_shared.store import engine as store_engine
 from tests.browser import seed
 from tests.conftest import CLEAN
 from tests.ports import free_port
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PASSWORD = "a long one, for the tests"
 _ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -49,6 +54,16 @@ class Watched:
     page: Page
     complaints: list[str] = field(default_factory=list)
 
+    def listen(self) -> None:
+        """Note what the console complains of from now on."""
+
+        def heard(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                self.complaints.append(f"{self.page.url}: {message.text} {message.location.get('url', '')}")
+
+        self.page.on("console", heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"{self.page.url}: {error}"))
+
     def open(self, url: str) -> Page:
         self.page.goto(url)
         self.page.wait_for_load_state("load")
@@ -73,19 +88,64 @@ def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         conn.execute(text(CLEAN))
     ids = seed.fill(made)
     seed.break_location(made)
+    with _served(database_url, tmp_path_factory.mktemp("webserver") / "log") as url:
+        yield Site(url, made, ids)
+    made.dispose()
+
+
+@pytest.fixture(scope="session")
+def backfill(site: Site) -> str:
+    """A backfill that waits for a daemon."""
+    body = {"assets": ["raw/orders"], "partitions": {"start": "2026-11-01", "end": "2026-11-03"}}
+    answer = httpx.post(f"{site.url}/api/v1/backfills", json=body, timeout=60, trust_env=False)
+    return str(answer.raise_for_status().json()["backfill_id"])
+
+
+@pytest.fixture(scope="session")
+def guarded(site: Site, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a webserver over the same store where people log in: `grete`, who may do everything, by `PASSWORD`."""
+    with site.engine.begin() as conn:
+        grete = users.create(conn, "grete", Grant(role=Role.ADMIN), password_hash=passwords.hashed(PASSWORD))
+        api_tokens.create(conn, grete.user_id, "nightly export", Role.LAUNCHER)
+    with _served(database_url, tmp_path_factory.mktemp("guarded") / "log", DAGWRIGHT_AUTH="local") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def logged_in(guarded: str, browser: Browser) -> StorageState:
+    """The cookies of somebody who has logged in by the form."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{guarded}/login?next=/account")
+    page.get_by_label("Name").fill("grete")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/account")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@contextmanager
+def _served(database_url: str, log: Path, **settings: str) -> Iterator[str]:
+    """A webserver in a process of its own; its address."""
     port = free_port()
-    environment = {**os.environ, "DAGWRIGHT_DATABASE_URL": database_url, "DAGWRIGHT_PORT": str(port), "DAGWRIGHT_HOST": "127.0.0.1"}
-    log = tmp_path_factory.mktemp("webserver") / "log"
+    environment = {
+        **os.environ,
+        "DAGWRIGHT_DATABASE_URL": database_url,
+        "DAGWRIGHT_PORT": str(port),
+        "DAGWRIGHT_HOST": "127.0.0.1",
+        **settings,
+    }
     with log.open("wb") as output:
         process = subprocess.Popen([sys.executable, "-m", "dagwright_webserver"], env=environment, stdout=output, stderr=output)
     try:
         url = f"http://127.0.0.1:{port}"
         _await(url, process, log)
-        yield Site(url, made, ids)
+        yield url
     finally:
         process.terminate()
         process.wait(60)
-        made.dispose()
 
 
 def _await(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 180.0) -> None:
@@ -125,15 +185,8 @@ def context(browser: Browser, look: str) -> Iterator[BrowserContext]:
 @pytest.fixture
 def watched(context: BrowserContext) -> Iterator[Watched]:
     """A page whose console must stay clean."""
-    page = context.new_page()
-    found = Watched(page)
-
-    def heard(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            found.complaints.append(f"{page.url}: {message.text} {message.location.get('url', '')}")
-
-    page.on("console", heard)
-    page.on("pageerror", lambda error: found.complaints.append(f"{page.url}: {error}"))
+    found = Watched(context.new_page())
+    found.listen()
     yield found
     assert not found.complaints
 

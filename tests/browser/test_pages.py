@@ -1,10 +1,8 @@
-"""Every page in a real browser: it renders, its console is clean, nothing overflows, and it needs no script to be read."""
+"""Pages in a real browser: their links, their errors, and what the frame around them does."""
 
 from __future__ import annotations
 
-import html
 import re
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -12,58 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Site, Watched
-from tests.e2e.stack import until
-
-PAGES = {
-    "overview": ("/", "Timeline"),
-    "runs": ("/runs", "daily_sales"),
-    "run-failure": ("/runs/{failure}", "psycopg2.errors.UndefinedColumn"),
-    "run-retried": ("/runs/{retried}", "rates.example.com did not answer"),
-    "run-running": ("/runs/{running}", "Running"),
-    "run-queued": ("/runs/{queued}", "Queued"),
-    "run-long": ("/runs/{long}", "3,782"),
-    "assets": ("/assets", "marts/basket_size"),
-    "lineage": ("/lineage", "As a list"),
-    "asset": ("/assets/marts/revenue_by_country", "top countries"),
-    "asset-partitions": ("/assets/raw/orders?tab=partitions", "Ranges"),
-    "asset-columns": ("/assets/marts/revenue_by_country?tab=columns", "Made of"),
-    "asset-plots": ("/assets/raw/orders?tab=plots", "latest"),
-    "asset-checks": ("/assets/raw/orders?tab=checks", "has_rows"),
-    "asset-history": ("/assets/raw/orders?tab=history", "Materialized"),
-    "jobs": ("/jobs", "refresh_exchange_rates"),
-    "job": ("/jobs/daily_sales", "Recent runs"),
-    "job-launch": ("/jobs/refresh_exchange_rates?launch=1", "Currency that all rates are quoted in."),
-    "automation": ("/automation", "At 06:00 every day"),
-    "schedule": ("/automation/schedules/daily_sales_schedule", "Next ticks"),
-    "sensor": ("/automation/sensors/new_partner_files", "no new file since"),
-    "simulation": ("/automation/simulation", "refresh_exchange_rates"),
-    "search": ("/search?q=revenue", "marts/revenue_by_country"),
-    "deployment": ("/deployment", "cannot import name 'LinearModel'"),
-    "resources": ("/deployment/resources", "/warehouse/shop.duckdb"),
-    "settings": ("/deployment/settings", "DAGWRIGHT_MAX_CONCURRENT_RUNS"),
-    "docs": ("/docs", "Cancel a run"),
-}
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_page(site: Site, watched: Watched, name: str, pictures: Path | None) -> None:
-    path, words = PAGES[name]
-    page = watched.open(site.url + path.format(**site.ids))
-    expect(page.locator("main")).to_contain_text(words, use_inner_text=False)
-    if page.locator("[data-graph]:visible").count():
-        expect(page.locator("[data-graph] .node").first).to_be_visible()
-    if page.locator("[data-map]").count():
-        expect(page.locator("[data-map]")).to_have_attribute("data-state", "drawn")
-    if name == "asset-plots":
-        expect(page.locator("canvas").first).to_be_visible()
-    # One load for all looks: what differs between them is the style sheet's doing.
-    for look, size in {"light": (1400, 900), "dark": (1400, 900), "phone": (390, 844)}.items():
-        page.emulate_media(color_scheme="dark" if look == "dark" else "light")
-        page.set_viewport_size({"width": size[0], "height": size[1]})
-        # Charts follow their box in the next frame.
-        until(lambda: page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), 10, f"{look} to fit")
-        if pictures:
-            page.screenshot(path=str(pictures / f"{name}-{look}.png"), full_page=name != "job-launch")
+from tests.browser.pages import PAGES
 
 
 def _shape(link: str) -> tuple[str, ...]:
@@ -104,23 +51,6 @@ def test_links_lead_somewhere(site: Site, watched: Watched) -> None:
             if (answer := client.get(link, headers={"Accept": "text/html"}, follow_redirects=True)).status_code >= 400
         }
     assert not bad
-
-
-def test_reads_without_script(site: Site, browser: Browser) -> None:
-    with httpx.Client(trust_env=False, timeout=60) as client:
-        for path, words in PAGES.values():
-            if "launch" not in path:
-                answer = client.get(site.url + path.format(**site.ids), headers={"Accept": "text/html"})
-                body = re.sub(r"<script.*?</script>", "", answer.text, flags=re.S)
-                assert words in html.unescape(re.sub(r"<[^>]+>", "", body)), path
-    context = browser.new_context(java_script_enabled=False)
-    try:
-        page = context.new_page()
-        page.goto(f"{site.url}/runs?status=FAILURE")
-        rows = page.locator("tr[id^=run-]")
-        assert rows.count() == rows.locator(".end .t-failure .i").count() > 0
-    finally:
-        context.close()
 
 
 def test_the_window_fits_the_runs_and_a_choice_stays(site: Site, watched: Watched) -> None:
@@ -200,11 +130,12 @@ def test_keyboard_reaches_content(site: Site, watched: Watched) -> None:
     expect(page.locator("#main")).to_be_focused()
 
 
-def test_each_module_runs_once(site: Site, watched: Watched) -> None:
+def test_each_module_runs_once(site: Site, backfill: str, watched: Watched) -> None:
     """A module that a browser knows by two addresses runs twice, and so does every click."""
     page = watched.page
-    for path, _ in PAGES.values():
-        watched.open(site.url + path.format(**site.ids))
+    for visit in (each for each in PAGES.values() if not each.log_in):
+        path = visit.path.format(**{**site.ids, "backfill": backfill})
+        watched.open(site.url + path)
         loaded = page.evaluate("performance.getEntriesByType('resource').map(each => each.name).filter(name => name.endsWith('.js'))")
         names = [re.sub(r"/v-[0-9a-f]+/", "/", each) for each in loaded]
         assert sorted(names) == sorted(set(names)), path

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import serious
 from tests.browser.conftest import Watched
 from tests.e2e import stack as stacks
 from tests.e2e.stack import Stack
@@ -158,6 +159,71 @@ def test_try_a_schedule_out_at_a_moment(stack: Stack, watched: Watched) -> None:
         page.get_by_role("button", name="Evaluate").click()
     assert asked.value.post_data_json == {"at": "2026-03-29T05:00:00.000Z"}
     expect(page.locator("#trial-result")).to_contain_text("It would ask for 1 run.")
+
+
+def test_a_partition_of_several_dimensions_is_chosen_by_each(stack: Stack, watched: Watched) -> None:
+    page = watched.open(f"{stack.url}/assets/unloaded")
+    page.get_by_role("button", name="Materialize", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("#launch-partition")).to_be_hidden()
+    one = dialog.get_by_role("group", name="Partition")
+    expect(one.get_by_label("day")).to_have_value("2024-03-31")
+    one.get_by_label("day").fill("2024-03-05")
+    one.get_by_label("quay").select_option("south")
+    assert serious(page) == []
+    dialog.get_by_role("button", name="Launch").click()
+    run = run_of(page)
+    badge(page, "Success")
+    assert stack.get(f"/api/v1/runs/{run}")["partition"] == "2024-03-05|south"
+    page = watched.open(f"{stack.url}/assets/unloaded")
+    page.get_by_role("button", name="Backfill", exact=True).click()
+    for group, day, quay in (("From", "2024-03-02", "north"), ("To, included", "2024-03-04", "south")):
+        box = page.get_by_role("dialog").get_by_role("group", name=group)
+        box.get_by_label("day").fill(day)
+        box.get_by_label("quay").select_option(quay)
+    page.get_by_role("dialog").get_by_role("button", name="Preview").click()
+    expect(page.locator("#backfill-preview")).to_contain_text("6 partitions in")
+
+
+def test_a_day_is_chosen_as_a_date(stack: Stack, watched: Watched) -> None:
+    page = watched.open(f"{stack.url}/assets/arrivals")
+    page.get_by_role("button", name="Backfill", exact=True).click()
+    start = page.get_by_role("dialog").get_by_label("From")
+    assert [start.get_attribute(each) for each in ("type", "min", "max")] == ["date", "2024-03-01", "2024-03-31"]
+    start.fill("2024-03-30")
+    page.get_by_role("dialog").get_by_role("button", name="Preview").click()
+    expect(page.locator("#backfill-preview")).to_have_text("2 partitions in 2 runs.")
+
+
+def test_a_delivery_is_replayed(stack: Stack, watched: Watched) -> None:
+    page = watched.page
+    assert page.request.post(f"{stack.url}/api/v1/hooks/radio", data={"ship": "MV Ever Forward"}).status == 202
+    watched.open(f"{stack.url}/automation/sensors/radio")
+    row = page.locator("#hook_deliveries tbody tr")
+    expect(row).to_contain_text("heard MV Ever Forward", timeout=60_000)
+    row.get_by_text("Body and headers").click()
+    expect(row.locator("pre").first).to_contain_text("Ever Forward")
+    row.get_by_role("button", name="Replay").click()
+    expect(page.locator("#toasts")).to_contain_text("It is handled once more")
+    expect(row).to_contain_text("replayed 1 ×", timeout=60_000)
+
+
+def test_a_cursor_is_edited(stack: Stack, watched: Watched) -> None:
+    page = watched.open(f"{stack.url}/automation/sensors/ships")
+    page.get_by_text("Change", exact=True).click()
+    page.get_by_role("textbox", name="Cursor", exact=True).fill("41")
+    page.get_by_role("button", name="Set the cursor").click()
+    expect(page.get_by_label("With the cursor")).to_have_value("41")
+    assert stack.get("/api/v1/sensors/ships")["cursor"] == "41"
+
+
+def test_what_is_made_elsewhere_is_observed(stack: Stack, watched: Watched) -> None:
+    page = watched.open(f"{stack.url}/assets/tide")
+    page.get_by_role("button", name="Observe").click()
+    run_of(page)
+    badge(page, "Success")
+    expect(page.locator("#event-rows")).to_contain_text("Observed tide")
+    expect(watched.open(f"{stack.url}/assets/tide?tab=history").locator("main")).to_contain_text("high")
 
 
 def test_the_code_validates_what_the_launchpad_has(stack: Stack, watched: Watched) -> None:

@@ -8,17 +8,24 @@ from typing import Any
 from urllib.parse import quote
 
 from dagwright_webserver.reads.jobs import JobView
+from dagwright_webserver.reads.partition_keys import AxisView
 from dagwright_webserver.reads.presets import PresetView
 
 
 def launch(
-    title: str, body: Mapping[str, Any], schema: Mapping[str, Any], defaults: Mapping[str, Any], newest: list[str], count: int
+    title: str,
+    body: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    partitions: tuple[Sequence[str], int, tuple[AxisView, ...]],
 ) -> dict[str, Any]:
-    """What the launch dialog needs; `data` goes to its script."""
+    """What the launch dialog needs, of partitions the newest, how many there are, and their dimensions; `data` goes to its script."""
+    newest, count, axes = partitions
     return {
         "title": title,
-        "partitions": newest,
+        "partitions": list(newest),
         "partition_count": count,
+        "axes": axes,
         "data": {"target": dict(body), "schema": dict(schema), "defaults": dict(defaults)},
     }
 
@@ -39,7 +46,7 @@ def backfill(title: str, body: Mapping[str, Any], form: Mapping[str, Any]) -> di
     """What the backfill dialog needs; None for what has no partitions."""
     if not form["partition_count"]:
         return None
-    return {"title": title, "target": dict(body), "partitions": form["partitions"], "of_assets": "assets" in body}
+    return {"title": title, "target": dict(body), "partitions": form["partitions"], "axes": form["axes"], "of_assets": "assets" in body}
 
 
 def curl_body(body: Mapping[str, Any], form: Mapping[str, Any]) -> str:

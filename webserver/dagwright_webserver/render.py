@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -151,6 +152,7 @@ def _environment() -> Environment:
         value_text=value_text,
         numbered=lambda values: list(enumerate(values)),
         role=Role,
+        axis=asdict,
     )
     return env
 

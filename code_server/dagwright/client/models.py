@@ -269,6 +269,23 @@ class AutomationView(Model, frozen=True, kw_only=True):
     """How many have one."""
 
 
+class AxisView(Model, frozen=True, kw_only=True):
+    """A dimension of partitions, or all of a definition that has one."""
+
+    name: str | None
+    """Of the dimension; null where there is one alone."""
+    count: int
+    """How many keys it has."""
+    newest: tuple[str, ...]
+    """Its newest 100 keys, newest first."""
+    first: str | None
+    """Its first key; null where it has none."""
+    last: str | None
+    """Its last key; null where it has none."""
+    by_day: bool
+    """Whether its keys are days, as `2013-01-31`: the start of a window of a day."""
+
+
 class BackfillListView(Model, frozen=True, kw_only=True):
     """One page of backfills, newest first."""
 
@@ -1139,6 +1156,8 @@ class JobView(Model, frozen=True, kw_only=True):
     """Its partitions definition in a few words; null when unpartitioned."""
     partition_dimensions: tuple[str, ...]
     """Names of the dimensions; empty for a definition of one dimension without a name."""
+    partition_axes: tuple[AxisView, ...]
+    """What a partition is chosen by: each dimension, or the only one."""
     partition_count: int
     """How many partitions exist; 0 when unpartitioned."""
     newest_partitions: tuple[str, ...]
@@ -1593,6 +1612,8 @@ class PartitionsView(Model, frozen=True, kw_only=True):
     """The definition in a few words."""
     dimensions: tuple[str, ...]
     """Names of the dimensions; empty for a definition of one dimension without a name."""
+    axes: tuple[AxisView, ...]
+    """What a partition is chosen by: each dimension, or the only one."""
     total: int
     """How many partitions exist."""
     counts: dict[str, int]

@@ -105,6 +105,18 @@ def berth_plan() -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata={"berths": dg.MetadataValue.md("| berth | ship |\n|---|---|\n| 1 | Ever Forward |")})
 
 
+@dg.asset(partitions_def=dg.MultiPartitionsDefinition({"day": DAYS, "quay": dg.StaticPartitionsDefinition(["north", "south"])}))
+def unloaded(context: dg.AssetExecutionContext) -> None:
+    """What came ashore where."""
+    print("unloaded", context.partition_key)
+
+
+@dg.observable_source_asset
+def tide() -> dg.DataVersion:
+    """How high the water stands."""
+    return dg.DataVersion("high")
+
+
 @dg.asset_check(asset=berth_plan)
 def every_berth_is_taken() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, metadata={"empty": 2})
@@ -126,10 +138,16 @@ def ships(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReaso
     return dg.SensorResult(run_requests=[request], cursor=str(seen + 1))
 
 
+@dg.webhook_sensor(secret=None, job=customs, default_status=dg.DefaultSensorStatus.RUNNING)
+def radio(context: dg.WebhookSensorEvaluationContext) -> dg.SkipReason:
+    """What ships say on the radio."""
+    return dg.SkipReason(f"heard {context.delivery.json['ship']}")
+
+
 defs = dg.Definitions(
-    assets=[arrivals, berth_plan],
+    assets=[arrivals, berth_plan, unloaded, tide],
     asset_checks=[every_berth_is_taken],
     jobs=[crossing, customs],
     schedules=[morning_papers],
-    sensors=[ships],
+    sensors=[ships, radio],
 )

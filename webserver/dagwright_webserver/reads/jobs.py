@@ -16,7 +16,7 @@ from dagwright_shared.model.snapshot import JobSnapshot
 from dagwright_shared.store import tables
 from dagwright_webserver.reads import cursors
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
-from dagwright_webserver.reads.partition_status import newest_keys
+from dagwright_webserver.reads.partition_keys import AxisView, axes_of, newest_keys
 from dagwright_webserver.reads.run_list import RunFilter, RunSummary, list_runs, summaries, summary
 from dagwright_webserver.reads.view import view
 
@@ -143,6 +143,8 @@ class JobView:
     """Its partitions definition in a few words; null when unpartitioned."""
     partition_dimensions: tuple[str, ...]
     """Names of the dimensions; empty for a definition of one dimension without a name."""
+    partition_axes: tuple[AxisView, ...]
+    """What a partition is chosen by: each dimension, or the only one."""
     partition_count: int
     """How many partitions exist; 0 when unpartitioned."""
     newest_partitions: tuple[str, ...]
@@ -233,6 +235,7 @@ def get_job(conn: Connection, defs: Definitions, name: str, *, now: datetime, lo
         checks=tuple(key.to_user_string() for key in job.check_keys),
         partitions=partitions.describe(job.partitions) if job.partitions else None,
         partition_dimensions=tuple(axis for axis, _ in axes),
+        partition_axes=axes_of(job.partitions, at),
         partition_count=size(job.partitions, at) if job.partitions else 0,
         newest_partitions=newest_keys(job.partitions, at) if job.partitions else (),
         config_schema=job.config_schema,

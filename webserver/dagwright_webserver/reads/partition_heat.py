@@ -15,7 +15,8 @@ from dagwright_shared.model.keys import format_partition, parse_partition
 from dagwright_shared.model.partitions import MultiPartitions, Partitions, SimplePartitions
 from dagwright_shared.store import partition_states
 from dagwright_shared.store.partition_states import PartitionMemo
-from dagwright_webserver.reads.partition_status import PartitionStatus, Standing, keys_at, read_standing, subsets_of
+from dagwright_webserver.reads.partition_keys import keys_at
+from dagwright_webserver.reads.partition_status import PartitionStatus, Standing, read_standing, subsets_of
 from dagwright_webserver.reads.view import view
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -11,11 +11,12 @@ from sqlalchemy import Connection, select
 
 from dagwright_shared.model import partitions, ranges, subsets
 from dagwright_shared.model.dependents import Moment, size
-from dagwright_shared.model.keys import PartitionKey, format_partition
+from dagwright_shared.model.keys import PartitionKey
 from dagwright_shared.model.partitions import MultiPartitions, Partitions
 from dagwright_shared.model.subsets import EMPTY, Subset
 from dagwright_shared.store import partition_states, tables
 from dagwright_shared.store.partition_states import PartitionMemo, PartitionStates
+from dagwright_webserver.reads.partition_keys import MAX_KEYS, AxisView, axes_of, names
 from dagwright_webserver.reads.runs import active_statuses
 from dagwright_webserver.reads.view import view
 
@@ -49,6 +50,8 @@ class PartitionsView:
     """The definition in a few words."""
     dimensions: tuple[str, ...]
     """Names of the dimensions; empty for a definition of one dimension without a name."""
+    axes: tuple[AxisView, ...]
+    """What a partition is chosen by: each dimension, or the only one."""
     total: int
     """How many partitions exist."""
     counts: Mapping[str, int]
@@ -64,7 +67,6 @@ class PartitionsView:
 
 
 MAX_RANGES = 2_000
-MAX_KEYS = 100
 
 
 def partitions_view(conn: Connection, memo: PartitionMemo, asset_id: int, definition: Partitions, at: Moment) -> PartitionsView:
@@ -78,6 +80,7 @@ def partitions_view(conn: Connection, memo: PartitionMemo, asset_id: int, defini
     return PartitionsView(
         description=partitions.describe(definition),
         dimensions=tuple(name for name, _ in definition.dimensions) if isinstance(definition, MultiPartitions) else (),
+        axes=axes_of(definition, at),
         total=total,
         counts={str(status): len(subset) for status, subset in by_status.items()},
         ranges=tuple(
@@ -122,23 +125,6 @@ def subsets_of(standing: Standing) -> Mapping[PartitionStatus, Subset]:
 def _stretches(standing: Standing) -> list[tuple[int, int, PartitionStatus]]:
     """All partitions in order."""
     return sorted((start, end, status) for status, subset in subsets_of(standing).items() for start, end in subset.ranges)
-
-
-def newest_keys(definition: Partitions, at: Moment) -> tuple[str, ...]:
-    """The last keys of a definition, newest first, as people see them."""
-    total = size(definition, at)
-    last = range(total - 1, max(-1, total - 1 - MAX_KEYS), -1)
-    named = names(definition, last, at)
-    return tuple(named[place] for place in last)
-
-
-def names(definition: Partitions, places: Iterable[int], at: Moment) -> Mapping[int, str]:
-    return {place: format_partition(key) or "" for place, key in keys_at(definition, places, at).items()}
-
-
-def keys_at(definition: Partitions, places: Iterable[int], at: Moment) -> Mapping[int, PartitionKey]:
-    wanted = subsets.of_ordinals(places)
-    return dict(zip(wanted, subsets.to_keys(definition, wanted, at.now, at.dynamic), strict=True))
 
 
 def _active(conn: Connection, asset_id: int, definition: Partitions, at: Moment) -> Subset:

@@ -217,8 +217,8 @@ def _forms(defs: Definitions, view: AssetView) -> dict[str, Any]:
     checks = tuple(check.key for at, check in defs.checks.get(AssetKey.from_user_string(view.key), ()) if at == view.location)
     together = [AssetKey.from_user_string(each) for each in body["assets"]]
     schema = run_config.schema_for(defs.locations[LocationName(view.location)], together, checks)
-    newest, count = (list(view.partitions.newest), view.partitions.total) if view.partitions else ([], 0)
-    launch = launch_forms.launch(f"Materialize {view.key}", body, schema, {}, newest, count)
+    partitions = (view.partitions.newest, view.partitions.total, view.partitions.axes) if view.partitions else ((), 0, ())
+    launch = launch_forms.launch(f"Materialize {view.key}", body, schema, {}, partitions)
     return {
         "launch": launch,
         "backfill": launch_forms.backfill(f"Backfill {view.key}", body, launch),

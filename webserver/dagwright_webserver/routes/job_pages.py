@@ -48,7 +48,11 @@ def job(
     view, statuses, step_errors = web.read_defs(read)
     body = _body(view)
     launch = launch_forms.launch(
-        f"Launch {view.name}", body, view.config_schema, view.default_config, list(view.newest_partitions), view.partition_count
+        f"Launch {view.name}",
+        body,
+        view.config_schema,
+        view.default_config,
+        (view.newest_partitions, view.partition_count, view.partition_axes),
     )
     return render.page(
         request,

@@ -1,5 +1,6 @@
 // What is done to one asset: report what happened to it, wipe it, add and delete keys of its dynamic partitions.
 import { copyText, curlOf, post, refreshAll, toast } from "./app.js";
+import "./partition-fields.js";
 
 const lines = (text) => String(text).split("\n").map((line) => line.trim()).filter(Boolean);
 

@@ -1,5 +1,6 @@
 // The backfill dialog: which partitions, what that would take, and the launch.
 import { post, toast } from "./app.js";
+import "./partition-fields.js";
 
 const dialog = document.getElementById("backfill");
 if (dialog) {

@@ -1,5 +1,6 @@
 // The launch dialog: a form made from the config schema, the same config as JSON, and errors shown at their fields.
 import { curlOf, copyText, post, toast } from "./app.js";
+import { choosePartition } from "./partition-fields.js";
 import { build, clearProblems, gather, showProblems } from "./schema-form.js";
 
 const dialog = document.getElementById("launch");
@@ -20,9 +21,8 @@ if (dialog) {
       if (at > 0) tags[line.slice(0, at).trim()] = line.slice(at + 1).trim();
       else if (line.trim()) throw Object.assign(new Error("A tag is written key=value"), { problems: [{ path: "tags", message: `${line.trim()} has no =` }] });
     }
-    const written = document.getElementById("launch-partition")?.value.trim();
-    const ends = written?.split("...") ?? [];
-    const partition = ends.length === 2 ? { start: ends[0].trim(), end: ends[1].trim() } : written;
+    const first = document.getElementById("launch-partition")?.value.trim(), last = document.getElementById("launch-partition-end")?.value.trim();
+    const partition = first && last && last !== first ? { start: first, end: last } : first;
     return { ...target, ...(partition ? { partition } : {}), ...(Object.keys(config).length ? { config } : {}), ...(Object.keys(tags).length ? { tags } : {}) };
   };
 
@@ -45,7 +45,7 @@ if (dialog) {
     if (opener) {
       clear();
       const partition = document.getElementById("launch-partition");
-      if (partition && opener.dataset.partition) partition.value = opener.dataset.partition;
+      if (partition && opener.dataset.partition) choosePartition(partition, opener.dataset.partition);
       dialog.showModal();
     }
     if (event.target.closest("[data-close]") || event.target === dialog) dialog.close();

@@ -1,6 +1,7 @@
 // The launchpad: config as YAML and as a form, which say the same at any time; presets, earlier runs, what to run, and what comes of it.
 import { curlOf, copyText, post, toast } from "./app.js";
 import { ConfigEditor, asYaml } from "./config-editor.js";
+import { choosePartition } from "./partition-fields.js";
 import { build, clearProblems, readTop, sections, showProblems } from "./schema-form.js";
 
 const $ = (selector) => document.querySelector(selector);
@@ -173,8 +174,8 @@ async function start(value) {
     use(run.config, run.tags);
     if (run.partition && $("#launch-partition")) {
       const [first, last = ""] = run.partition.split("...");
-      $("#launch-partition").value = first;
-      $("#launch-partition-end").value = last;
+      choosePartition($("#launch-partition"), first);
+      choosePartition($("#launch-partition-end"), last);
     }
   } else if (kind === "preset") {
     const preset = presets.find((each) => each.name === name);
