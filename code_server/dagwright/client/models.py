@@ -200,6 +200,10 @@ class AssetView(Model, frozen=True, kw_only=True):
     """What depends on it."""
     jobs: tuple[str, ...]
     """Jobs that materialize it."""
+    schedules: tuple[str, ...]
+    """Schedules of its location that launch it, or a job that materializes it."""
+    sensors: tuple[str, ...]
+    """Sensors of its location that launch it, or a job that materializes it."""
     partitions: PartitionsView | None
     """Status of its partitions as ranges; null when unpartitioned."""
     dynamic_partitions: tuple[str, ...]
@@ -1943,6 +1947,10 @@ class ResourceView(Model, frozen=True, kw_only=True):
     """Assets whose functions ask for it."""
     jobs: tuple[str, ...]
     """Jobs of ops that ask for it."""
+    schedules: tuple[str, ...]
+    """Schedules whose functions ask for it."""
+    sensors: tuple[str, ...]
+    """Sensors whose functions ask for it."""
     resources: tuple[str, ...]
     """Resources that hold it."""
     source: str | None

@@ -269,6 +269,8 @@ class ScheduleSnapshot:
     """Whether each tick launches the partition that ended at it."""
     metadata: Metadata = field(default_factory=dict)
     source: SourceRef | None = None
+    resource_keys: tuple[str, ...] = ()
+    """What its function asks for."""
 
 
 class SensorKind(StrEnum):
@@ -333,6 +335,8 @@ class SensorSnapshot:
     webhook: WebhookSnapshot | None = None
     """What a webhook sensor takes."""
     overlap: Overlap = Overlap.ALLOW
+    resource_keys: tuple[str, ...] = ()
+    """What its function asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -259,6 +259,7 @@ def encode_schedule(schedule: ScheduleSnapshot) -> pb.ScheduleSnapshot:
         missed_ticks=_encode_missed(schedule.missed_ticks),
         max_missed_ticks=schedule.max_missed_ticks,
         overlap=_encode_overlap(schedule.overlap),
+        resource_keys=schedule.resource_keys,
         partitioned=schedule.partitioned,
         metadata=encode_metadata(schedule.metadata),
         source=encode_source(schedule.source),
@@ -279,6 +280,7 @@ def decode_schedule(message: pb.ScheduleSnapshot) -> ScheduleSnapshot:
         missed_ticks=_decode_missed(message.missed_ticks),
         max_missed_ticks=message.max_missed_ticks,
         overlap=_decode_overlap(message.overlap),
+        resource_keys=tuple(message.resource_keys),
         partitioned=message.partitioned,
         metadata=decode_metadata(message.metadata),
         source=decode_source(message.source) if message.HasField("source") else None,
@@ -306,6 +308,7 @@ def encode_sensor(sensor: SensorSnapshot) -> pb.SensorSnapshot:
         emit_backfills=sensor.emit_backfills,
         webhook=_encode_webhook(sensor.webhook) if sensor.webhook else None,
         overlap=_encode_overlap(sensor.overlap),
+        resource_keys=sensor.resource_keys,
     )
 
 
@@ -352,6 +355,7 @@ def decode_sensor(message: pb.SensorSnapshot) -> SensorSnapshot:
         emit_backfills=message.emit_backfills,
         webhook=_decode_webhook(message.webhook) if message.HasField("webhook") else None,
         overlap=_decode_overlap(message.overlap) if message.overlap else Overlap.ALLOW,
+        resource_keys=tuple(message.resource_keys),
     )
 
 

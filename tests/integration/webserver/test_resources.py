@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from tests.integration.webserver import places
 from tests.integration.webserver.conftest import Running, publish
 
-from dagwright_shared.model.snapshot import ResourceSnapshot
+from dagwright_shared.model.snapshot import ResourceSnapshot, ScheduleSnapshot, SensorSnapshot
 
 pytestmark = pytest.mark.integration
 
@@ -29,13 +29,16 @@ def equipped(store: Engine) -> None:
     )
     assets = tuple(dataclasses.replace(each, resource_keys=("warehouse",)) if str(each.key) == "stats" else each for each in base.assets)
     jobs = tuple(dataclasses.replace(each, resource_keys=("log",)) if each.name == "ping" else each for each in base.jobs)
-    publish(store, dataclasses.replace(base, resources=resources, assets=assets, jobs=jobs))
+    schedules = (ScheduleSnapshot(name="hourly", cron=("0 * * * *",), resource_keys=("log", "warehouse")),)
+    sensors = (SensorSnapshot(name="files", resource_keys=("log",)),)
+    publish(store, dataclasses.replace(base, resources=resources, assets=assets, jobs=jobs, schedules=schedules, sensors=sensors))
 
 
 @pytest.mark.usefixtures("equipped")
 def test_resources(api: httpx.Client, server: Running) -> None:
     log, warehouse = api.get("/resources").json()["items"]
     assert (log["key"], log["jobs"], log["resources"], log["assets"]) == ("log", ["ping"], ["warehouse"], [])
+    assert (log["schedules"], log["sensors"], warehouse["schedules"], warehouse["sensors"]) == (["hourly"], ["files"], ["hourly"], [])
     assert warehouse["config"] == {"path": "/w.db", "password": "•••", "user": {"env": "DB_USER"}}
     assert (warehouse["environment"], warehouse["assets"], warehouse["nested"]) == (["DB_USER"], ["stats"], {"log": "log"})
     assert api.get("/resources/warehouse").json() == warehouse
@@ -45,6 +48,7 @@ def test_resources(api: httpx.Client, server: Running) -> None:
     assert page.status_code == 200
     assert "hunter2" not in page.text
     assert 'href="/assets/stats"' in page.text
+    assert 'href="/automation/sensors/files"' in page.text
 
 
 def test_settings(api: httpx.Client, server: Running, database_url: str) -> None:

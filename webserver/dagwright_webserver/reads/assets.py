@@ -26,6 +26,7 @@ from dagwright_webserver.reads.materializations import MaterializationView, Plot
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
 from dagwright_webserver.reads.selecting import select
 from dagwright_webserver.reads.staleness import StalenessView, read_staleness
+from dagwright_webserver.reads.triggers import schedules_of, sensors_of
 from dagwright_webserver.reads.view import Moment, view
 
 
@@ -211,6 +212,10 @@ class AssetView:
     """What depends on it."""
     jobs: tuple[str, ...]
     """Jobs that materialize it."""
+    schedules: tuple[str, ...]
+    """Schedules of its location that launch it, or a job that materializes it."""
+    sensors: tuple[str, ...]
+    """Sensors of its location that launch it, or a job that materializes it."""
     partitions: PartitionsView | None
     """Status of its partitions as ranges; null when unpartitioned."""
     dynamic_partitions: tuple[str, ...]
@@ -375,6 +380,8 @@ def get_asset(
         upstream=tuple(_link(defs, dep.key, states, dep.input_name) for dep in asset.deps),
         downstream=tuple(_link(defs, child, states, None) for child in defs.graph.children(key)),
         jobs=tuple(dict.fromkeys(job.name for _, job in defs.graph.jobs_of(key))),
+        schedules=schedules_of(defs, place, key),
+        sensors=sensors_of(defs, place, key),
         partitions=partitions,
         dynamic_partitions=dynamic_names(asset.partitions),
         latest=latest,

@@ -41,6 +41,10 @@ class ResourceView:
     """Assets whose functions ask for it."""
     jobs: tuple[str, ...]
     """Jobs of ops that ask for it."""
+    schedules: tuple[str, ...]
+    """Schedules whose functions ask for it."""
+    sensors: tuple[str, ...]
+    """Sensors whose functions ask for it."""
     resources: tuple[str, ...]
     """Resources that hold it."""
     source: str | None
@@ -92,6 +96,8 @@ def _view(place: LocationName, snapshot: LocationSnapshot, resource: ResourceSna
         nested=resource.nested,
         assets=tuple(str(each.key) for each in snapshot.assets if resource.key in each.resource_keys),
         jobs=tuple(each.name for each in snapshot.jobs if not each.asset_keys and resource.key in each.resource_keys),
+        schedules=tuple(each.name for each in snapshot.schedules if resource.key in each.resource_keys),
+        sensors=tuple(each.name for each in snapshot.sensors if resource.key in each.resource_keys),
         resources=tuple(each.key for each in snapshot.resources if resource.key in each.nested.values()),
         source=str(resource.source) if resource.source else None,
     )
