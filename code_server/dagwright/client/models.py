@@ -212,6 +212,8 @@ class AssetView(Model, frozen=True, kw_only=True):
     """Newest materialization."""
     history: tuple[MaterializationView, ...]
     """The newest 20 events of it."""
+    times: TimesView | None
+    """How long it took in the runs of these; null where it did not succeed in any."""
     plots: tuple[PlotView, ...]
     """Its numeric metadata."""
     checks: tuple[CheckView, ...]
@@ -2652,6 +2654,17 @@ class TimelineView(Model, frozen=True, kw_only=True):
     """The row with the newest run first, then those with ticks only."""
     complete: bool
     """Whether all runs of the time are shown; at most the newest 500 are."""
+
+
+class TimesView(Model, frozen=True, kw_only=True):
+    """How long something took lately."""
+
+    samples: int
+    """Runs that it was seen in."""
+    p50_seconds: float
+    """Half of them took at most this."""
+    p90_seconds: float
+    """Nine of ten took at most this."""
 
 
 class TokenListView(Model, frozen=True, kw_only=True):

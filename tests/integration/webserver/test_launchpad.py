@@ -12,7 +12,7 @@ from tests.integration.webserver import people, places
 from tests.integration.webserver.conftest import Running, problems, publish
 
 from dagwright_shared.model import events as e
-from dagwright_shared.model.keys import RunId, StepKey
+from dagwright_shared.model.keys import AssetKey, RunId, StepKey
 from dagwright_shared.store import events, presets, runs
 
 pytestmark = pytest.mark.integration
@@ -83,6 +83,35 @@ def test_prediction_from_earlier_runs(api: httpx.Client, store: Engine) -> None:
     part = preview(api, {"job": "etl", "config": GOOD, "steps": ["clean"]})["prediction"]
     assert (part["p50_seconds"], part["critical_path"], part["unknown_steps"]) == (pytest.approx(1.0), ["clean"], [])
     assert preview(api, {"job": "ping", "location": "flights"})["prediction"] is None
+
+
+def test_how_long_an_asset_takes(api: httpx.Client, store: Engine) -> None:
+    assert api.get("/assets/carriers").json()["times"] is None
+    for length in (2.0, 4.0):
+        make(api, store, "carriers", length)
+    found = api.get("/assets/carriers").json()["times"]
+    assert (found["samples"], found["p50_seconds"], found["p90_seconds"]) == (2, pytest.approx(3.0), pytest.approx(3.8))
+
+
+def make(api: httpx.Client, store: Engine, asset: str, seconds: float) -> None:
+    """A run that makes an asset in so long a step."""
+    body = {"assets": [asset], "config": {"ops": {asset: {"config": {"limit": 3}}}}}
+    run_id = RunId(api.post("/runs", json=body).raise_for_status().json()["run_id"])
+    at, key = datetime.now(UTC), AssetKey(asset)
+    payloads: list[tuple[float, e.Payload]] = [
+        (0.0, e.RunStarted(pid=1, host="h", executor="x", steps=(e.PlannedStep(key=StepKey(asset), op_name=asset, asset_keys=(key,)),))),
+        (0.0, e.StepStarted(attempt=1, pid=1)),
+        (seconds, e.AssetMaterialized(asset_key=key)),
+        (seconds, e.StepSucceeded(attempt=1, usage=e.Usage(cpu_seconds=0.1, peak_memory_bytes=1))),
+        (seconds, e.RunSucceeded()),
+    ]
+    told = tuple(
+        e.RunEvent(seq=n + 1, time=at + timedelta(seconds=after), step_key=StepKey(asset) if 0 < n < 4 else None, payload=payload)
+        for n, (after, payload) in enumerate(payloads)
+    )
+    with store.begin() as conn:
+        (run,) = runs.claim(conn, limit=1, lease_seconds=60)
+        assert events.append(conn, [e.EventBatch(run_id=run_id, epoch=run.epoch, events=told)])[run_id] is not None
 
 
 def test_presets(api: httpx.Client) -> None:

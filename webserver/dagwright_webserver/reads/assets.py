@@ -24,6 +24,7 @@ from dagwright_webserver.reads.code_references import CodeReferenceView, read_re
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.materializations import MaterializationView, PlotView, list_materializations, read_plots
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
+from dagwright_webserver.reads.predictions import TimesView, times_of_asset
 from dagwright_webserver.reads.selecting import select
 from dagwright_webserver.reads.staleness import StalenessView, read_staleness
 from dagwright_webserver.reads.triggers import schedules_of, sensors_of
@@ -224,6 +225,8 @@ class AssetView:
     """Newest materialization."""
     history: tuple[MaterializationView, ...]
     """The newest 20 events of it."""
+    times: TimesView | None
+    """How long it took in the runs of these; null where it did not succeed in any."""
     plots: tuple[PlotView, ...]
     """Its numeric metadata."""
     checks: tuple[CheckView, ...]
@@ -386,6 +389,7 @@ def get_asset(
         dynamic_partitions=dynamic_names(asset.partitions),
         latest=latest,
         history=history,
+        times=times_of_asset(conn, key, {each.run_id for each in history if each.run_id}),
         plots=read_plots(conn, state.asset_id, partitioned=asset.partitions is not None),
         checks=read_checks(conn, state.asset_id, checks, asset),
         automated=asset.automation is not None,

@@ -1,4 +1,4 @@
-"""How long a run of a job will take, by its newest successful runs."""
+"""How long a run of a job will take, or an asset, by its newest successful runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, text
 
 from dagwright_shared.decide import prediction
-from dagwright_shared.model.keys import LocationName
+from dagwright_shared.model.keys import AssetKey, LocationName
 from dagwright_shared.model.snapshot import JobSnapshot
 from dagwright_webserver.reads.view import view
 
@@ -44,6 +44,28 @@ class PredictionView:
     """Steps that have not succeeded lately; they count as nothing."""
 
 
+@view
+class TimesView:
+    """How long something took lately."""
+
+    samples: int
+    """Runs that it was seen in."""
+    p50_seconds: float
+    """Half of them took at most this."""
+    p90_seconds: float
+    """Nine of ten took at most this."""
+
+
+def times_of_asset(conn: Connection, key: AssetKey, run_ids: Collection[str]) -> TimesView | None:
+    """How long the steps of some runs took that make an asset; None where none of them succeeded."""
+    if not run_ids:
+        return None
+    found = [max(0.0, float(seconds)) for seconds in conn.execute(_OF_ASSET, {"runs": list(run_ids), "key": str(key)}).scalars()]
+    if not found:
+        return None
+    return TimesView(samples=len(found), p50_seconds=prediction.quantile(found, 0.5), p90_seconds=prediction.quantile(found, 0.9))
+
+
 def predict(conn: Connection, location: LocationName, job: JobSnapshot, *, chosen: Collection[str] | None = None) -> PredictionView | None:
     """What to expect of a run of all steps, or of those chosen; None where the job has not succeeded lately."""
     rows = conn.execute(_RUNS, {"job": job.name, "location": location}).all()
@@ -74,6 +96,11 @@ SELECT run_id, assets, whole, extract(epoch FROM ended_at - started_at) AS secon
         cardinality(step_keys) = 0 AND parent_run_id IS NULL AND partition_end IS NULL AS whole
     FROM runs WHERE job_name = :job AND location = :location ORDER BY created_at DESC, run_id DESC LIMIT 200
 ) newest WHERE status = 'SUCCESS' AND started_at IS NOT NULL LIMIT 50
+""")
+
+_OF_ASSET = text("""
+SELECT extract(epoch FROM max(ended_at) - min(started_at)) FROM steps
+WHERE run_id = ANY (CAST(:runs AS uuid[])) AND status = 'SUCCESS' AND started_at IS NOT NULL AND :key = ANY (asset_keys) GROUP BY run_id
 """)
 
 _STEPS = text("""
