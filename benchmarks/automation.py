@@ -51,7 +51,7 @@ def many(store: Engine) -> None:
     assets = tuple(
         AssetSnapshot(
             key=key,
-            op_name=str(key),
+            op_name=key.to_user_string(),
             automation=condition,
             deps=tuple(AssetDepSnapshot(key=keys[above]) for above in sorted({(at - 1) // 3, (at * 7) // 11} - {at}) if at),
         )

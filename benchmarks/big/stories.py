@@ -130,7 +130,7 @@ class Teller:
     def _tell_step(self, story: Story, recipe: Recipe, at: int, step: Step, status: str) -> None:
         count = len(recipe.steps)
         begin, end = at / count, (at + 1) / count
-        kind, assets = ("asset", f"{{{step.asset}}}") if step.asset else ("op", "{}")
+        kind, assets = ("asset", f"{{{step.asset.to_user_string()}}}") if step.asset else ("op", "{}")
         head = f"{step.key}\t{at}\t{status}\t{step.key}\t{kind}\t{{{','.join(step.after)}}}\t{assets}"
         error = escaped(json.dumps(error_to_json(_ERROR))) if status == "FAILURE" else NULL
         tail = f"{self._random.random() * 4:.3f}\t{self._random.randrange(50, 900) * 1_000_000}\t{error}"
@@ -153,7 +153,7 @@ class Teller:
         if status == "SUCCESS":
             told.append((1.0, e.OutputStored(output_name="result", io_manager_key="io_manager")))
             if step.asset is not None:
-                metadata = normalize_metadata({"rows": random.randrange(1_000_000), "path": f"s3://lake/{step.asset}"})
+                metadata = normalize_metadata({"rows": random.randrange(1_000_000), "path": f"s3://lake/{step.asset.to_user_string()}"})
                 told.append((1.0, e.AssetMaterialized(asset_key=step.asset, data_version="1", metadata=metadata)))
                 if step.is_checked:
                     check = AssetCheckKey(step.asset, "not_empty")
@@ -169,7 +169,7 @@ class Teller:
 
     def _add(self, story: Story, recipe: Recipe, at: float, payload: e.Payload, step: str | None = None) -> None:
         row = event_data.columns(payload)
-        asset = self._asset_ids[recipe.location, str(row.asset_key)] if row.asset_key else NULL
+        asset = self._asset_ids[recipe.location, row.asset_key.to_user_string()] if row.asset_key else NULL
         head = f"{e.EVENT_TYPES[type(payload)]}\t{step or NULL}\t{row.level}\t{escaped(row.message)}\t{asset}\t{row.check_name or NULL}\t"
         story.events.append((at, head, recipe.partitioned and row.asset_key is not None, "\t" + escaped(json.dumps(row.data))))
 

@@ -67,7 +67,7 @@ class PartitionsOf:
         return {format_partition(key) for key in subsets.to_keys(definition, self._subset, self._moment.now, self._moment.dynamic)}
 
     def __repr__(self) -> str:
-        return f"PartitionsOf({self.key}, {sorted(map(str, self.keys))})"
+        return f"PartitionsOf({self.key.to_user_string()}, {sorted(map(str, self.keys))})"
 
 
 class AutomationResult:

@@ -185,7 +185,7 @@ class ExecuteInProcessResult:
         """
         key = naming.asset_key(asset_key, "asset_value")
         if key not in self._kept.assets:
-            raise LookupError(f"this run has no value of the asset {key}")
+            raise LookupError(f"this run has no value of the asset {key.to_user_string()}")
         return self._kept.assets[key]
 
     def get_asset_materialization_events(self) -> Sequence[Event]:

@@ -219,7 +219,7 @@ class _Scribe:
         with self.engine.begin() as conn:
             runs.enqueue(conn, [new])
             claimed = next(run for run in runs.claim(conn, limit=50, lease_seconds=86_400) if run.run_id == new.run_id)
-        story = _Story(new, at, steps, set(map(str, new.asset_keys)))
+        story = _Story(new, at, steps, {key.to_user_string() for key in new.asset_keys})
         story.tell(failing, retrying, chatter, materialize, until=self.now if unfinished else None)
         with self.engine.begin() as conn:
             batch = e.EventBatch(run_id=RunId(new.run_id), epoch=claimed.epoch, events=tuple(story.events), chunks=tuple(story.chunks))

@@ -205,7 +205,7 @@ def _run_schema(ops: dict[str, JsonSchema | None]) -> JsonSchema:
 
 
 def _asset_job(name: str, keys: tuple[str, ...], description: str) -> JobSnapshot:
-    picked = [asset for asset in ASSETS if str(asset.key) in keys]
+    picked = [asset for asset in ASSETS if asset.key.to_user_string() in keys]
     nodes = tuple(
         NodeSnapshot(
             handle=str(asset.op_name),

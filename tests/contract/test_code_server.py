@@ -65,7 +65,10 @@ class TestGetSnapshot:
         digest, data = got
         assert digest == digest_of(data) == server.client.location().digest
         snapshot = decode_snapshot(data)
-        assert {str(asset.key) for asset in snapshot.assets} == {str(AssetKey("daily")), str(AssetKey("plain"))}
+        assert {asset.key.to_user_string() for asset in snapshot.assets} == {
+            AssetKey("daily").to_user_string(),
+            AssetKey("plain").to_user_string(),
+        }
         assert {job.name for job in snapshot.jobs} >= {"small", "held_job", "configured_job"}
         assert {sensor.name for sensor in snapshot.sensors} == {"counts", "tells_process", "breaks", "exits"}
 

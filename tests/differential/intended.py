@@ -116,9 +116,6 @@ INTENDED: Mapping[str, Intended] = {
         "A value that a result carries is stored, also of a spec.",
         {**_BOTH, "records": [_BOTH["records"][0], *({**one, "metadata": {"path": "a path"}} for one in _BOTH["records"][1:])]},
     ),
-    "keys_and_specs.case_key_as_text": Intended(
-        "A key in a message or an f-string reads as people write it; repr() is Dagster's.", ["a/b", "AssetKey(['a', 'b'])"]
-    ),
 }
 
 

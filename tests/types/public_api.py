@@ -87,7 +87,7 @@ key: dg.AssetKey = flights.key
 total: int = delays([1, 2])
 stored: dg.MaterializeResult[None] = flights(dg.build_asset_context(), config=Settings(rows=1), warehouse=Warehouse(path="/x"))
 also: dg.MaterializeResult[None] = flights(dg.build_asset_context(resources={"warehouse": Warehouse(path="/x")}))
-specs: list[str] = [str(spec.key) for spec in both.specs]
+specs: list[str] = [spec.key.to_user_string() for spec in both.specs]
 try:
     defs.get_job_def("missing")
 except dg.DagsterInvariantViolationError as error:

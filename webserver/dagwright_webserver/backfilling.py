@@ -121,7 +121,7 @@ def again(conn: Connection, defs: Definitions, cache: DefinitionsCache, backfill
         digest=defs.digests[found.location],
         target=target,
         job_name=found.job_name,
-        asset_keys=tuple(key for key in found.asset_keys if str(key) in target.parts),
+        asset_keys=tuple(key for key in found.asset_keys if key.to_user_string() in target.parts),
         tags=found.tags,
         config=found.config,
         title=found.title,
@@ -199,7 +199,7 @@ def _chosen(body: BackfillBody, defs: Definitions) -> tuple[Chosen, ...]:
 def _target(conn: Connection, defs: Definitions, memo: PartitionMemo, body: BackfillBody, chosen: Sequence[Chosen]) -> Target:
     own = chosen[0]
     at = Moment(now=utc_now(), dynamic=dynamic_keys(conn, [each for one in chosen for each in launching.partitions_of(one)]))
-    places = {str(asset.key): one.location for one in chosen for asset in one.assets}
+    places = {asset.key.to_user_string(): one.location for one in chosen for asset in one.assets}
     homes = {name: Home(location=place, digest=defs.digests[place]) for name, place in places.items() if place != own.location}
     known = _joined(defs, own.location, homes)
     if own.job is not None:
@@ -233,7 +233,7 @@ def _narrow(
         return None
 
     def narrow(asset: AssetSnapshot, subset: Subset) -> Subset:
-        asset_id = find_id(conn, defs, str(asset.key), places[str(asset.key)])
+        asset_id = find_id(conn, defs, asset.key.to_user_string(), places[asset.key.to_user_string()])
         states = memo.read(conn, asset_id, asset.partitions, at)
         return subset - states.materialized if body.missing_only else subset & states.failed
 

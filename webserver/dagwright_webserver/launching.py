@@ -84,7 +84,7 @@ def find_assets(names: Sequence[str], location: str | None, defs: Definitions) -
     by_place: dict[LocationName, list[AssetKey]] = {}
     for key, places in zip(keys, possible, strict=True):
         if len(places) > 1:
-            raise _refused(_ambiguous(f"asset {str(key)!r}", sorted(places)))
+            raise _refused(_ambiguous(f"asset {key.to_user_string()!r}", sorted(places)))
         by_place.setdefault(next(iter(places)), []).append(key)
     return tuple(_assets_of(place, found, defs) for place, found in by_place.items())
 
@@ -149,7 +149,7 @@ def _find_job(body: LaunchBody, name: str, defs: Definitions) -> Target:
     wanted = job.asset_keys
     checks = job.check_keys
     if body.assets is not None:
-        known_keys = {str(key): key for key in job.asset_keys}
+        known_keys = {key.to_user_string(): key for key in job.asset_keys}
         problems = [
             _unknown(f"assets[{n}]", "asset", key, known_keys, where=f"job {name}")
             for n, key in enumerate(body.assets)
@@ -175,7 +175,7 @@ def _find_assets(body: LaunchBody, names: Sequence[str], defs: Definitions) -> T
 
 def _known_assets(names: Sequence[str], location: str | None, defs: Definitions) -> list[AssetKey]:
     """The keys of assets that can be made, each once."""
-    by_text = {str(key): key for key in defs.assets}
+    by_text = {key.to_user_string(): key for key in defs.assets}
     problems, keys = [], []
     for number, name in enumerate(names):
         path, key = f"assets[{number}]", by_text.get(name)
@@ -206,7 +206,7 @@ def _find_checks(body: LaunchBody, names: Sequence[CheckName], defs: Definitions
         raise _refused(Problem(path="checks", message="checks are chosen of assets; leave `job` out", value=body.job))
     if not names:
         raise _refused(Problem(path="checks", message="the list is empty; leave it out for all checks of the assets", value=[]))
-    by_text = {str(key): key for key in defs.assets}
+    by_text = {key.to_user_string(): key for key in defs.assets}
     problems, found = [], []
     for number, each in enumerate(names):
         key = by_text.get(each.asset)
@@ -242,7 +242,8 @@ def _judging(target: Target, checks: Sequence[CheckSnapshot], by_key: Mapping[As
     for check in checks:
         asset = judged.get(check.key.asset_key)
         if asset is not None and check.op_name == asset.op_name and not asset.can_subset:
-            message = f"check {check.key.name!r} is a part of what makes {asset.key}; name the asset in `assets` to make and judge it"
+            made_by = asset.key.to_user_string()
+            message = f"check {check.key.name!r} is a part of what makes {made_by}; name the asset in `assets` to make and judge it"
             problems.append(Problem(path="checks", message=message, value=check.key.to_user_string()))
     if problems:
         raise _refused(*problems)
@@ -256,9 +257,9 @@ def _common_location(keys: Sequence[AssetKey], location: str | None, defs: Defin
         return common[0]
     if common:
         raise _refused(_ambiguous("assets of these keys", common))
-    owners = "; ".join(f"{key} is in {', '.join(sorted(places))}" for key, places in zip(keys, possible, strict=True))
+    owners = "; ".join(f"{key.to_user_string()} is in {', '.join(sorted(places))}" for key, places in zip(keys, possible, strict=True))
     message = f"one request takes assets of one location, and these are of several: {owners}. Ask for those of each location by themselves"
-    raise _refused(Problem(path="assets", message=message, value=[str(key) for key in keys]))
+    raise _refused(Problem(path="assets", message=message, value=[key.to_user_string() for key in keys]))
 
 
 def _places(keys: Sequence[AssetKey], location: str | None, defs: Definitions) -> list[set[LocationName]]:
@@ -277,7 +278,7 @@ def _check_siblings(assets: Sequence[AssetSnapshot], everything: Iterable[AssetS
     left_out: dict[str, list[str]] = {}
     for asset in everything:
         if asset.op_name in whole and asset.key not in picked:
-            left_out.setdefault(str(asset.op_name), []).append(str(asset.key))
+            left_out.setdefault(str(asset.op_name), []).append(asset.key.to_user_string())
     problems = []
     for op, missing in left_out.items():
         names = ", ".join(missing)

@@ -97,10 +97,10 @@ def new_subject(key: AssetKey, defs: Definitions, may: Callable[[LocationName], 
         InvalidRequestError: the key is no name that people can read.
         UnavailableError: there is no location.
     """
-    if len(str(key)) > _LONGEST_KEY or not all(part.isprintable() and part.strip() for part in key.path):
+    if len(key.to_user_string()) > _LONGEST_KEY or not all(part.isprintable() and part.strip() for part in key.path):
         wanted = f"at most {_LONGEST_KEY} characters, all of them printable"
         problem = Problem(
-            path="asset_key", message=f"this is no key for a new asset: it has {wanted}", value=str(key)[:200], expected=wanted
+            path="asset_key", message=f"this is no key for a new asset: it has {wanted}", value=key.to_user_string()[:200], expected=wanted
         )
         raise InvalidRequestError(_TITLE, problems=[problem])
     places = sorted(defs.locations)
@@ -180,7 +180,7 @@ def find_check(key: AssetCheckKey, defs: Definitions, place: LocationName) -> Ch
     found = defs.check(key, place)
     if found is None:
         known = [one.key.name for at_place, one in defs.checks.get(key.asset_key, ()) if at_place == place]
-        raise NotFoundError("check", key.name, known=known, where=f"asset {key.asset_key}")
+        raise NotFoundError("check", key.name, known=known, where=f"asset {key.asset_key.to_user_string()}")
     return found[1]
 
 
@@ -189,7 +189,9 @@ def _partition(given: str | None, subject: Subject, at: Moment, problems: list[P
     if given is None or not subject.defined:
         return parse_partition(given)
     if asset.partitions is None:
-        problems.append(Problem(path="partition", message=f"{asset.key} is not partitioned; leave `partition` out", value=given))
+        problems.append(
+            Problem(path="partition", message=f"{asset.key.to_user_string()} is not partitioned; leave `partition` out", value=given)
+        )
         return UNPARTITIONED
     problems += unknown_partition("partition", given, [asset.partitions], at.now, at.dynamic)
     return parse_partition(given, partitioning.dimensions(asset.partitions))

@@ -25,7 +25,7 @@ def enqueue(conn: Connection, web: Web, run: NewRun) -> None:
         ForbiddenError: the caller may not launch at its location.
     """
     web.access.require(run.location)
-    web.access.tell(target=run.run_id, after={"job": run.job_name, "assets": [str(key) for key in run.asset_keys[:20]]})
+    web.access.tell(target=run.run_id, after={"job": run.job_name, "assets": [key.to_user_string() for key in run.asset_keys[:20]]})
     store_runs.enqueue(conn, [run], assets=web.asset_ids, tell=[f"runs:{run.run_id}"])
 
 
@@ -99,7 +99,7 @@ def again(conn: Connection, web: Web, defs: Definitions, run_id: str, asked: Ree
     if made.job_name is not None and all(job.name != made.job_name for job in snapshot.jobs):
         raise ConflictError(f"Job {made.job_name!r} is no longer defined in {made.location}, so run {run_id} cannot be run again")
     defined = {asset.key for asset in snapshot.assets}
-    gone = [str(key) for key in made.asset_keys if key not in defined]
+    gone = [key.to_user_string() for key in made.asset_keys if key not in defined]
     if gone:
         raise ConflictError(f"{', '.join(gone)} no longer defined in {made.location}, so run {run_id} cannot be run again")
     return dataclasses.replace(made, digest=defs.digests[made.location])

@@ -47,7 +47,7 @@ class AssetSensorDefinition(SensorDefinition):
         if not page.records:
             if first:
                 context.update_cursor("0")  # whatever comes now is new
-            return SkipReason(f"{self.asset_key} has not been materialized since the evaluation before")
+            return SkipReason(f"{self.asset_key.to_user_string()} has not been materialized since the evaluation before")
         answers = [self._react(context, item) for item in page.records]
         context.update_cursor(str(page.records[-1].storage_id))
         context.more = page.has_more and not first
@@ -144,7 +144,9 @@ class MultiAssetSensorEvaluationContext(SensorEvaluationContext):
         """
         definition = self.partitions.get(asset_key)
         if partitions is None and definition is None:
-            raise ValueError(f"{asset_key} is not partitioned, as far as is known; give partitions=, or definitions= to the context")
+            raise ValueError(
+                f"{asset_key.to_user_string()} is not partitioned, as far as is known; give partitions=, or definitions= to the context"
+            )
         wanted = partitions if partitions is not None else definition.get_partition_keys() if definition is not None else ()
         made: set[str] = self.instance.get_materialized_partitions(asset_key)
         return set(wanted) <= made
@@ -196,8 +198,8 @@ class MultiAssetSensorEvaluationContext(SensorEvaluationContext):
 
     def _place(self, key: AssetKey) -> _Place:
         if key not in self.asset_keys:
-            known = ", ".join(str(one) for one in self.asset_keys)
-            raise ValueError(f"this sensor does not watch {key}; it watches {known}")
+            known = ", ".join(one.to_user_string() for one in self.asset_keys)
+            raise ValueError(f"this sensor does not watch {AssetKey.from_coercible(key).to_user_string()}; it watches {known}")
         return self._places().get(key.to_user_string(), _Place())
 
     def _places(self) -> dict[str, _Place]:

@@ -165,7 +165,7 @@ def make_asset(
     of_op = {option: others[option] for option in _OF_OP if option in others}
     source = sources.of_function(fn)
     own_key = _key_of(fn, name, key_prefix, key, source)
-    what = f"asset {own_key}"
+    what = f"asset {own_key.to_user_string()}"
     if deps is not None and non_argument_deps is not None:
         raise DefinitionError(f"{what} has deps and non_argument_deps", source=source, mend="keep deps=")
     signature = signatures.read(fn, what, source)
@@ -228,7 +228,9 @@ def _own_io_manager(key: AssetKey, given: str | None, definition: Any, source: S
     if definition is None:
         return given, {}
     if given is not None:
-        raise DefinitionError(f"asset {key} has both io_manager_key and io_manager_def", source=source, mend="keep one of them")
+        raise DefinitionError(
+            f"asset {key.to_user_string()} has both io_manager_key and io_manager_def", source=source, mend="keep one of them"
+        )
     own = naming.identifier(key, "io_manager")
     return own, {own: definition}
 

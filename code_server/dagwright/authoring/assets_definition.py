@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field, fields, replace
 from functools import cached_property
@@ -89,8 +89,8 @@ class AssetsDefinition:
         return tuple(self.check_specs_by_output_name.values())
 
     @property
-    def check_keys(self) -> tuple[AssetCheckKey, ...]:
-        return tuple(spec.key for spec in self.check_specs)
+    def check_keys(self) -> AbstractSet[AssetCheckKey]:
+        return {spec.key: None for spec in self.check_specs}.keys()
 
     @property
     def asset_and_check_keys(self) -> AbstractSet[AssetKey | AssetCheckKey]:
@@ -140,7 +140,7 @@ class AssetsDefinition:
         return {dep.asset_key for spec in self.specs for dep in spec.deps}
 
     @property
-    def owners_by_key(self) -> Mapping[AssetKey, tuple[str, ...]]:
+    def owners_by_key(self) -> Mapping[AssetKey, Sequence[str]]:
         return {spec.key: spec.owners for spec in self.specs}
 
     @property
@@ -165,7 +165,7 @@ class AssetsDefinition:
         """
         if len(self.check_keys) != 1:
             raise DefinitionError(f"{self!r} has {len(self.check_keys)} checks", source=self.source, mend="use .check_keys")
-        return self.check_keys[0]
+        return next(iter(self.check_keys))
 
     @property
     def has_keys(self) -> bool:
@@ -231,7 +231,9 @@ class AssetsDefinition:
         for before, after in zip(self.specs, changed, strict=True):
             if before.key != after.key:
                 raise DefinitionError(
-                    f"map_asset_specs changed the key {before.key} to {after.key}", source=self.source, mend="keep keys as they are"
+                    f"map_asset_specs changed the key {before.key.to_user_string()} to {after.key.to_user_string()}",
+                    source=self.source,
+                    mend="keep keys as they are",
                 )
         moved = {
             spec.key: spec.io_manager_key
@@ -421,7 +423,7 @@ class AssetsDefinition:
         return self.op.fn
 
     def __repr__(self) -> str:
-        return f"<assets {', '.join(str(key) for key in list(self.keys)[:5])}>"
+        return f"<assets {', '.join(key.to_user_string() for key in list(self.keys)[:5])}>"
 
 
 _fixed = AssetsDefinition.__setattr__

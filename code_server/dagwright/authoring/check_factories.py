@@ -53,7 +53,7 @@ def build_last_update_freshness_checks(
     Example:
         >>> from datetime import timedelta
         >>> (check,) = build_last_update_freshness_checks(assets=["orders"], lower_bound_delta=timedelta(hours=24))
-        >>> check.check_keys[0].to_user_string()
+        >>> check.check_key.to_user_string()
         'orders:freshness_check'
     """
     source = sources.of_caller()
@@ -106,7 +106,9 @@ def build_time_partition_freshness_checks(
     for key in _keys(assets, source):
         if key not in partitions:
             raise DefinitionError(
-                f"freshness check: the asset {key} has no time partitions", source=source, mend="give definitions with time partitions"
+                f"freshness check: the asset {key.to_user_string()} has no time partitions",
+                source=source,
+                mend="give definitions with time partitions",
             )
 
     def judge(instance: Any, key: AssetKey) -> Verdict:
@@ -129,7 +131,7 @@ def build_column_schema_change_checks(
 
     Example:
         >>> (check,) = build_column_schema_change_checks(assets=["orders"])
-        >>> check.check_keys[0].name
+        >>> check.check_key.name
         'column_schema_change'
     """
 
@@ -170,7 +172,7 @@ def build_metadata_bounds_checks(
 
     Example:
         >>> (check,) = build_metadata_bounds_checks(assets=["orders"], metadata_key="rows", min_value=1)
-        >>> check.check_keys[0].name
+        >>> check.check_key.name
         'rows_bound_check'
     """
     source = sources.of_caller()
@@ -209,7 +211,7 @@ def _checks(
             )
 
         spec = AssetCheckSpec(name, asset=key, blocking=blocking, source=source)
-        return multi_asset_check(specs=[spec], name=naming.identifier(key, name), description=f"{name} of {key}")(check)
+        return multi_asset_check(specs=[spec], name=naming.identifier(key, name), description=f"{name} of {key.to_user_string()}")(check)
 
     return [of(key) for key in _keys(assets, source)]
 
@@ -222,7 +224,7 @@ def _keys(assets: Sequence[Any], source: SourceRef | None) -> list[AssetKey]:
         keys = item.keys if isinstance(item, AssetsDefinition) else [naming.asset_key(item, "check", source)]
         for key in keys:
             if key in found:
-                raise DefinitionError(f"the asset {key} is listed twice", source=source, mend="list each asset once")
+                raise DefinitionError(f"the asset {key.to_user_string()} is listed twice", source=source, mend="list each asset once")
             found[key] = None
     return list(found)
 

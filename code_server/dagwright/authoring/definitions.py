@@ -47,7 +47,7 @@ class Definitions(Inventory):
         >>> @asset
         ... def numbers():
         ...     return [1, 2]
-        >>> [str(key) for key in Definitions(assets=[numbers]).resolve().assets_by_key]
+        >>> [key.to_user_string() for key in Definitions(assets=[numbers]).resolve().assets_by_key]
         ['numbers']
     """
 
@@ -68,7 +68,7 @@ class Definitions(Inventory):
         del component_tree  # where the definitions came from; nothing here depends on it
         self.loggers: Mapping[str, Any] = read_loggers(loggers, "Definitions", self.source)
         given = list(_items("assets", assets, self.source))
-        self.assets = tuple(_asset(item, self.source) for item in given if not isinstance(item, AssetChecksDefinition))
+        self.assets = [_asset(item, self.source) for item in given if not isinstance(item, AssetChecksDefinition)]
         # `load_assets_from_modules` and lists of users put checks beside the assets that they judge.
         checks = [*(item for item in given if isinstance(item, AssetChecksDefinition)), *_items("asset_checks", asset_checks, self.source)]
         self.asset_checks = self._pick("asset_checks", checks, (AssetChecksDefinition,), "a function decorated with @asset_check")
@@ -92,13 +92,13 @@ class Definitions(Inventory):
         self.executor = executor
         self.metadata: Metadata = normalize_metadata(metadata)
 
-    def _pick(self, option: str, given: Iterable[Any] | None, kinds: tuple[type, ...], wanted: str) -> tuple[Any, ...]:
+    def _pick(self, option: str, given: Iterable[Any] | None, kinds: tuple[type, ...], wanted: str) -> list[Any]:
         found = []
         for item in _items(option, given, self.source):
             if not isinstance(item, kinds):
                 raise DefinitionError(f"Definitions: {option} has {_described(item)}", source=self.source, mend=_mend(item, option, wanted))
             found.append(item)
-        return tuple(found)
+        return found
 
     @staticmethod
     def merge(*def_sets: Definitions) -> Definitions:

@@ -74,7 +74,7 @@ def graph_asset(compose_fn: Callable[..., Any] | None = None, /, **options: Any)
         >>> @graph_asset(group_name="small")
         ... def doubled():
         ...     return double(fetch())
-        >>> str(doubled.key)
+        >>> doubled.key.to_user_string()
         'doubled'
     """
     if compose_fn is not None:
@@ -109,7 +109,7 @@ def _graph_asset(
             raise TypeError(f"@graph_asset got an unexpected argument {option!r}" + (f"; did you mean {close!r}?" if close else ""))
     source = sources.of_function(fn)
     own = _key_of(fn, name, key_prefix, key, source)
-    what = f"asset {own}"
+    what = f"asset {own.to_user_string()}"
     checks = checks_by_output(check_specs, {own}, what, source)
     named = {output: GraphOut() for output in (DEFAULT_OUTPUT, *checks)} if checks else None
     graph = graphs.make_graph(fn, name=naming.identifier(own), description=description, out=named, what="graph asset", config=config)
@@ -174,7 +174,7 @@ def graph_multi_asset(
         >>> @graph_multi_asset(outs={"left": AssetOut(), "right": AssetOut()})
         ... def pair():
         ...     return {"left": one(), "right": one()}
-        >>> sorted(map(str, pair.keys))
+        >>> sorted(key.to_user_string() for key in pair.keys)
         ['left', 'right']
     """
 

@@ -437,14 +437,14 @@ def materialization(payload: e.AssetMaterialized) -> AssetMaterialization:
 def _data_of(payload: e.Payload) -> tuple[Any, str | None]:
     match payload:
         case e.AssetMaterialized():
-            return StepMaterializationData(materialization(payload)), f"Materialized value {payload.asset_key}."
+            return StepMaterializationData(materialization(payload)), f"Materialized value {payload.asset_key.to_user_string()}."
         case e.AssetObserved():
             tags = {**payload.tags, **({"dagster/data_version": payload.data_version} if payload.data_version else {})}
             partition = format_partition(payload.partition) if payload.partition else None
             seen = AssetObservation(
                 payload.asset_key, description=payload.description, metadata=payload.metadata, partition=partition, tags=tags
             )
-            return AssetObservationData(seen), f"Observed {payload.asset_key}."
+            return AssetObservationData(seen), f"Observed {payload.asset_key.to_user_string()}."
         case e.CheckEvaluated(check_key=key):
             found = AssetCheckEvaluation(
                 asset_key=key.asset_key,
@@ -455,7 +455,7 @@ def _data_of(payload: e.Payload) -> tuple[Any, str | None]:
                 description=payload.description,
                 blocking=payload.blocking,
             )
-            return found, f"Asset check {key.name!r} of {key.asset_key} {'passed' if payload.passed else 'did not pass'}."
+            return found, f"Asset check {key.name!r} of {key.asset_key.to_user_string()} {'passed' if payload.passed else 'did not pass'}."
         case e.RunFailed():
             steps = ", ".join(payload.failed_steps)
             said = payload.reason or (payload.error.message if payload.error is not None else f"Steps failed: {steps}.")

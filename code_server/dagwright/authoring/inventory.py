@@ -38,7 +38,7 @@ class Inventory(ABC):
     name: str = "__repository__"
     """What `@repository` called it."""
 
-    assets: tuple[AssetsDefinition, ...]
+    assets: Sequence[AssetsDefinition]
 
     @abstractmethod
     def resolve(self) -> ResolvedDefinitions: ...
@@ -215,5 +215,9 @@ class AssetValueLoader:
 
 def _found(kind: str, key: K, known: Mapping[K, V]) -> V:
     if key not in known:
-        raise NotFoundError(kind, str(key), known=map(str, known))
+        raise NotFoundError(kind, _text(key), known=map(_text, known))
     return known[key]
+
+
+def _text(key: object) -> str:
+    return key.to_user_string() if isinstance(key, AssetKey) else str(key)

@@ -48,7 +48,7 @@ class Loaded:
         for dep in order_only:
             if dep.asset_key in known:
                 raise DefinitionError(
-                    f"{what} depends on {dep.asset_key} both by an argument and by deps=",
+                    f"{what} depends on {dep.asset_key.to_user_string()} both by an argument and by deps=",
                     source=source,
                     mend="keep the argument if the value is needed, else deps=",
                 )
@@ -65,7 +65,7 @@ def checks_by_output(
             raise DefinitionError(f"{what}: check_specs has a {type(spec).__name__}", source=source, mend="give AssetCheckSpecs")
         if spec.asset_key not in keys:
             raise DefinitionError(
-                f"{what}: the check {spec.name!r} is of the asset {spec.asset_key}, which this function does not compute",
+                f"{what}: the check {spec.name!r} is of the asset {spec.asset_key.to_user_string()}, which this function does not compute",
                 source=source,
                 mend="use @asset_check for it",
             )

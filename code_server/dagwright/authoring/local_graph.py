@@ -151,7 +151,7 @@ class LocalGraph:
             NotFoundError: there is none; names the nearest.
         """
         if asset_key not in self.assets_by_key:
-            raise NotFoundError("asset", str(asset_key), known=map(str, self.assets_by_key))
+            raise NotFoundError("asset", asset_key.to_user_string(), known=(key.to_user_string() for key in self.assets_by_key))
         return AssetNode(
             key=asset_key,
             spec=self.spec(asset_key),

@@ -143,7 +143,8 @@ def _grouped(item: AssetsDefinition | AssetSpec, group: str) -> Any:
     def grouped(spec: AssetSpec) -> AssetSpec:
         if spec.group_name is not None and spec.group_name != group:
             raise DefinitionError(
-                f"load_assets_from_modules puts the asset {spec.key} into the group {group!r}, but it is in {spec.group_name!r}",
+                f"load_assets_from_modules puts the asset {spec.key.to_user_string()} into the group {group!r}, "
+                f"but it is in {spec.group_name!r}",
                 source=spec.source,
                 mend="leave out one of the group names",
             )
@@ -166,7 +167,7 @@ def _governed(item: AssetsDefinition | AssetSpec, condition: Any, freshness: Any
     return made._copy(backfill_policy=backfill_policy) if backfill_policy is not None and made.backfill_policy is None else made
 
 
-def _of_prefixed(item: AssetChecksDefinition, prefix: tuple[str, ...]) -> AssetChecksDefinition:
+def _of_prefixed(item: AssetChecksDefinition, prefix: Sequence[str]) -> AssetChecksDefinition:
     specs = {
         name: spec.replace_key(AssetCheckKey(spec.asset_key.with_prefix(prefix), spec.name))
         for name, spec in item.check_specs_by_output_name.items()

@@ -70,7 +70,7 @@ def multi_asset(
         ... def both():
         ...     yield MaterializeResult(asset_key="left")
         ...     yield MaterializeResult(asset_key="right")
-        >>> sorted(str(key) for key in both.keys)
+        >>> sorted(key.to_user_string() for key in both.keys)
         ['left', 'right']
     """
 
@@ -204,7 +204,9 @@ def _unique(specs: Sequence[AssetSpec], what: str, source: SourceRef | None) -> 
     seen: set[AssetKey] = set()
     for spec in specs:
         if spec.key in seen:
-            raise DefinitionError(f"{what} lists the asset {spec.key} twice", source=source, mend="give each asset its own key")
+            raise DefinitionError(
+                f"{what} lists the asset {spec.key.to_user_string()} twice", source=source, mend="give each asset its own key"
+            )
         seen.add(spec.key)
     return specs
 
@@ -223,7 +225,9 @@ def _complete(
     for option in ("group_name", "partitions_def"):
         if defaults[option] is not None and getattr(spec, option) not in (None, defaults[option]):
             raise DefinitionError(
-                f"{what}: {option} is given both for all and for the asset {spec.key}", source=source, mend="keep one of them"
+                f"{what}: {option} is given both for all and for the asset {spec.key.to_user_string()}",
+                source=source,
+                mend="keep one of them",
             )
     return spec.replace_attributes(
         deps=[*spec.deps, *inherited],
@@ -253,7 +257,9 @@ def _from_outs(
     for output, out in outs.items():
         key = _out_key(naming.check_name(output, "output", source), out)
         if key in made:
-            raise DefinitionError(f"{what} has two outputs for the asset {key}", source=source, mend="give each asset its own key")
+            raise DefinitionError(
+                f"{what} has two outputs for the asset {key.to_user_string()}", source=source, mend="give each asset its own key"
+            )
         by_key = {dep.asset_key: dep for dep in shared}
         inside = wanted.internal.get(output)
         upstreams = shared if inside is None else [by_key.get(k) or AssetDep(k) for k in sorted(inside)]

@@ -95,14 +95,14 @@ def check_run_tags(tags: Mapping[str, Any] | None, owner: str, source: SourceRef
     return result
 
 
-def check_owners(owners: Sequence[str] | None, owner: str, source: SourceRef | None) -> tuple[str, ...]:
+def check_owners(owners: Sequence[str] | None, owner: str, source: SourceRef | None) -> list[str]:
     """Owners as e-mail addresses or `team:name`."""
     for name in owners or ():
         if not isinstance(name, str) or not (re.match(r"team:[A-Za-z0-9_ -]+\Z", name) or re.match(r"[^@\s:]+@[^@\s]+\.[^@\s]+\Z", name)):
             raise DefinitionError(
                 f"{owner} has the owner {name!r}", source=source, mend="write an e-mail address, or a team as 'team:name'"
             )
-    return tuple(owners or ())
+    return list(owners or ())
 
 
 def asset_key(value: Any, what: str = "asset", source: SourceRef | None = None) -> AssetKey:
@@ -126,11 +126,11 @@ def asset_key(value: Any, what: str = "asset", source: SourceRef | None = None) 
     )
 
 
-def key_prefix(value: CoercibleToAssetKeyPrefix | None) -> tuple[str, ...]:
+def key_prefix(value: CoercibleToAssetKeyPrefix | None) -> list[str]:
     """The components of a prefix, written as text or as a list."""
     if value is None:
-        return ()
-    return tuple(value.split("/")) if isinstance(value, str) else tuple(value)
+        return []
+    return value.split("/") if isinstance(value, str) else list(value)
 
 
 def identifier(key: AssetKey, suffix: str | None = None) -> str:

@@ -56,7 +56,7 @@ def repository(
         >>> @repository
         ... def everything():
         ...     return [numbers]
-        >>> [str(key) for key in everything.resolve_all_asset_keys()]
+        >>> [key.to_user_string() for key in everything.resolve_all_asset_keys()]
         ['numbers']
     """
     del description  # a location has none

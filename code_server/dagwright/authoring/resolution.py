@@ -175,7 +175,7 @@ def _unique_keys(assets: Sequence[AssetsDefinition]) -> dict[AssetKey, AssetsDef
             if other is not None:
                 first = other.specs_by_key[spec.key].source or other.source
                 raise DefinitionError(
-                    f"the asset {spec.key} is defined twice: at {first} and at {spec.source or definition.source}",
+                    f"the asset {spec.key.to_user_string()} is defined twice: at {first} and at {spec.source or definition.source}",
                     source=definition.source,
                     mend="rename one of them (name= or key_prefix=), or pass it to Definitions once",
                 )
@@ -222,17 +222,18 @@ def _without(definition: AssetsDefinition, inputs: AbstractSet[str]) -> AssetsDe
 
 
 def _missing_upstream(definition: AssetsDefinition, name: str, key: AssetKey, known: Iterable[AssetKey]) -> DefinitionError:
-    texts = [str(k) for k in known]
-    close = nearest(str(key), texts) or nearest(key.path[-1], [k.rpartition("/")[2] for k in texts])
+    wanted, makes = key.to_user_string(), ", ".join(one.to_user_string() for one in definition.keys)
+    texts = [k.to_user_string() for k in known]
+    close = nearest(wanted, texts) or nearest(key.path[-1], [k.rpartition("/")[2] for k in texts])
     close = next((text for text in texts if text == close or text.rpartition("/")[2] == close), None)
     hint = f"did you mean {close!r}? " if close else ""
     annotation = definition.op.ins[name].dagster_type if definition.op is not None and name in definition.op.ins else None
     usual = (
         f"{hint}Rename the argument, name the key in ins={{{name!r}: AssetIn(key=...)}}, "
-        f"or add AssetSpec({str(key)!r}) if something else makes it"
+        f"or add AssetSpec({wanted!r}) if something else makes it"
     )
     return DefinitionError(
-        f"asset {', '.join(map(str, definition.keys))} loads the asset {str(key)!r} by its argument `{name}`, but no such asset is defined",
+        f"asset {makes} loads the asset {wanted!r} by its argument `{name}`, but no such asset is defined",
         source=definition.source,
         mend=signatures.mend_argument(annotation, usual),
     )
@@ -263,7 +264,7 @@ def _no_cycle(assets: Sequence[AssetsDefinition], graph: LocalGraph) -> None:
             for dep in spec.deps:
                 if dep.asset_key == spec.key and not _looks_back(spec, dep.partition_mapping):
                     raise DefinitionError(
-                        f"the asset {spec.key} depends on itself",
+                        f"the asset {spec.key.to_user_string()} depends on itself",
                         source=definition.source,
                         mend="remove it, or load an earlier partition: TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)",
                     )
@@ -271,7 +272,7 @@ def _no_cycle(assets: Sequence[AssetsDefinition], graph: LocalGraph) -> None:
     if path:
         definition = graph.assets_by_key[path[0]]
         raise DefinitionError(
-            f"assets depend on each other in a circle: {' -> '.join(map(str, path))}",
+            f"assets depend on each other in a circle: {' -> '.join(key.to_user_string() for key in path)}",
             source=definition.source,
             mend="remove one of these dependencies",
         )
@@ -353,7 +354,7 @@ def _asset_job(job: UnresolvedAssetJobDefinition, graph: LocalGraph) -> JobDefin
     checks = tuple(sorted(job.selection.resolve_checks(graph)))
     if chosen and not keys and not checks:
         raise DefinitionError(
-            f"the selection of {what} has external assets only: {requirements.some_of(map(str, chosen))}",
+            f"the selection of {what} has external assets only: {requirements.some_of(key.to_user_string() for key in chosen)}",
             source=job.source,
             mend="select assets that a function of yours computes",
         )
@@ -362,7 +363,7 @@ def _asset_job(job: UnresolvedAssetJobDefinition, graph: LocalGraph) -> JobDefin
             own = graph.spec(key).partitions_def
             if own is not None and own != job.partitions_def:
                 raise DefinitionError(
-                    f"{what} is partitioned by {job.partitions_def}, but its asset {key} by {own}",
+                    f"{what} is partitioned by {job.partitions_def}, but its asset {key.to_user_string()} by {own}",
                     source=job.source,
                     mend="select assets of one partitions definition",
                 )
@@ -387,9 +388,9 @@ def _asset_job(job: UnresolvedAssetJobDefinition, graph: LocalGraph) -> JobDefin
 def _known_keys(what: str, selection: AssetSelection, graph: LocalGraph, source: SourceRef | None) -> None:
     # Keys are checked; a pattern or an attribute may match nothing yet: assets of a group can come later.
     for key in unknown_keys(selection.node, graph):
-        close = nearest(str(key), map(str, graph.topology.keys()))
+        close = nearest(key.to_user_string(), map(AssetKey.to_user_string, graph.topology.keys()))
         raise DefinitionError(
-            f"{what} selects the asset {key}, but no such asset is defined",
+            f"{what} selects the asset {key.to_user_string()}, but no such asset is defined",
             source=source,
             mend=f"did you mean {close!r}?" if close else "add it to assets= of Definitions",
         )

@@ -217,7 +217,7 @@ class MaterializeResult(Generic[T]):
     asset_key: AssetKey | None
     metadata: Mapping[str, Any]
     """As it was given; the event that records it has the wrapped values."""
-    check_results: tuple[AssetCheckResult, ...]
+    check_results: Sequence[AssetCheckResult]
     data_version: DataVersion | None
     tags: Mapping[str, str]
     value: T | NoValue
@@ -235,7 +235,7 @@ class MaterializeResult(Generic[T]):
             self,
             asset_key=None if asset_key is None else naming.asset_key(asset_key, "MaterializeResult"),
             metadata=checked_metadata(metadata),
-            check_results=tuple(check_results or ()),
+            check_results=list(check_results or ()),
             data_version=data_version,
             tags=dict(tags or {}),
             value=value,
@@ -249,7 +249,7 @@ class ObserveResult:
     asset_key: AssetKey | None
     metadata: Mapping[str, Any]
     """As it was given; the event that records it has the wrapped values."""
-    check_results: tuple[AssetCheckResult, ...]
+    check_results: Sequence[AssetCheckResult]
     data_version: DataVersion | None
     tags: Mapping[str, str]
 
@@ -266,7 +266,7 @@ class ObserveResult:
             self,
             asset_key=None if asset_key is None else naming.asset_key(asset_key, "ObserveResult"),
             metadata=checked_metadata(metadata),
-            check_results=tuple(check_results or ()),
+            check_results=list(check_results or ()),
             data_version=data_version,
             tags=dict(tags or {}),
         )
@@ -322,9 +322,9 @@ class AssetObservation:
         self,
         asset_key: Any,
         description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         partition: str | None = None,
         tags: Mapping[str, str] | None = None,
-        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         _set(
             self,
@@ -385,7 +385,7 @@ def check_key(result: AssetCheckResult, known: Sequence[AssetCheckKey]) -> Asset
     named = ", ".join(key.to_user_string() for key in known) or "none"
     trouble = "fits none" if not fits else "could be any"
     raise ValueError(
-        f"AssetCheckResult(asset_key={result.asset_key}, check_name={result.check_name!r}) {trouble} of the declared checks: {named}"
+        f"AssetCheckResult(asset_key={result.asset_key!r}, check_name={result.check_name!r}) {trouble} of the declared checks: {named}"
     )
 
 

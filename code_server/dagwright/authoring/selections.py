@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from dagwright.authoring import naming
 from dagwright.authoring import source as sources
 from dagwright_shared.model import selection as model
+from dagwright_shared.model import selection_text
 from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import DefinitionError, InvalidRequestError
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
@@ -79,7 +80,7 @@ class AssetSelection:
     @staticmethod
     def key_prefixes(*key_prefixes: Any, include_sources: bool = False) -> AssetSelection:
         """Assets whose keys begin so."""
-        return _any([model.Prefix(naming.key_prefix(prefix)) for prefix in key_prefixes], include_sources)
+        return _any([model.Prefix(tuple(naming.key_prefix(prefix))) for prefix in key_prefixes], include_sources)
 
     @staticmethod
     def key_substring(key_substring: str, include_sources: bool = False) -> AssetSelection:
@@ -178,6 +179,24 @@ class AssetSelection:
 
     def resolve_checks(self, graph: model.Selectable) -> frozenset[AssetCheckKey]:
         return model.resolve_checks(self.node, graph)
+
+    def to_selection_str(self) -> str:
+        """The selection in the language that pages and `AssetSelection.from_string` read.
+
+        Raises:
+            NotImplementedError: the language has no words for a part of it, such as a selection of checks.
+
+        Example:
+            >>> str(AssetSelection.groups("raw") | AssetSelection.assets("report").downstream())
+            'group:"raw" or key:"report"+'
+        """
+        text = selection_text.to_text(self.node)
+        if text is None:
+            raise NotImplementedError(f"{self!r} cannot be said in the selection language")
+        return text
+
+    def __str__(self) -> str:
+        return selection_text.to_text(self.node) or repr(self)
 
     def __or__(self, other: object) -> AssetSelection:
         return AssetSelection(model.Or(self.node, AssetSelection.from_coercible(other).node))

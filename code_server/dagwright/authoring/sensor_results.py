@@ -22,11 +22,11 @@ class SensorResult:
         asset_events: materializations, observations and check evaluations to record, outside of any run.
     """
 
-    run_requests: tuple[RunRequest, ...]
+    run_requests: Sequence[RunRequest]
     skip_reason: SkipReason | None
     cursor: str | None
-    dynamic_partitions_requests: tuple[AddDynamicPartitionsRequest | DeleteDynamicPartitionsRequest, ...]
-    asset_events: tuple[Any, ...]
+    dynamic_partitions_requests: Sequence[AddDynamicPartitionsRequest | DeleteDynamicPartitionsRequest]
+    asset_events: Sequence[Any]
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class SensorResult:
         if cursor is not None and not isinstance(cursor, str):
             raise TypeError(f"SensorResult: the cursor is a {type(cursor).__name__}, not text; write cursor=str(...)")
         values = {
-            "run_requests": tuple(run_requests or ()),
+            "run_requests": list(run_requests or ()),
             "skip_reason": SkipReason(skip_reason) if isinstance(skip_reason, str) else skip_reason,
             "cursor": cursor,
-            "dynamic_partitions_requests": tuple(dynamic_partitions_requests or ()),
-            "asset_events": tuple(asset_events or ()),
+            "dynamic_partitions_requests": list(dynamic_partitions_requests or ()),
+            "asset_events": list(asset_events or ()),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)

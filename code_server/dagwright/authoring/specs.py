@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
 from typing import Any
 
 from dagwright.authoring import naming
@@ -26,14 +27,17 @@ class AssetDep:
     Args:
         asset: the upstream: a definition, a key, or text.
         partition_mapping: which of its partitions are needed.
+        metadata: of the dependency, for code that reads specs.
     """
 
     asset_key: AssetKey
     partition_mapping: PartitionMapping | None
+    metadata: Mapping[str, Any] = field(hash=False)
 
-    def __init__(self, asset: Any, *, partition_mapping: PartitionMapping | None = None) -> None:
+    def __init__(self, asset: Any, *, partition_mapping: PartitionMapping | None = None, metadata: Mapping[str, Any] | None = None) -> None:
         object.__setattr__(self, "asset_key", naming.asset_key(asset, "AssetDep", sources.of_caller()))
         object.__setattr__(self, "partition_mapping", check_mapping(partition_mapping, "AssetDep"))
+        object.__setattr__(self, "metadata", dict(metadata or {}))
 
     @staticmethod
     def from_coercible(arg: Any) -> AssetDep:
@@ -56,7 +60,7 @@ class AssetIn:
 
     key: AssetKey | None
     metadata: Mapping[str, Any]
-    key_prefix: tuple[str, ...]
+    key_prefix: Sequence[str]
     input_manager_key: str | None
     dagster_type: Any
     partition_mapping: PartitionMapping | None
@@ -67,8 +71,8 @@ class AssetIn:
         metadata: Mapping[str, Any] | None = None,
         key_prefix: str | Sequence[str] | None = None,
         input_manager_key: str | None = None,
-        dagster_type: Any = None,
         partition_mapping: PartitionMapping | None = None,
+        dagster_type: Any = None,
     ) -> None:
         if key is not None and key_prefix is not None:
             raise DefinitionError("AssetIn has both key and key_prefix", source=sources.of_caller(), mend="keep one of them")
@@ -109,13 +113,13 @@ class AssetSpec:
     """
 
     key: AssetKey
-    deps: tuple[AssetDep, ...]
+    deps: Sequence[AssetDep]
     description: str | None
     metadata: Mapping[str, Any]
     skippable: bool
     group_name: str | None
     code_version: str | None
-    owners: tuple[str, ...]
+    owners: Sequence[str]
     tags: Mapping[str, str]
     kinds: frozenset[str]
     partitions_def: PartitionsDefinition | None
@@ -147,7 +151,7 @@ class AssetSpec:
     ) -> None:
         source = source or sources.of_caller()
         read = naming.asset_key(key, "AssetSpec", source)
-        what = f"asset {read}"
+        what = f"asset {read.to_user_string()}"
         if partitions_def is not None and not isinstance(partitions_def, PartitionsDefinition):
             raise DefinitionError(
                 f"{what}: partitions_def is a {type(partitions_def).__name__}",
@@ -190,7 +194,7 @@ class AssetSpec:
             unknown = next(iter(changes))
             close = nearest(unknown, self.__slots__)
             raise DefinitionError(
-                f"asset {self.key}: an AssetSpec has no attribute {unknown!r}",
+                f"asset {self.key.to_user_string()}: an AssetSpec has no attribute {unknown!r}",
                 source=self.source,
                 mend=f"did you mean {close!r}?" if close else "use the names of AssetSpec's arguments",
             )
@@ -231,7 +235,7 @@ class AssetOut:
     """
 
     key: AssetKey | None
-    key_prefix: tuple[str, ...]
+    key_prefix: Sequence[str]
     dagster_type: Any
     is_required: bool
     io_manager_key: str | None
@@ -306,7 +310,7 @@ class AssetCheckSpec:
     name: str
     asset_key: AssetKey
     description: str | None
-    additional_deps: tuple[AssetDep, ...]
+    additional_deps: Sequence[AssetDep]
     blocking: bool
     metadata: Mapping[str, Any]
     partitions_def: PartitionsDefinition | None
@@ -361,10 +365,10 @@ class AssetCheckSpec:
         return AssetCheckSpec(self.name, asset=self.asset_key, metadata=metadata, **values)
 
 
-def read_deps(deps: Iterable[Any] | None, what: str, source: SourceRef | None) -> tuple[AssetDep, ...]:
+def read_deps(deps: Iterable[Any] | None, what: str, source: SourceRef | None) -> list[AssetDep]:
     """Dependencies in the ways that people write them; each upstream once."""
     if deps is None:
-        return ()
+        return []
     if isinstance(deps, (str, AssetKey)):
         raise DefinitionError(f"{what}: deps is {deps!r}", source=source, mend="give a list of assets")
     found: dict[AssetKey, AssetDep] = {}
@@ -373,10 +377,12 @@ def read_deps(deps: Iterable[Any] | None, what: str, source: SourceRef | None) -
             known = found.get(dep.asset_key)
             if known is not None and known != dep:
                 raise DefinitionError(
-                    f"{what} depends on {dep.asset_key} twice, with different partition mappings", source=source, mend="keep one of them"
+                    f"{what} depends on {dep.asset_key.to_user_string()} twice, with different partition mappings",
+                    source=source,
+                    mend="keep one of them",
                 )
             found[dep.asset_key] = dep
-    return tuple(found.values())
+    return list(found.values())
 
 
 def _deps_of(item: Any, what: str, source: SourceRef | None) -> list[AssetDep]:

@@ -297,7 +297,7 @@ class _Graph:
             group=spec.group,
             tags=spec.tags,
             kinds=spec.kinds,
-            owners=spec.owners,
+            owners=tuple(spec.owners),
             execution=AssetExecution.MATERIALIZE if definition.is_executable else AssetExecution.EXTERNAL,
             op_name=definition.name if definition.is_executable else None,
         )

@@ -55,7 +55,7 @@ class Component(ABC):
         ...     def build_defs(self, context):
         ...         return dg.Definitions(assets=[dg.AssetSpec(name) for name in self.names])
         >>> made = Tables.from_attributes_dict(attributes={"names": ["a", "b"]})
-        >>> [str(key) for key in dgc.build_defs_for_component(made).resolve_all_asset_keys()]
+        >>> [key.to_user_string() for key in dgc.build_defs_for_component(made).resolve_all_asset_keys()]
         ['a', 'b']
     """
 

@@ -141,7 +141,7 @@ class FunctionComponent(ExecutableComponent):
         >>> def update(context):
         ...     return dg.MaterializeResult(metadata={"rows": 3})
         >>> made = dgc.FunctionComponent(execution=update, assets=[dg.AssetSpec("table")])
-        >>> [str(key) for key in dgc.build_defs_for_component(made).resolve_all_asset_keys()]
+        >>> [key.to_user_string() for key in dgc.build_defs_for_component(made).resolve_all_asset_keys()]
         ['table']
     """
 

@@ -152,10 +152,11 @@ def _check_all_said(step: Step, results: Sequence[Any]) -> None:
     said = {result.asset_key for result in results if isinstance(result, MaterializeResult | ObserveResult)}
     if not said or None in said:
         return
-    missing = [output for output in step.outputs if output.required and output.selected and output.asset_key not in (None, *said)]
+    wanted = [output.asset_key for output in step.outputs if output.required and output.selected and output.asset_key is not None]
+    missing = [key.to_user_string() for key in wanted if key not in said]
     if missing:
-        named = ", ".join(sorted(map(str, said)))
-        raise OutputError(f"{_name(step)} returned results of {named}, but not of {missing[0].asset_key}; return one for each asset")
+        named = ", ".join(sorted(key.to_user_string() for key in said if key is not None))
+        raise OutputError(f"{_name(step)} returned results of {named}, but not of {missing[0]}; return one for each asset")
 
 
 def judged(step: Step, result: AssetCheckResult, about: AssetKey | None) -> AssetCheckKey:

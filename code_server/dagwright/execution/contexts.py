@@ -367,7 +367,7 @@ class AssetExecutionContext(OpExecutionContext):
         for output in self._step.outputs:
             if output.asset_key == asset_key:
                 return output.name
-        raise ValueError(f"no output of step {self._step.key!r} makes the asset {asset_key}")
+        raise ValueError(f"no output of step {self._step.key!r} makes the asset {asset_key.to_user_string()}")
 
     def get_asset_provenance(self, asset_key: Any) -> DataProvenance | None:
         """What the newest data of an asset was made of, as far as this run knows; None where it knows of none."""

@@ -62,6 +62,11 @@ class _Port:
         return self.asset_key_or_none
 
     @property
+    def _subject(self) -> str:
+        """What is loaded or stored, for errors."""
+        return f"{self.name!r}" if self.asset_key_or_none is None else f"the asset {self.asset_key_or_none.to_user_string()}"
+
+    @property
     def has_partition_key(self) -> bool:
         """Whether the run is of one partition."""
         return self.of_run.has_key
@@ -87,7 +92,7 @@ class _Port:
     def asset_partition_keys(self) -> Sequence[str]:
         """Keys of the asset's partitions that are loaded or stored here, in order."""
         if not self.has_asset_partitions:
-            raise PartitionError(f"the asset {self.asset_key_or_none} is not partitioned; see has_asset_partitions")
+            raise PartitionError(f"{self._subject} is not partitioned; see has_asset_partitions")
         return [multi_key(key, self.partitions) for key in self.keys]
 
     @property
@@ -103,13 +108,13 @@ class _Port:
         """The first and the last of the asset's partitions that are loaded or stored here."""
         keys = self.asset_partition_keys
         if not keys:
-            raise PartitionError(f"no partition of the asset {self.asset_key_or_none} is handled here")
+            raise PartitionError(f"no partition of {self._subject} is handled here")
         return PartitionKeyRange(keys[0], keys[-1])
 
     @property
     def asset_partitions_time_window(self) -> TimeWindow:
         """From the start of the first to the end of the last partition; only where one dimension is of time."""
-        return window_of(self.partitions, self.keys, f"the asset {self.asset_key_or_none}")
+        return window_of(self.partitions, self.keys, self._subject)
 
     @property
     def dagster_type(self) -> Any:

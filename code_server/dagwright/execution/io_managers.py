@@ -134,7 +134,7 @@ class InMemoryIOManager(IOManager):
         try:
             return self.values[identifier]
         except KeyError:
-            what = f"the asset {context.asset_key}" if context.has_asset_key else f"the output {'.'.join(identifier[1:])}"
+            what = f"the asset {context.asset_key.to_user_string()}" if context.has_asset_key else f"the output {'.'.join(identifier[1:])}"
             raise MissingValueError(
                 f"{what} is not in memory: the in-memory IO manager knows only what was stored in the same process. Make it in the "
                 "same run with the in-process executor, or use an IO manager that stores it, such as FilesystemIOManager"

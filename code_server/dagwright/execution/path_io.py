@@ -207,7 +207,7 @@ class UPathIOManager(IOManager):
 
 
 def _not_stored(context: InputContext, path: Any) -> FileNotFoundError:
-    what = f"the asset {context.asset_key}" if context.has_asset_key else f"the input {context.name!r}"
+    what = f"the asset {context.asset_key.to_user_string()}" if context.has_asset_key else f"the input {context.name!r}"
     return FileNotFoundError(f"{what} is not stored: there is no file {path}. Materialize it first")
 
 

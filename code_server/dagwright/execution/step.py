@@ -382,8 +382,10 @@ class _Pipeline:
         for output in assets:
             if output.asset_key == key:
                 return output
-        known = ", ".join(str(o.asset_key) for o in assets) or "none"
-        raise OutputError(f"step {self.step.key!r} gave a {what} for the asset {key}, which it does not make; its assets are {known}")
+        known = ", ".join(o.asset_key.to_user_string() for o in assets if o.asset_key is not None) or "none"
+        raise OutputError(
+            f"step {self.step.key!r} gave a {what} for the asset {key.to_user_string()}, which it does not make; its assets are {known}"
+        )
 
     def _materialized(self, output: PlannedOutput, metadata: Metadata, version: Any, tags: Mapping[str, str]) -> None:
         around, inputs = self.context.surroundings, self._versions()
@@ -433,7 +435,7 @@ class _Pipeline:
             if output.nothing and output.required:
                 self._output(output, NO_VALUE, {}, None, {})
             elif output.required:
-                what = f" (the asset {output.asset_key})" if output.asset_key is not None else ""
+                what = f" (the asset {output.asset_key.to_user_string()})" if output.asset_key is not None else ""
                 raise OutputError(
                     f"step {self.step.key!r} ended without its output {output.name!r}{what}; "
                     "give a value for it, or declare it with is_required=False"

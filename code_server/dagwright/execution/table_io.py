@@ -248,5 +248,5 @@ def _rows(context: InputContext | OutputContext, axis: SimplePartitions | None, 
 
 def _what(context: InputContext | OutputContext) -> str:
     if context.has_asset_key:
-        return f"the asset {context.asset_key}"
+        return f"the asset {context.asset_key.to_user_string()}"
     return f"the {'input' if isinstance(context, InputContext) else 'output'} {context.name!r} of step {context.step_key!r}"

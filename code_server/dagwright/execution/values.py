@@ -171,7 +171,7 @@ class Values:
                 names = ", ".join(format_partition(key) or "" for key in found.missing[:5])
                 which = ranges.format_range(step.partition, step.partition_keys[-1] if len(step.partition_keys) > 1 else None)
                 raise MissingPartitionsError(
-                    f"partition {which} of step {step.key!r} reads partitions of {source.asset_key} that do not "
+                    f"partition {which} of step {step.key!r} reads partitions of {source.asset_key.to_user_string()} that do not "
                     f"exist: {names}. Start the upstream's partitions earlier, or give the dependency "
                     "TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)"
                 )

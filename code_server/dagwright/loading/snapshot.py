@@ -70,7 +70,7 @@ def _asset(key: AssetKey, definition: AssetsDefinition, spec: AssetSpec, resolve
         execution=definition.execution,
         description=spec.description,
         group=spec.group,
-        owners=spec.owners,
+        owners=tuple(spec.owners),
         tags=spec.tags,
         kinds=tuple(sorted(spec.kinds)),
         metadata=described_metadata(spec.metadata),
@@ -87,7 +87,7 @@ def _asset(key: AssetKey, definition: AssetsDefinition, spec: AssetSpec, resolve
         pool=op.pool if op is not None else None,
         type_name=type_name(out.dagster_type) if out is not None and out.dagster_type is not None else None,
         source=spec.source,
-        automation=_automation(spec, f"asset {key}", resolved),
+        automation=_automation(spec, f"asset {key.to_user_string()}", resolved),
         freshness=spec.freshness_policy.to_model() if spec.freshness_policy is not None else None,
         backfill=definition.backfill_policy.to_model() if definition.backfill_policy is not None else None,
     )

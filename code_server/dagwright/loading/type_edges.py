@@ -40,10 +40,11 @@ def warnings(resolved: ResolvedDefinitions) -> Iterator[LoadWarning]:
                 continue  # several partitions, by key
             made = _made(upstream, key)
             if not can_be(made, wanted.dagster_type):
+                above, below = key.to_user_string(), next(iter(definition.keys)).to_user_string()
                 yield LoadWarning(
-                    message=f"asset {next(iter(definition.keys))} takes `{name}` as {_named(wanted.dagster_type)}, but the function of "
-                    f"{key} returns {_named(made)}: a run that loads it will fail. Change one of the two annotations, or give {key} an IO "
-                    "manager that converts",
+                    message=f"asset {below} takes `{name}` as {_named(wanted.dagster_type)}, but the function of {above} returns "
+                    f"{_named(made)}: a run that loads it will fail. Change one of the two annotations, or give {above} an IO manager that "
+                    "converts",
                     source=definition.source,
                 )
 

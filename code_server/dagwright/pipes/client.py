@@ -58,7 +58,7 @@ class PipesClientCompletedInvocation:
         made = [one for one in results if isinstance(one, MaterializeResult)]
         checks = [one for one in results if isinstance(one, AssetCheckResult)]
         if len(made) != 1:
-            which = ", ".join(str(one.asset_key) for one in made)
+            which = ", ".join(one.asset_key.to_user_string() for one in made if one.asset_key is not None)
             raise PipesError(
                 f"get_materialize_result: the external process reported the assets {which}. To mend: `yield from invocation.get_results()`"
                 if made

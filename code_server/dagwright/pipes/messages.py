@@ -147,7 +147,9 @@ class PipesMessageHandler:
     def _on_report_asset_materialization(self, params: Mapping[str, Any]) -> None:
         key = protocol.parse_key(_text(params, "asset_key"))
         if key in self._materialized:
-            raise PipesError(f"the asset {key} was reported twice; report each asset once in a session, with all its metadata")
+            raise PipesError(
+                f"the asset {key.to_user_string()} was reported twice; report each asset once in a session, with all its metadata"
+            )
         version = params.get("data_version")
         result: MaterializeResult[Any] = MaterializeResult(
             asset_key=key,

@@ -60,8 +60,8 @@ def pick(
             problems.append(
                 Problem(
                     path="assets",
-                    message=f"asset {key} is external: nothing here computes it",
-                    value=str(key),
+                    message=f"asset {key.to_user_string()} is external: nothing here computes it",
+                    value=key.to_user_string(),
                     expected="an asset with a function",
                 )
             )
@@ -94,12 +94,12 @@ def partitions_of(resolved: ResolvedDefinitions, job: JobDefinition | None, pick
         if definition is not None:
             found.setdefault(definition, key)
     if len(found) > 1:
-        described = "; ".join(f"{key}: {parts.describe(definition)}" for definition, key in found.items())
+        described = "; ".join(f"{key.to_user_string()}: {parts.describe(definition)}" for definition, key in found.items())
         problems.append(
             Problem(
                 path="assets",
                 message=f"these assets are partitioned differently, so one run cannot cover them: {described}",
-                value=[str(key) for key in found.values()],
+                value=[key.to_user_string() for key in found.values()],
                 expected="assets of one partitions definition, or several runs",
             )
         )
@@ -347,7 +347,8 @@ class _Builder:
             if spec.key in self._checks:
                 self._config.problem(
                     "",
-                    f"the check {spec.key.to_user_string()} is evaluated by the function of its asset; pick the asset {spec.asset_key} too",
+                    f"the check {spec.key.to_user_string()} is evaluated by the function of its asset; "
+                    f"pick the asset {spec.asset_key.to_user_string()} too",
                 )
 
     def _note(self, step: Step) -> None:
@@ -466,9 +467,9 @@ def _whole_multi_assets(known: Mapping[AssetKey, Any], assets: Mapping[AssetKey,
             problems.append(
                 Problem(
                     path="assets",
-                    message=f"asset {key} is made together with others by {definition.name!r}, which cannot leave any out",
-                    value=str(key),
-                    expected=f"also {', '.join(str(other) for other in left)}, or can_subset=True in its definition",
+                    message=f"asset {key.to_user_string()} is made together with others by {definition.name!r}, which cannot leave any out",
+                    value=key.to_user_string(),
+                    expected=f"also {', '.join(other.to_user_string() for other in left)}, or can_subset=True in its definition",
                 )
             )
 

@@ -207,5 +207,5 @@ def _made(run: EndedRun, backfill: Backfill, then: Definitions | None) -> Mappin
 
 
 def _say(backfill: Backfill, status: BackfillStatus) -> None:
-    what = backfill.job_name or ", ".join(map(str, backfill.asset_keys[:3]))
+    what = backfill.job_name or ", ".join(key.to_user_string() for key in backfill.asset_keys[:3])
     log.info("backfill ended", extra={"action": "backfill", "backfill": backfill.backfill_id, "of": what, "status": str(status)})

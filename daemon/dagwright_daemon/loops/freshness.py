@@ -90,7 +90,7 @@ class Freshness:
                 asset_id: _Watched(location=location, key=asset.key, policy=asset.freshness)
                 for location, one in definitions.items()
                 for asset in one.snapshot.assets
-                if asset.freshness is not None and (asset_id := ids.get((location, str(asset.key)))) is not None
+                if asset.freshness is not None and (asset_id := ids.get((location, asset.key.to_user_string()))) is not None
             }
             known = list(self._watched)
             freshness.keep_only(conn, known)

@@ -40,7 +40,7 @@ class Partitions:
     def _keep(self, asset: LargeAsset, turn: Turn) -> bool:
         with self._engine.begin() as conn:
             location = self._catalog.current(conn).get(asset.location)
-            defined = location.assets.get(str(asset.key)) if location is not None else None
+            defined = location.assets.get(asset.key.to_user_string()) if location is not None else None
             if defined is None or defined.partitions is None:
                 return False
             at = Moment(now=turn.now, dynamic=DynamicKeys(conn))

@@ -63,11 +63,15 @@ def of_assets(names: Sequence[str], definitions: Definitions, wanted: Wanted, at
     order = [asset for unit in backfills.units(names, definitions) for asset in unit]
     chosen = _everything(order, at) if wanted == "all" else _followed(order, wanted, at)
     if narrow is not None:
-        chosen = {str(asset.key): narrow(asset, chosen[str(asset.key)]) for asset in order if str(asset.key) in chosen}
+        chosen = {
+            asset.key.to_user_string(): narrow(asset, chosen[asset.key.to_user_string()])
+            for asset in order
+            if asset.key.to_user_string() in chosen
+        }
     for unit in backfills.units(names, definitions):
         # What is only made together is asked for together.
-        whole = subsets.union(chosen.get(str(asset.key), EMPTY) for asset in unit)
-        chosen |= {str(asset.key): whole for asset in unit}
+        whole = subsets.union(chosen.get(asset.key.to_user_string(), EMPTY) for asset in unit)
+        chosen |= {asset.key.to_user_string(): whole for asset in unit}
     return _target({name: subset for name, subset in chosen.items() if subset}, [asset.partitions for asset in order], at)
 
 
@@ -135,7 +139,7 @@ def _target(parts: Mapping[str, Subset], definitions: Iterable[Partitions | None
 
 
 def _everything(order: Iterable[AssetSnapshot], at: Moment) -> dict[str, Subset]:
-    return {str(asset.key): subsets.of_range(0, size(asset.partitions, at)) for asset in order}
+    return {asset.key.to_user_string(): subsets.of_range(0, size(asset.partitions, at)) for asset in order}
 
 
 def _followed(order: Sequence[AssetSnapshot], wanted: Sequence[str] | KeyRange, at: Moment) -> dict[str, Subset]:
@@ -145,14 +149,15 @@ def _followed(order: Sequence[AssetSnapshot], wanted: Sequence[str] | KeyRange, 
     named = _named(root, wanted, at)
     found: dict[str, Subset] = {}
     for asset in order:
-        name = str(asset.key)
+        name = asset.key.to_user_string()
         if asset.partitions is None:
             found[name] = subsets.of_range(0, 1)
         elif not above[asset.key]:
             found[name] = named
         else:
             found[name] = subsets.union(
-                dependents(found[str(dep.key)], by_key[dep.key].partitions, asset.partitions, dep.mapping, at) for dep in above[asset.key]
+                dependents(found[dep.key.to_user_string()], by_key[dep.key].partitions, asset.partitions, dep.mapping, at)
+                for dep in above[asset.key]
             )
     return found
 
@@ -162,7 +167,7 @@ def _root(roots: Iterable[AssetSnapshot]) -> Partitions:
     names: dict[Partitions, list[str]] = {}
     for asset in roots:
         if asset.partitions is not None:
-            names.setdefault(asset.partitions, []).append(str(asset.key))
+            names.setdefault(asset.partitions, []).append(asset.key.to_user_string())
     if not names:
         raise refused(Problem(path="partitions", message='these assets are not partitioned; give "all"', expected='"all"'))
     if len(names) > 1:

@@ -99,7 +99,7 @@ def next_step(target: Target, progress: Progress, definitions: Definitions, *, j
     ready: dict[str, Subset] = {}
     groups = _Groups()
     for unit in units(target.parts, definitions):
-        names = tuple(str(asset.key) for asset in unit)
+        names = tuple(asset.key.to_user_string() for asset in unit)
         edges = _edges(unit, target, definitions)
         for name, skipped in _skipped(unit, edges, target, parts).items():
             parts[name] = replace(parts[name], skipped=parts[name].skipped | skipped)
@@ -264,21 +264,23 @@ class _Edge:
 
 def _edges(unit: Unit, target: Target, definitions: Definitions) -> list[_Edge]:
     inside = {asset.key for asset in unit}
-    home = definitions.home(str(unit[0].key))
+    home = definitions.home(unit[0].key.to_user_string())
     return [
-        _Edge(asset, definitions.assets[str(dep.key)], dep.mapping, definitions.home(str(dep.key)) is home)
+        _Edge(asset, definitions.assets[dep.key.to_user_string()], dep.mapping, definitions.home(dep.key.to_user_string()) is home)
         for asset in unit
         for dep in asset.deps
-        if str(dep.key) in target.parts and (dep.key not in inside or dep.key == asset.key)
+        if dep.key.to_user_string() in target.parts and (dep.key not in inside or dep.key == asset.key)
     ]
 
 
 def _skipped(unit: Unit, edges: Sequence[_Edge], target: Target, parts: Mapping[str, PartProgress]) -> Mapping[str, Subset]:
     """What will not be asked for, as something that it reads was lost."""
-    lost = {str(asset.key): EMPTY for asset in unit}
+    lost = {asset.key.to_user_string(): EMPTY for asset in unit}
     while True:
         read = subsets.union(
-            edge.reading(parts[name].lost | lost.get(name, EMPTY), target.moment) for edge in edges for name in [str(edge.upstream.key)]
+            edge.reading(parts[name].lost | lost.get(name, EMPTY), target.moment)
+            for edge in edges
+            for name in [edge.upstream.key.to_user_string()]
         )
         found = {name: (read & target.parts[name]) - parts[name].enqueued - parts[name].skipped for name in lost}
         # Only what depends on itself loses more by what it has lost.
@@ -289,14 +291,14 @@ def _skipped(unit: Unit, edges: Sequence[_Edge], target: Target, parts: Mapping[
 
 def _ready(unit: Unit, edges: Sequence[_Edge], target: Target, parts: Mapping[str, PartProgress], asked: Mapping[str, Subset]) -> Subset:
     """The partitions of a unit that may be asked for now; `asked` are those of units before it."""
-    names = [str(asset.key) for asset in unit]
+    names = [asset.key.to_user_string() for asset in unit]
     waiting = subsets.union(target.parts[name] - parts[name].enqueued - parts[name].skipped for name in names)
     policy = policy_of(unit[0])
     apart: set[int] = set()
     while True:
         found, shared = waiting, dict[int, Subset]()
         for place, edge in sorted(enumerate(edges), key=lambda each: each[1].is_own):
-            name = str(edge.upstream.key)
+            name = edge.upstream.key.to_user_string()
             pending = target.parts[name] - parts[name].succeeded
             if edge.is_own:
                 found = _by_itself(edge, policy, found, pending, target.moment)
@@ -318,13 +320,13 @@ def _shares_runs(edge: _Edge, policy: BackfillPolicyData | None, target: Target,
         return False
     if edge.in_one_run:
         return True
-    partitions, name = edge.asset.partitions, str(edge.upstream.key)
+    partitions, name = edge.asset.partitions, edge.upstream.key.to_user_string()
     if policy is None or partitions is None or (policy_of(edge.upstream), edge.upstream.partitions) != (policy, partitions):
         return False
     # Where one run makes all of both, it does not matter which partitions read which.
     whole = target.parts[name]
     return (
-        asked.get(name) == whole == target.parts[str(edge.asset.key)]
+        asked.get(name) == whole == target.parts[edge.asset.key.to_user_string()]
         and len(whole) <= (policy.max_partitions_per_run or len(whole))
         and len(list(_rows(whole, partitions, target.moment))) == 1
     )

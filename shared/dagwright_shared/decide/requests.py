@@ -34,7 +34,9 @@ class Definitions:
     @staticmethod
     def of(digest: Digest, snapshot: LocationSnapshot) -> Definitions:
         jobs = {job.name: job for job in snapshot.jobs}
-        return Definitions(digest=digest, snapshot=snapshot, jobs=jobs, assets={str(asset.key): asset for asset in snapshot.assets})
+        return Definitions(
+            digest=digest, snapshot=snapshot, jobs=jobs, assets={asset.key.to_user_string(): asset for asset in snapshot.assets}
+        )
 
     def home(self, name: str) -> Definitions:
         """The definitions of the location that an asset is from."""
@@ -63,7 +65,7 @@ def partitions_of(definitions: Definitions, target: TriggerTarget) -> Partitions
     """The partitions of what a target launches: the job's, or those that its assets share."""
     if target.job_name is not None:
         return _job(definitions, target.job_name).partitions
-    found = [definitions.assets[str(key)].partitions for key in target.asset_keys if str(key) in definitions.assets]
+    found = [definitions.assets[key.to_user_string()].partitions for key in target.asset_keys if key.to_user_string() in definitions.assets]
     return next((one for one in found if one is not None), None)
 
 
@@ -113,11 +115,14 @@ def _new_run(
 ) -> NewRun:
     target = _target(asker, request)
     job = _job(definitions, target.job_name) if target.job_name is not None else None
-    known = {str(key) for key in job.asset_keys} if job is not None and job.asset_keys else definitions.assets.keys()
+    known = {key.to_user_string() for key in job.asset_keys} if job is not None and job.asset_keys else definitions.assets.keys()
     for key in target.asset_keys:
-        if str(key) not in known:
+        if key.to_user_string() not in known:
             raise NotFoundError(
-                "asset", str(key), known=known, where=f"job {job.name!r}" if job else f"location {definitions.snapshot.location!r}"
+                "asset",
+                key.to_user_string(),
+                known=known,
+                where=f"job {job.name!r}" if job else f"location {definitions.snapshot.location!r}",
             )
     _check_partition(request, partitions_of(definitions, target), now, dynamic)
     tags = {**(job.run_tags if job else {}), **asker.tags, **request.tags}

@@ -48,7 +48,7 @@ def concerned(
     return {
         key
         for key, location, sensor in watching
-        if any(str(asset) in asset_keys for asset in sensor.asset_keys) or _concerned_by_runs(location, sensor, runs)
+        if any(asset.to_user_string() in asset_keys for asset in sensor.asset_keys) or _concerned_by_runs(location, sensor, runs)
     }
 
 

@@ -33,7 +33,7 @@ def _run(each: SimulatedRun) -> Mapping[str, Any]:
     return {
         "location": run.location,
         "job": run.job_name,
-        "assets": [str(key) for key in run.asset_keys],
+        "assets": [key.to_user_string() for key in run.asset_keys],
         "partition": format_partition(run.partition),
         "trigger": str(run.trigger.kind),
         "trigger_name": run.trigger.name,

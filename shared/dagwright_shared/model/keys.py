@@ -101,10 +101,8 @@ class AssetKey:
     def has_prefix(self, prefix: Sequence[str]) -> bool:
         return self.parts[: len(prefix)] == tuple(prefix)
 
-    def __str__(self) -> str:
-        return self.to_user_string()
-
     def __repr__(self) -> str:
+        """Also `str()` and f-strings: what people read is `to_user_string()`."""
         return f"AssetKey({list(self.parts)!r})"
 
 

@@ -215,7 +215,8 @@ def describe(definition: Partitions) -> str:
         case StaticPartitions():
             return f"{len(definition.keys)} static {'key' if len(definition.keys) == 1 else 'keys'}"
         case TimeWindowPartitions():
-            return f"{cron.in_words(definition.cron)}, from {definition.start:%Y-%m-%d} ({definition.timezone})"
+            start = definition.start.astimezone(cron.zone(definition.timezone))
+            return f"{cron.in_words(definition.cron)}, from {start:%Y-%m-%d} ({definition.timezone})"
         case DynamicPartitions():
             return f"dynamic keys named {definition.name}"
         case MultiPartitions():

@@ -86,7 +86,9 @@ def _asset(payload: e.AssetMaterialized | e.AssetObserved | e.AssetFailed | e.Fr
                 "code_version": payload.code_version,
                 "input_data_versions": dict(payload.input_data_versions),
             }
-            return Columns(f"Materialized {payload.asset_key}", asset_key=payload.asset_key, partition=payload.partition, data=data)
+            return Columns(
+                f"Materialized {payload.asset_key.to_user_string()}", asset_key=payload.asset_key, partition=payload.partition, data=data
+            )
         case e.AssetObserved():
             data = {
                 "metadata": metadata_to_json(payload.metadata),
@@ -94,13 +96,15 @@ def _asset(payload: e.AssetMaterialized | e.AssetObserved | e.AssetFailed | e.Fr
                 "tags": dict(payload.tags),
                 "data_version": payload.data_version,
             }
-            return Columns(f"Observed {payload.asset_key}", asset_key=payload.asset_key, partition=payload.partition, data=data)
+            return Columns(
+                f"Observed {payload.asset_key.to_user_string()}", asset_key=payload.asset_key, partition=payload.partition, data=data
+            )
         case e.AssetFailed():
-            message = f"{payload.asset_key} was not materialized" + (f": {payload.reason}" if payload.reason else "")
+            message = f"{payload.asset_key.to_user_string()} was not materialized" + (f": {payload.reason}" if payload.reason else "")
             return Columns(message, _ERROR, payload.asset_key, partition=payload.partition, data={"reason": payload.reason})
         case e.FreshnessChanged():
             level = {FreshnessState.FAIL: _ERROR, FreshnessState.WARN: _WARNING}.get(payload.state, _INFO)
-            message = f"Freshness of {payload.asset_key}: {payload.state}, was {payload.previous}"
+            message = f"Freshness of {payload.asset_key.to_user_string()}: {payload.state}, was {payload.previous}"
             return Columns(message, level, payload.asset_key, data={"state": payload.state, "previous": payload.previous})
         case e.CheckEvaluated():
             return _check(payload)
@@ -118,7 +122,7 @@ def _check(payload: e.CheckEvaluated) -> Columns:
         "metadata": metadata_to_json(payload.metadata),
     }
     key = payload.check_key
-    message = f"Check {key.name} of {key.asset_key} {'passed' if payload.passed else 'failed'}"
+    message = f"Check {key.name} of {key.asset_key.to_user_string()} {'passed' if payload.passed else 'failed'}"
     return Columns(message, _INFO if payload.passed else bad, key.asset_key, key.name, payload.partition, data)
 
 

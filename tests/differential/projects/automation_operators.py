@@ -354,4 +354,4 @@ def case_observable_source():
 
 def case_labels_of_results():
     result = dg.evaluate_automation_conditions([made("a", C.eager())], dg.DagsterInstance.ephemeral())
-    return [[str(r.key.to_user_string()), r.true_subset.size, len(r.child_results)] for r in result.results]
+    return [[r.key.to_user_string(), r.true_subset.size, len(r.child_results)] for r in result.results]

@@ -100,13 +100,13 @@ class World:
 
 
 def _text(run: Run) -> str:
-    names = [str(key) for key in (*run.asset_keys, *(check.to_user_string() for check in run.check_keys))]
+    names = [key.to_user_string() for key in (*run.asset_keys, *run.check_keys)]
     return "+".join(names) + (f"[{'|'.join(run.partition)}]" if run.partition else "")
 
 
 def asset(key: AssetKey, condition: C | None = None, *deps: AssetKey, **more: object) -> AssetSnapshot:
     parents = tuple(AssetDepSnapshot(key=dep) for dep in deps)
-    return AssetSnapshot(key=key, automation=condition.node if condition else None, deps=parents, op_name=str(key), **more)  # type: ignore[arg-type]
+    return AssetSnapshot(key=key, automation=condition.node if condition else None, deps=parents, op_name=key.to_user_string(), **more)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -277,7 +277,7 @@ def test_what_is_under_way(store_engine: Engine, loop: Backfills) -> None:
     started(store_engine, {"many": subsets.of_range(0, 3), "total": subsets.of_range(0, 1)})
     started(store_engine, {JOB: subsets.of_range(0, 3)}, job_name="report")
     with store_engine.connect() as conn:
-        found = {str(each.asset_key): each.ordinals for each in backfills.underway(conn)}
+        found = {each.asset_key.to_user_string(): each.ordinals for each in backfills.underway(conn)}
     assert found == {"many": subsets.of_range(0, 3), "total": subsets.of_range(0, 1)}
 
 

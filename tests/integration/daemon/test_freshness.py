@@ -44,7 +44,7 @@ def row(engine: Engine, key: AssetKey) -> FreshnessRow | None:
 
 
 def asset_id(conn: Connection, key: AssetKey) -> int:
-    return assets.ids(conn)[(rig.HERE, str(key))]
+    return assets.ids(conn)[(rig.HERE, key.to_user_string())]
 
 
 def changes(engine: Engine, key: AssetKey) -> list[str]:

@@ -71,7 +71,7 @@ def names(axis: SimplePartitions) -> list[str]:
 
 
 def asset_id(conn: Connection) -> int:
-    return assets.ids(conn, defined=None)[(rig.HERE, str(KEY))]
+    return assets.ids(conn, defined=None)[(rig.HERE, KEY.to_user_string())]
 
 
 def look(engine: Engine, definition: Partitions, at: Moment) -> PartitionStates:

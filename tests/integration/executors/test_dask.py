@@ -261,7 +261,7 @@ def test_many_events_arrive_in_order(address):
 def test_blocking_checks_and_values_of_assets(address):
     ran = run(address, assets=["base", "below", "beside", "after_beside"])
     assert ran.status is RunStatus.FAILURE
-    made = {str(m.asset_key): m for m in ran.of(AssetMaterialized)}
+    made = {m.asset_key.to_user_string(): m for m in ran.of(AssetMaterialized)}
     assert set(made) == {"base", "beside", "after_beside"}
     # What the run itself has made counts for the data versions.
     assert made["after_beside"].input_data_versions == {"beside": made["beside"].data_version}

@@ -23,7 +23,7 @@ def make(conn: Connection, key: str) -> None:
 
 def made(conn: Connection, after_id: int) -> list[tuple[int, str]]:
     wanted = EventFilter(types=("ASSET_MATERIALIZED",), after_id=after_id, ascending=True, settled=True)
-    return [(one.event_id, str(one.event.payload.asset_key)) for one in StoreHistory(conn, HERE).events(wanted)]  # type: ignore[union-attr]
+    return [(one.event_id, one.event.payload.asset_key.to_user_string()) for one in StoreHistory(conn, HERE).events(wanted)]  # type: ignore[union-attr]
 
 
 def horizon(engine: Engine) -> int:

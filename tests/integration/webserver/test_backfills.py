@@ -147,7 +147,7 @@ def test_assets_of_several_locations(server: Running, api: httpx.Client, store: 
 
 
 def publish_without(store: Engine, location: str, asset: str) -> None:
-    changed(store, location, lambda found: None if str(found.key) == asset else found)
+    changed(store, location, lambda found: None if found.key.to_user_string() == asset else found)
 
 
 def changed(store: Engine, location: str, change: Callable[[AssetSnapshot], AssetSnapshot | None]) -> None:
@@ -163,7 +163,11 @@ def test_a_retry_goes_by_keys_where_partitions_were_defined_anew(api: httpx.Clie
 
     def become(*keys: str) -> None:
         anew = StaticPartitions(keys=keys)
-        changed(store, "flights", lambda found: dataclasses.replace(found, partitions=anew) if str(found.key) == "colours" else found)
+        changed(
+            store,
+            "flights",
+            lambda found: dataclasses.replace(found, partitions=anew) if found.key.to_user_string() == "colours" else found,
+        )
 
     become("blue", "green", "red")
     tick(store)

@@ -60,7 +60,7 @@ def test_assets_take_their_checks_and_partition(api: httpx.Client, store: Engine
     with store.connect() as conn:
         run = runs.get(conn, made["run_id"])
     assert run is not None
-    assert [str(key) for key in run.asset_keys] == ["stats", "raw/flights"]
+    assert [key.to_user_string() for key in run.asset_keys] == ["stats", "raw/flights"]
     assert [key.to_user_string() for key in run.check_keys] == ["stats:row_count"]
     assert run.partition == ("2013-02-03",)
     assert run.trigger.kind == "cli"
@@ -91,7 +91,11 @@ def test_an_asset_with_one_of_its_checks(judged: None, api: httpx.Client, store:
     with store.connect() as conn:
         run = runs.get(conn, made["run_id"])
     assert run is not None
-    assert ([str(key) for key in run.asset_keys], [key.name for key in run.check_keys], run.only_checks) == (["stats"], ["row_count"], True)
+    assert ([key.to_user_string() for key in run.asset_keys], [key.name for key in run.check_keys], run.only_checks) == (
+        ["stats"],
+        ["row_count"],
+        True,
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ def equipped(store: Engine) -> None:
         ),
         ResourceSnapshot(key="log", type_name="Log"),
     )
-    assets = tuple(dataclasses.replace(each, resource_keys=("warehouse",)) if str(each.key) == "stats" else each for each in base.assets)
+    assets = tuple(
+        dataclasses.replace(each, resource_keys=("warehouse",)) if each.key.to_user_string() == "stats" else each for each in base.assets
+    )
     jobs = tuple(dataclasses.replace(each, resource_keys=("log",)) if each.name == "ping" else each for each in base.jobs)
     schedules = (ScheduleSnapshot(name="hourly", cron=("0 * * * *",), resource_keys=("log", "warehouse")),)
     sensors = (SensorSnapshot(name="files", resource_keys=("log",)),)

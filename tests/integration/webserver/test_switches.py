@@ -64,7 +64,8 @@ def test_conditions_are_listed_with_their_newest_evaluation(store: Engine, api: 
     base = places.flights()
     missing = Operand(kind=OperandKind.MISSING, label="when_missing")
     assets = tuple(
-        dataclasses.replace(each, automation=missing) if str(each.key) in ("stats", "carriers") else each for each in base.assets
+        dataclasses.replace(each, automation=missing) if each.key.to_user_string() in ("stats", "carriers") else each
+        for each in base.assets
     )
     publish(store, dataclasses.replace(base, assets=assets))
     with store.begin() as conn:

@@ -43,16 +43,16 @@ def test_everything_that_an_asset_says() -> None:
     assert function.key == dg.AssetKey(["db", "schema", "table"])
     assert function.name == "db__schema__table"
     assert spec.description == "What it is."
-    assert [str(dep.asset_key) for dep in spec.deps] == ["upstream_numbers", "raw/files", "x", "upstream", "y"]
+    assert [dep.asset_key.to_user_string() for dep in spec.deps] == ["upstream_numbers", "raw/files", "x", "upstream", "y"]
     assert function.keys_by_input_name == {"numbers": dg.AssetKey("upstream_numbers")}
     assert list(function.partition_mappings) == [dg.AssetKey("y")]
-    assert (spec.group, spec.code_version, spec.kinds, spec.owners) == ("g", "7", {"duckdb"}, ("team:data", "a@b.org"))
+    assert (spec.group, spec.code_version, spec.kinds, spec.owners) == ("g", "7", {"duckdb"}, ["team:data", "a@b.org"])
     assert function.op is not None
     out = function.op.outs["result"]
     assert (out.io_manager_key, out.is_required, out.dagster_type) == ("store", False, dict[str, int])
     assert function.op.ins["numbers"].input_manager_key == "im"
     assert function.op.tags == {"cpu": "2"}
-    assert [str(key.to_user_string()) for key in function.check_keys] == ["db/schema/table:fine"]
+    assert [key.to_user_string() for key in function.check_keys] == ["db/schema/table:fine"]
     assert function.partitions_def == dg.StaticPartitionsDefinition(["a"])
     assert function.io_manager_key_of(function.key) == "store"
 
@@ -151,7 +151,7 @@ def test_specs_are_replaced_and_merged() -> None:
     spec = dg.AssetSpec("a", deps=["b"], tags={"x": "1"}, kinds={"k"})
     assert spec.replace_attributes(group_name="g").group == "g"
     merged = spec.merge_attributes(deps=["c"], tags={"y": "2"}, kinds={"l"})
-    assert [str(dep.asset_key) for dep in merged.deps] == ["b", "c"]
+    assert [dep.asset_key.to_user_string() for dep in merged.deps] == ["b", "c"]
     assert merged.tags == {"x": "1", "y": "2"}
     assert merged.kinds == {"k", "l"}
     with pytest.raises(DefinitionError, match="no attribute 'colour'"):
@@ -165,7 +165,10 @@ def test_multi_assets_by_specs() -> None:
     def function(context) -> None: ...
 
     assert function.name == "both"
-    assert {str(k): [str(d.asset_key) for d in s.deps] for k, s in function.specs_by_key.items()} == {"a": ["up"], "b": ["a"]}
+    assert {k.to_user_string(): [d.asset_key.to_user_string() for d in s.deps] for k, s in function.specs_by_key.items()} == {
+        "a": ["up"],
+        "b": ["a"],
+    }
     assert {spec.group for spec in function.specs} == {"g"}
     assert function.can_subset
     assert function.op is not None
@@ -183,11 +186,11 @@ def test_multi_assets_by_outs() -> None:
     def function(up: int) -> tuple[int, str]:
         return 1, "x"
 
-    assert [str(key) for key in function.keys] == ["p/left", "r"]
+    assert [key.to_user_string() for key in function.keys] == ["p/left", "r"]
     assert function.op is not None
     assert function.op.outs["left"].io_manager_key == "im"
     assert (function.op.outs["left"].dagster_type, function.op.outs["right"].dagster_type) == (int, str)
-    deps = {str(k): [str(d.asset_key) for d in s.deps] for k, s in function.specs_by_key.items()}
+    deps = {k.to_user_string(): [d.asset_key.to_user_string() for d in s.deps] for k, s in function.specs_by_key.items()}
     assert deps == {"p/left": ["up"], "r": ["p/left"]}
     assert {spec.code_version for spec in function.specs} == {"2"}
 

@@ -198,7 +198,7 @@ def test_checks() -> None:
     def loads(x: int) -> dg.AssetCheckResult: ...  # type: ignore[empty-body]
 
     resolved = dg.Definitions(assets=[an_asset("flights"), loads], asset_checks=[again]).resolve()
-    assert {str(key) for key in resolved.assets_by_key} == {"flights", "elsewhere", "far"}
+    assert {key.to_user_string() for key in resolved.assets_by_key} == {"flights", "elsewhere", "far"}
     assert len(resolved.checks) == 2, "a check among the assets is one of the checks"
 
 
@@ -265,7 +265,7 @@ def test_look_ups_name_the_nearest() -> None:
         defs.get_job_def("nighly")
     with pytest.raises(NotFoundError, match="did you mean 'flights'"):
         defs.get_assets_def("flight")
-    assert [str(spec.key) for spec in defs.resolve_all_asset_specs()] == ["flights"]
+    assert [spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()] == ["flights"]
     assert defs.map_asset_specs(func=lambda spec: spec.replace_attributes(group_name="g")).assets[0].specs[0].group == "g"
 
 
@@ -285,7 +285,7 @@ def test_assets_of_modules() -> None:
     def c(a) -> None: ...
 
     found = dg.load_assets_from_modules([a_module(x=a, y=[b, a], z=c)], group_name="g", key_prefix="p")
-    assert [str(item.key) for item in found] == ["p/a", "p/b", "p/c"]
+    assert [item.key.to_user_string() for item in found] == ["p/a", "p/b", "p/c"]
     assert {item.specs[0].group for item in found} == {"g"}
     resolved = dg.Definitions(assets=found).resolve()
     assert resolved.graph.topology.parents(dg.AssetKey(["p", "c"])) == (dg.AssetKey(["p", "a"]),)
@@ -312,7 +312,7 @@ def test_selections() -> None:
     s = dg.AssetSelection
 
     def keys(selection: dg.AssetSelection) -> list[str]:
-        return sorted(str(key) for key in selection.resolve(graph))
+        return sorted(key.to_user_string() for key in selection.resolve(graph))
 
     assert keys(s.all()) == ["a", "b", "x/c"]
     assert keys(s.all(include_sources=True)) == ["a", "b", "ext", "x/c"]

@@ -34,8 +34,8 @@ def test_a_graph_asset_runs_its_ops() -> None:
     ran = dg.materialize([base, shifted])
     assert ran.asset_value("shifted") == 14
     assert ran.output_for_node("shifted.increment") == 4
-    (found,) = [asset for asset in build(dg.Definitions(assets=[base, shifted]), "x").assets if str(asset.key) == "shifted"]
-    assert [str(dep.key) for dep in found.deps] == ["base"]
+    (found,) = [asset for asset in build(dg.Definitions(assets=[base, shifted]), "x").assets if asset.key.to_user_string() == "shifted"]
+    assert [dep.key.to_user_string() for dep in found.deps] == ["base"]
 
 
 def test_a_graph_asset_with_other_keys_and_a_graph_of_several_assets() -> None:
@@ -99,7 +99,7 @@ def test_attributes_of_definitions() -> None:
         tags_by_key={dg.AssetKey("base"): {"k": "v"}},
     )
     spec = changed.get_asset_spec()
-    assert (str(changed.key), spec.group_name, spec.tags) == ("x/base", "other", {"k": "v"})
+    assert (changed.key.to_user_string(), spec.group_name, spec.tags) == ("x/base", "other", {"k": "v"})
     (outside,) = base.to_source_assets()
     assert (outside.is_executable, outside.execution) == (False, AssetExecution.EXTERNAL)
     moved = base.map_asset_specs(lambda spec: spec.with_io_manager_key("elsewhere"))
@@ -118,7 +118,9 @@ def test_observations() -> None:
 
     older = dg.SourceAsset("older", observe_fn=lambda: dg.DataVersion("9"), group_name="g")
     ran = dg.materialize([file, outside, older])
-    versions = {str(e.payload.asset_key): e.payload.data_version for e in ran.events if type(e.payload).__name__ == "AssetObserved"}  # type: ignore[union-attr]
+    versions = {
+        e.payload.asset_key.to_user_string(): e.payload.data_version for e in ran.events if type(e.payload).__name__ == "AssetObserved"
+    }  # type: ignore[union-attr]
     assert versions == {"file": "7", "left": None, "right": None, "older": "9"}
     assert not ran.get_asset_materialization_events()
     assert file.is_observable

@@ -37,9 +37,9 @@ outside = dg.SourceAsset("outside")
 def test_prefixes_of_assets_sources_and_checks() -> None:
     it = module(raw=raw, clean=clean, outside=outside, fine=fine)
     assets = dg.load_assets_from_modules([it], key_prefix="shop", source_key_prefix="ext", group_name="g")
-    assert sorted(str(key) for item in assets for key in item.keys) == ["ext/outside", "shop/clean", "shop/raw"]
+    assert sorted(key.to_user_string() for item in assets for key in item.keys) == ["ext/outside", "shop/clean", "shop/raw"]
     checks = dg.load_asset_checks_from_modules([it], asset_key_prefix="shop")
-    assert checks[0].check_keys[0].to_user_string() == "shop/clean:fine"
+    assert checks[0].check_key.to_user_string() == "shop/clean:fine"
     assert dg.materialize([*assets, *checks]).get_asset_check_evaluations()[0].passed
 
 

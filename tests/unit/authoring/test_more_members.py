@@ -78,7 +78,7 @@ def test_nodes_of_jobs_of_assets() -> None:
     with pytest.raises(LookupError, match="did you mean 'one'"):
         job.get_node_named("ones")
     assert one.asset_and_check_keys == {one.key, *one.check_keys}
-    assert one.get_spec_for_check_key(one.check_keys[0]).name == "fine"
+    assert one.get_spec_for_check_key(one.check_key).name == "fine"
     with pytest.raises(LookupError, match="one:other"):
         one.get_spec_for_check_key(dg.AssetCheckKey(one.key, "other"))
 

@@ -58,7 +58,7 @@ on_report = dg.define_asset_job("on_report", selection="report")
 @dg.asset_sensor(asset_key=dg.AssetKey("raw"), job=on_report)
 def raw_sensor(context, asset_event: dg.EventLogEntry):
     assert asset_event.dagster_event is not None
-    return dg.RunRequest(run_key=asset_event.run_id, tags={"key": str(asset_event.dagster_event.asset_key)})
+    return dg.RunRequest(run_key=asset_event.run_id, tags={"key": asset_event.dagster_event.asset_key.to_user_string()})
 
 
 def ask(sensor, instance, cursor=None, **more):
@@ -240,7 +240,7 @@ class TestResultsAndSnapshot:
 
         trial = dg.TestInstance(dg.Definitions(assets=[raw, report], jobs=[on_report], sensors=[looks]))
         (payload,) = trial.evaluate_sensor("looks").asset_events
-        assert str(payload.asset_key) == "outside"
+        assert payload.asset_key.to_user_string() == "outside"
         event = trial.get_latest_materialization_event(dg.AssetKey("outside"))
         assert event is not None
         assert event.asset_materialization.metadata["rows"].value == 3

@@ -111,10 +111,10 @@ def test_checks_are_a_kind_of_assets_definition() -> None:
 
     assert isinstance(positive, dg.AssetsDefinition)
     assert not isinstance(orders, dg.AssetChecksDefinition)
-    assert (set(positive.keys), positive.check_keys) == (set(), (dg.AssetCheckKey(orders.key, "positive"),))
+    assert (set(positive.keys), positive.check_keys) == (set(), {dg.AssetCheckKey(orders.key, "positive")})
     defs = dg.Definitions(assets=[orders, positive])
     assert [item.name for item in defs.asset_checks] == ["orders_positive"]
-    assert defs.assets == (orders,)
+    assert defs.assets == [orders]
     assert [one.passed for one in dg.materialize([orders, positive]).get_asset_check_evaluations()] == [True]
 
 

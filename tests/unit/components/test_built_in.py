@@ -35,7 +35,7 @@ def run(sandbox, resources=None):
 
 
 def materialized(result):
-    return {str(p.asset_key): dict(p.metadata) for e in result.events if isinstance(p := e.payload, AssetMaterialized)}
+    return {p.asset_key.to_user_string(): dict(p.metadata) for e in result.events if isinstance(p := e.payload, AssetMaterialized)}
 
 
 def checked(result):
@@ -200,13 +200,13 @@ class Tables(dgc.StateBackedComponent, dgc.Model, dgc.Resolvable):
 def test_state_is_fetched_once_and_kept(sandbox, monkeypatch):
     with sandbox.build_component_tree() as tree:
         context = tree.load_context
-        assert [str(s.key) for s in Tables(fetched=["a"]).build_defs(context).resolve_all_asset_specs()] == ["a"]
-        assert [str(s.key) for s in Tables(fetched=["b"]).build_defs(context).resolve_all_asset_specs()] == ["a"]
+        assert [s.key.to_user_string() for s in Tables(fetched=["a"]).build_defs(context).resolve_all_asset_specs()] == ["a"]
+        assert [s.key.to_user_string() for s in Tables(fetched=["b"]).build_defs(context).resolve_all_asset_specs()] == ["a"]
         Tables(fetched=["b"]).refresh_state(context)
-        assert [str(s.key) for s in Tables().build_defs(context).resolve_all_asset_specs()] == ["b"]
+        assert [s.key.to_user_string() for s in Tables().build_defs(context).resolve_all_asset_specs()] == ["b"]
         with pytest.raises(dgc.ComponentError, match="wrote nothing"):
             Tables().refresh_state(context)
-        assert [str(s.key) for s in Tables().build_defs(context).resolve_all_asset_specs()] == ["b"]
+        assert [s.key.to_user_string() for s in Tables().build_defs(context).resolve_all_asset_specs()] == ["b"]
         own = Tables.from_attributes_dict(attributes={"fetched": ["c"], "defs_state": {"key": "mine"}}, context=context)
         assert own.defs_state_config.key == "mine"
-        assert [str(s.key) for s in own.build_defs(context).resolve_all_asset_specs()] == ["c"]
+        assert [s.key.to_user_string() for s in own.build_defs(context).resolve_all_asset_specs()] == ["c"]

@@ -29,7 +29,7 @@ def write(sandbox, files):
 
 
 def keys(defs):
-    return sorted(str(key) for key in defs.resolve_all_asset_keys())
+    return sorted(key.to_user_string() for key in defs.resolve_all_asset_keys())
 
 
 TABLES = """
@@ -137,7 +137,7 @@ def test_post_processing(sandbox):
                       attributes: {tags: {from: folder}, owners: ["team:a"]}
                     - target: "group:raw or key:z"
                       attributes:
-                        description: "about {{ asset.key }}"
+                        description: "about {{ asset.key.to_user_string() }}"
                         kinds: [csv]
                     - target: z
                       operation: replace
@@ -153,9 +153,9 @@ def test_post_processing(sandbox):
         },
     )
     with sandbox.build_all_defs() as defs:
-        specs = {str(spec.key): spec for spec in defs.resolve_all_asset_specs()}
+        specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
     assert specs["y"].tags == {"own": "1", "from": "folder"}
-    assert specs["y"].owners == ("team:a",)
+    assert specs["y"].owners == ["team:a"]
     assert (specs["y"].description, specs["y"].kinds) == ("about y", {"csv"})
     assert (specs["z"].tags, specs["z"].group_name) == ({"only": "this"}, "last")
 

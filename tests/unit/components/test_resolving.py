@@ -54,7 +54,7 @@ rows: "{{ rows }}"
     assert table == Table("p_t", [Column(name="a"), Column(name="b", length=5)], Column(name="o"), {"x": Column(name="c")}, rows=7)
     plain = Plain.resolve_from_yaml("spec: {key: a/b, deps: [up], tags: {tier: 1, hot: true}, kinds: [csv]}\nkeys: [x/y]")
     assert plain.spec.key == dg.AssetKey(["a", "b"])
-    assert [str(dep.asset_key) for dep in plain.spec.deps] == ["up"]
+    assert [dep.asset_key.to_user_string() for dep in plain.spec.deps] == ["up"]
     assert plain.spec.tags == {"tier": "1", "hot": "true"}
     assert list(plain.keys) == [dg.AssetKey(["x", "y"])]
 

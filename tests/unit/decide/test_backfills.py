@@ -385,7 +385,7 @@ def test_what_another_location_makes_is_a_run_of_its_own_after_what_it_reads(pol
         assert set(story.step().split()) == {"a@0-1", "twin@0-1"}
         story.end("a@0-1", "ok", "")
         assert story.step() == "b@0-1"
-    assert [[str(one.key) for one in unit] for unit in backfills.units(["x", "y"], known)] == [["x"], ["y"]]
+    assert [[one.key.to_user_string() for one in unit] for unit in backfills.units(["x", "y"], known)] == [["x"], ["y"]]
 
 
 def test_runs_are_of_the_location_that_makes_their_assets() -> None:

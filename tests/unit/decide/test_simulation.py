@@ -25,7 +25,7 @@ def played(defs: dg.Definitions, *, hours: float, minutes: Mapping[str, int] | N
     lengths = minutes or {}
 
     def duration(run: NewRun) -> timedelta:
-        return timedelta(minutes=lengths.get(run.job_name or str(run.asset_keys[0]), 1))
+        return timedelta(minutes=lengths.get(run.job_name or run.asset_keys[0].to_user_string(), 1))
 
     return simulate(Setting(definitions={HERE: known}, now=NOW, until=NOW + timedelta(hours=hours), duration=duration, **setting))
 
@@ -37,7 +37,7 @@ def timeline(found: Simulation) -> list[str]:
     lines = []
     for each in found.runs:
         run = each.run
-        name = run.job_name or "+".join(map(str, run.asset_keys))
+        name = run.job_name or "+".join(key.to_user_string() for key in run.asset_keys)
         partition = f"[{format_partition(run.partition)}]" if run.partition else ""
         waited = f" after {','.join(each.waited_for)}" if each.waited_for else ""
         lines.append(f"{minute(run.started_at)}-{minute(run.ended_at)} {name}{partition}{waited}")

@@ -70,7 +70,10 @@ def test_the_kind_of_a_cause_comes_down_with_it() -> None:
 def test_other_dependencies() -> None:
     data = Data().make(A, "1").make(C, "1").make(B, "2", a="1", gone="1")
     causes = stale(data, asset(A), asset(C), asset(B, A, C)).of(B).causes
-    assert [(cause.kind, str(cause.dependency)) for cause in causes] == [(CauseKind.DEPENDENCIES, "gone"), (CauseKind.DEPENDENCIES, "c")]
+    assert [(cause.kind, cause.dependency.to_user_string()) for cause in causes] == [
+        (CauseKind.DEPENDENCIES, "gone"),
+        (CauseKind.DEPENDENCIES, "c"),
+    ]
 
 
 def test_an_observed_source_with_new_data() -> None:
@@ -99,7 +102,7 @@ def test_a_long_chain() -> None:
     keys = [AssetKey(f"k{at}") for at in range(5000)]
     data = Data().make(keys[0], "new")
     for above, below in itertools.pairwise(keys):
-        data.make(below, "1", **{str(above): "1" if above != keys[0] else "old"})
+        data.make(below, "1", **{above.to_user_string(): "1" if above != keys[0] else "old"})
     answer = stale(data, asset(keys[0]), *(asset(below, above) for above, below in itertools.pairwise(keys)))
     assert answer.of(keys[-1]).status is StaleStatus.STALE
 

@@ -231,7 +231,7 @@ class TestAll:
             return 1
 
         ran = run(first, second, executor=executor)
-        assert [(str(f.asset_key), f.reason) for f in ran.of(AssetFailed)] == [
+        assert [(f.asset_key.to_user_string(), f.reason) for f in ran.of(AssetFailed)] == [
             ("first", "step 'first' failed"),
             ("second", "upstream step 'first' failed"),
         ]

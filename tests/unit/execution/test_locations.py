@@ -117,7 +117,14 @@ class TestDirectCalls:
         @dg.asset(partitions_def=partitioned.days)
         def table(context: dg.AssetExecutionContext, up: int, config: Limit, db: Db):
             context.add_output_metadata({"n": 1})
-            return context.partition_key, str(context.asset_key), up, config.rows, db.url, f"{context.partition_time_window.start:%d}"
+            return (
+                context.partition_key,
+                context.asset_key.to_user_string(),
+                up,
+                config.rows,
+                db.url,
+                f"{context.partition_time_window.start:%d}",
+            )
 
         context = dg.build_asset_context(partition_key="2024-01-05", resources={"db": Db(url="u")})
         assert table(context, 7) == ("2024-01-05", "table", 7, 2, "u", "05")

@@ -31,7 +31,7 @@ def test_each_partition_is_recorded(executor):
 
     ran = run(up, down, executor=executor, **BETWEEN)
     assert ran.status is RunStatus.SUCCESS
-    made = [(str(m.asset_key), m.partition[0], sorted(m.metadata)) for m in ran.of(AssetMaterialized)]
+    made = [(m.asset_key.to_user_string(), m.partition[0], sorted(m.metadata)) for m in ran.of(AssetMaterialized)]
     assert made == [
         ("up", "b", []), ("up", "c", ["own"]), ("up", "d", []), ("down", "b", ["read"]), ("down", "c", ["read"]), ("down", "d", ["read"]),
     ]  # fmt: skip

@@ -152,7 +152,7 @@ class TestChecks:
         assert (evaluated.passed, evaluated.blocking, evaluated.description, evaluated.metadata["n"].value) == (False, True, "why", 1)
         assert "blocking check failed: up:good" in ran.of(StepFailed, "up_good")[0].error.message
         assert ran.of(StepSkipped, "down")
-        assert [str(f.asset_key) for f in ran.of(AssetFailed)] == ["down"]
+        assert [f.asset_key.to_user_string() for f in ran.of(AssetFailed)] == ["down"]
 
     @pytest.mark.parametrize(
         ("passed", "severity", "blocking"),
@@ -183,7 +183,7 @@ class TestChecks:
         assert [c.check_key.name for c in ran.of(CheckEvaluated)] == ["a", "b"]
         assert made(ran, "up")
         assert ran.of(StepSkipped, "down")
-        assert [str(f.asset_key) for f in ran.of(AssetFailed)] == ["down"]
+        assert [f.asset_key.to_user_string() for f in ran.of(AssetFailed)] == ["down"]
 
     def test_a_declared_check_without_a_result_fails(self):
         @dg.asset(check_specs=[dg.AssetCheckSpec("a", asset="up")])
@@ -212,12 +212,12 @@ class TestOutputs:
         @dg.multi_asset(specs=[dg.AssetSpec("a"), dg.AssetSpec("b", deps=["a"])], can_subset=True)
         def both(context: dg.AssetExecutionContext):
             for key in sorted(context.selected_asset_keys):
-                yield dg.MaterializeResult(asset_key=key, metadata={"k": str(key)})
+                yield dg.MaterializeResult(asset_key=key, metadata={"k": key.to_user_string()})
 
         ran = run(both, executor=HERE)
-        assert [str(m.asset_key) for m in ran.of(AssetMaterialized)] == ["a", "b"]
+        assert [m.asset_key.to_user_string() for m in ran.of(AssetMaterialized)] == ["a", "b"]
         ran = run(both, executor=HERE, assets=["b"])
-        assert [str(m.asset_key) for m in ran.of(AssetMaterialized)] == ["b"]
+        assert [m.asset_key.to_user_string() for m in ran.of(AssetMaterialized)] == ["b"]
 
     def test_several_outputs_as_a_tuple(self):
         @dg.multi_asset(outs={"a": dg.AssetOut(), "b": dg.AssetOut()})
@@ -282,7 +282,7 @@ class TestOutputs:
             return None
 
         ran = run(loose, strict, executor=HERE)
-        assert [str(m.asset_key) for m in ran.of(AssetMaterialized)] == ["loose", "strict"]
+        assert [m.asset_key.to_user_string() for m in ran.of(AssetMaterialized)] == ["loose", "strict"]
         assert not ran.of(OutputStored, "loose")[0].metadata  # a path would lead to a file with nothing but None in it
         assert not ran.of(OutputStored, "strict")[0].metadata
         assert sorted(path.name for path in Path(os.environ["DAGWRIGHT_HOME"]).rglob("*.pickle")) == ["loose.pickle"]

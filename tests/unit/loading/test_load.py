@@ -34,7 +34,7 @@ def write(path: Path, text: str) -> str:
 
 
 def keys(target: LoadTarget) -> list[str]:
-    return [str(key) for key in load.load(target).resolve().assets_by_key]
+    return [key.to_user_string() for key in load.load(target).resolve().assets_by_key]
 
 
 def test_a_file_with_definitions(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_loose_definitions_are_gathered(tmp_path: Path) -> None:
     text = f"{ASSET}lot = [dg.AssetSpec('b')]\n"
     text += "@dg.asset_check(asset=numbers)\ndef fine():\n    return dg.AssetCheckResult(passed=True)\nj = dg.define_asset_job('j')\n"
     resolved = load.load(LoadTarget(file=write(tmp_path / "loose.py", text))).resolve()
-    assert [str(key) for key in resolved.assets_by_key] == ["numbers", "b"]
+    assert [key.to_user_string() for key in resolved.assets_by_key] == ["numbers", "b"]
     assert list(resolved.jobs_by_name) == ["j"]
     assert len(resolved.checks_by_key) == 1
 

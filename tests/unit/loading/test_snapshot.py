@@ -99,7 +99,7 @@ def asset(built: LocationSnapshot, name: str) -> Any:
 
 
 def test_assets(built: LocationSnapshot) -> None:
-    assert [str(found.key) for found in built.assets] == ["clean", "elsewhere", "ext", "raw"]
+    assert [found.key.to_user_string() for found in built.assets] == ["clean", "elsewhere", "ext", "raw"]
     raw, clean = asset(built, "raw"), asset(built, "clean")
     assert (raw.group, raw.kinds, raw.owners, raw.tags, raw.code_version) == ("g", ("a", "b"), ("team:x",), {"t": "v"}, "1")
     assert raw.description == "Raw rows."
@@ -107,7 +107,7 @@ def test_assets(built: LocationSnapshot) -> None:
     assert raw.resource_keys == ("db",)
     assert (raw.op_name, raw.output_name, raw.type_name) == ("raw", "result", "list[int]")
     assert raw.source.file == __file__
-    assert [(str(dep.key), dep.input_name, dep.mapping.kind if dep.mapping else None) for dep in clean.deps] == [
+    assert [(dep.key.to_user_string(), dep.input_name, dep.mapping.kind if dep.mapping else None) for dep in clean.deps] == [
         ("raw", "raw", MappingKind.ALL),
         ("elsewhere", None, None),
     ]

@@ -11,6 +11,7 @@ from dagwright_shared.model import selection
 from dagwright_shared.model.errors import InvalidRequestError
 from dagwright_shared.model.graph import Topology
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey
+from dagwright_shared.model.selection_text import to_text
 from dagwright_shared.model.snapshot import AssetExecution
 
 
@@ -30,10 +31,10 @@ class Graph:
         self._facts, self._checks = facts, checks
 
     def facts(self, key: AssetKey) -> Facts:
-        return self._facts.get(str(key), Facts())
+        return self._facts.get(key.to_user_string(), Facts())
 
     def check_keys(self, key: AssetKey) -> list[AssetCheckKey]:
-        return [AssetCheckKey(key, name) for name in self._checks.get(str(key), [])]
+        return [AssetCheckKey(key, name) for name in self._checks.get(key.to_user_string(), [])]
 
 
 EXTERNAL = Facts(group="raw", execution=AssetExecution.EXTERNAL)
@@ -50,7 +51,7 @@ GRAPH = Graph(
 
 
 def picked(text: str) -> set[str]:
-    return {str(key) for key in selection.resolve(selection.parse(text), GRAPH)}
+    return {key.to_user_string() for key in selection.resolve(selection.parse(text), GRAPH)}
 
 
 EVERYTHING = {"src", "raw/a", "raw/b", "mid", "end", "lone"}
@@ -101,6 +102,29 @@ def test_language(text: str, expected: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "*",
+        'key:"mid"',
+        'key:"raw/*"',
+        'group:"raw" or kind:"duckdb"',
+        'tag:"tier"="gold" and (not owner:"team:data")',
+        'not (group:"raw" or key:"mid")',
+        '1+key:"mid" or key:"mid"+2',
+        '(key:"raw/a" or key:"lone")+',
+        'roots(key:"raw/*" or key:"mid")',
+        '(group:"raw" or group:"x" or key:"mid") and kind:"duckdb"',
+    ],
+)
+def test_as_text(text: str) -> None:
+    assert to_text(selection.parse(text)) == text
+
+
+def test_what_the_language_has_no_words_for() -> None:
+    assert to_text(selection.Or(selection.All(), selection.Prefix(("a",)))) is None
+
+
+@pytest.mark.parametrize(
     ("text", "where", "expected"),
     [
         ("", 1, "a key"),
@@ -131,12 +155,12 @@ def test_a_key_that_cannot_be_one() -> None:
 
 def test_nodes_without_text() -> None:
     everything = selection.All()
-    assert {str(k) for k in selection.resolve(everything, GRAPH)} == EVERYTHING - {"src"}
-    assert {str(k) for k in selection.resolve(selection.Sources(selection.Match("raw/*")), GRAPH)} == {"src"}
-    assert {str(k) for k in selection.resolve(selection.Neighbours(selection.Match("raw/a")), GRAPH)} == {"raw/a", "raw/b"}
-    assert {str(k) for k in selection.resolve(selection.Prefix(("raw",)), GRAPH)} == {"raw/a", "raw/b"}
+    assert {k.to_user_string() for k in selection.resolve(everything, GRAPH)} == EVERYTHING - {"src"}
+    assert {k.to_user_string() for k in selection.resolve(selection.Sources(selection.Match("raw/*")), GRAPH)} == {"src"}
+    assert {k.to_user_string() for k in selection.resolve(selection.Neighbours(selection.Match("raw/a")), GRAPH)} == {"raw/a", "raw/b"}
+    assert {k.to_user_string() for k in selection.resolve(selection.Prefix(("raw",)), GRAPH)} == {"raw/a", "raw/b"}
     reach = selection.Reach(selection.parse("mid"), upstream=True, include_self=False)
-    assert {str(k) for k in selection.resolve(reach, GRAPH)} == {"raw/a", "raw/b", "src"}
+    assert {k.to_user_string() for k in selection.resolve(reach, GRAPH)} == {"raw/a", "raw/b", "src"}
 
 
 def test_checks_follow_their_assets() -> None:
@@ -156,7 +180,7 @@ def test_checks_follow_their_assets() -> None:
 
 def test_unknown_keys_are_those_named_literally() -> None:
     wanted = selection.parse("mid or +gone or nothing_* and not away")
-    assert [str(key) for key in selection.unknown_keys(wanted, GRAPH)] == ["gone", "away"]
+    assert [key.to_user_string() for key in selection.unknown_keys(wanted, GRAPH)] == ["gone", "away"]
 
 
 @given(st.text(alphabet='ab/*+()"2 :=andortg', max_size=25))

@@ -200,7 +200,7 @@ def test_several_assets_and_implicit_ones(script):
         return pipes.run(command=command, context=context).get_results()
 
     result = dg.materialize([both], resources={"pipes": dg.PipesSubprocessClient()})
-    assert {str(p.asset_key): dict(p.metadata) for p in payloads(result, AssetMaterialized)} == {
+    assert {p.asset_key.to_user_string(): dict(p.metadata) for p in payloads(result, AssetMaterialized)} == {
         "one": {"n": dg.MetadataValue.int(1)},
         "two": {},
     }

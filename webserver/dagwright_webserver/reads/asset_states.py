@@ -62,7 +62,7 @@ def read_states(conn: Connection, defs: Definitions, keys: Iterable[AssetKey] | 
         rows = conn.execute(_ALL, defs.words).all()
     else:
         chosen = list(dict.fromkeys(keys))
-        rows = conn.execute(_SOME, {**_checks_of(defs, chosen), "wanted": [str(key) for key in chosen]}).all()
+        rows = conn.execute(_SOME, {**_checks_of(defs, chosen), "wanted": [key.to_user_string() for key in chosen]}).all()
     return {(row.location, row.key): _state(row) for row in rows}
 
 
@@ -84,7 +84,7 @@ def read_marks(conn: Connection, defs: Definitions, keys: Iterable[AssetKey] | N
         rows = conn.execute(_ALL_MARKS, defs.words)
     else:
         chosen = list(keys)
-        rows = conn.execute(_SOME_MARKS, {**defs.words, **_checks_of(defs, chosen), "wanted": [str(key) for key in chosen]})
+        rows = conn.execute(_SOME_MARKS, {**defs.words, **_checks_of(defs, chosen), "wanted": [key.to_user_string() for key in chosen]})
     return {(place, key): Mark(_STATUSES[word], at, failed) for place, key, word, at, failed in map(tuple, rows)}
 
 
@@ -94,7 +94,7 @@ def read_words(conn: Connection, defs: Definitions, keys: Iterable[AssetKey] | N
         rows = conn.execute(_ALL_WORDS, defs.words)
     else:
         chosen = list(keys)
-        rows = conn.execute(_SOME_WORDS, {**defs.words, **_checks_of(defs, chosen), "wanted": [str(key) for key in chosen]})
+        rows = conn.execute(_SOME_WORDS, {**defs.words, **_checks_of(defs, chosen), "wanted": [key.to_user_string() for key in chosen]})
     return {(place, key): _STATUSES[word] for place, key, word in map(tuple, rows)}
 
 
@@ -115,7 +115,7 @@ def keys_of_status(conn: Connection, defs: Definitions, status: AssetStatus) -> 
 
 def _checks_of(defs: Definitions, keys: Iterable[AssetKey]) -> dict[str, str]:
     """The checks of some assets, as `Definitions.words` has those of all."""
-    found = [(defs.ids.get((place, str(key)), 0), check.key.name) for key in keys for place, check in defs.checks.get(key, ())]
+    found = [(defs.ids.get((place, key.to_user_string()), 0), check.key.name) for key in keys for place, check in defs.checks.get(key, ())]
     return {"check_ids": pg_array(number for number, _ in found), "check_names": pg_array(name for _, name in found)}
 
 

@@ -258,7 +258,7 @@ class AssetFilter:
 def summarize(location: LocationName, asset: AssetSnapshot, state: AssetState, checks: int) -> AssetSummary:
     """A definition and its state as a row of the catalog."""
     return AssetSummary(
-        key=str(asset.key),
+        key=asset.key.to_user_string(),
         location=location,
         group=asset.group,
         kinds=asset.kinds,
@@ -343,7 +343,7 @@ def get_asset(
     place, asset = recorded.find(conn, defs, key, location)
     neighbours = {key, *(dep.key for dep in asset.deps), *defs.graph.children(key)}
     states = read_states(conn, defs, neighbours)
-    state = states.get((place, str(key)), UNKNOWN)
+    state = states.get((place, key.to_user_string()), UNKNOWN)
     checks = [check for at, check in defs.checks.get(key, ()) if at == place]
     history = list_materializations(conn, state.asset_id, limit=20).items
     # The newest materialization may lie far behind a row of failures.
@@ -355,13 +355,13 @@ def get_asset(
         at = dependents.Moment(now=now, dynamic=dynamic_keys(conn, [asset.partitions]))
         partitions = partitions_view(conn, memo, state.asset_id, asset.partitions, at)
     siblings = [
-        str(other.key)
+        other.key.to_user_string()
         for other in (defs.locations[place].assets if asset.op_name is not None else ())
         if other.op_name == asset.op_name and other.key != key
     ]
     metadata = metadata_to_json(asset.metadata)
     return AssetView(
-        key=str(key),
+        key=key.to_user_string(),
         location=place,
         defined=any(at == place for at, _ in defs.assets.get(key, ())),
         other_locations=tuple(at for at, _ in defs.assets.get(key, ()) if at != place),
@@ -400,8 +400,8 @@ def get_asset(
 def _link(defs: Definitions, key: AssetKey, states: States, input_name: str | None) -> AssetLink:
     found = defs.assets.get(key, ())
     place, asset = defs.asset(key) if found else (LocationName(""), None)
-    status = status_of(asset, states.get((place, str(key)), UNKNOWN))
-    return AssetLink(key=str(key), defined=bool(found), status=status, input_name=input_name)
+    status = status_of(asset, states.get((place, key.to_user_string()), UNKNOWN))
+    return AssetLink(key=key.to_user_string(), defined=bool(found), status=status, input_name=input_name)
 
 
 def read_checks(conn: Connection, asset_id: int, defined: Sequence[CheckSnapshot], asset: AssetSnapshot) -> tuple[CheckView, ...]:
@@ -415,7 +415,7 @@ def read_checks(conn: Connection, asset_id: int, defined: Sequence[CheckSnapshot
 def _check(name: str, asset: AssetSnapshot, check: CheckSnapshot | None, row: Row[Any] | None) -> CheckView:
     return CheckView(
         name=name,
-        asset=str(asset.key),
+        asset=asset.key.to_user_string(),
         description=check.description if check else None,
         blocking=check.blocking if check else bool(row and row.blocking),
         defined=check is not None,

@@ -412,7 +412,7 @@ def _sensor(place: str, sensor: SensorSnapshot, row: Row[Any] | None, strips: Ma
         switched=bool(row and row.switch is not None),
         running_since=row.running_since if row else None,
         minimum_interval_seconds=sensor.minimum_interval_seconds,
-        watched_assets=tuple(str(key) for key in sensor.asset_keys),
+        watched_assets=tuple(key.to_user_string() for key in sensor.asset_keys),
         cursor=row.cursor if row else None,
         etag=instigator_etag(InstigatorKind.SENSOR, row.switch if row else None, row.cursor if row else None),
         next_tick=next_tick,
@@ -432,7 +432,7 @@ def instigator_etag(kind: InstigatorKind, switch: bool | None, cursor: str | Non
 
 
 def _target(target: TriggerTarget) -> TargetView:
-    return TargetView(job=target.job_name, assets=tuple(str(key) for key in target.asset_keys))
+    return TargetView(job=target.job_name, assets=tuple(key.to_user_string() for key in target.asset_keys))
 
 
 def _running(row: Row[Any] | None, *, default: bool) -> bool:

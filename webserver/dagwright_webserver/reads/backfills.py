@@ -255,7 +255,7 @@ def summary(found: Backfill) -> BackfillSummary:
         title=_title(found),
         location=found.location,
         job=found.job_name,
-        assets=tuple(map(str, found.asset_keys[:MAX_LIST_ASSETS])),
+        assets=tuple(key.to_user_string() for key in found.asset_keys[:MAX_LIST_ASSETS]),
         asset_count=len(found.asset_keys),
         trigger=str(found.trigger.kind),
         trigger_name=found.trigger.name,
@@ -290,4 +290,4 @@ def _title(found: Backfill) -> str:
     if not found.asset_keys:
         return "nothing"
     more = len(found.asset_keys) - 1
-    return str(found.asset_keys[0]) + (f" and {more} more" if more > 0 else "")
+    return found.asset_keys[0].to_user_string() + (f" and {more} more" if more > 0 else "")

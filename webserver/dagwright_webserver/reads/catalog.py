@@ -41,7 +41,7 @@ def catalog(assets: Mapping[AssetKey, tuple[tuple[LocationName, AssetSnapshot], 
         (
             Entry(text, place, asset, f"{text}\n{asset.description or ''}".lower())
             for key, found in assets.items()
-            for text in [str(key)]
+            for text in [key.to_user_string()]
             for place, asset in found
         ),
         key=lambda entry: (entry.key, entry.location),

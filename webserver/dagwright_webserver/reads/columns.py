@@ -92,7 +92,7 @@ def read_columns(conn: Connection, defs: Definitions, key: AssetKey, *, location
     up, whole_up = _follow(conn, defs, found, key, depth, lambda one: _upstream_of(found[one]))
     down, whole_down = _follow(conn, defs, found, key, depth, defs.graph.children)
     edges = {
-        (dep, ColumnRef(asset=str(asset), column=column))
+        (dep, ColumnRef(asset=asset.to_user_string(), column=column))
         for asset in (*up, *down)
         for column, deps in found[asset].deps.items()
         for dep in deps
@@ -100,9 +100,9 @@ def read_columns(conn: Connection, defs: Definitions, key: AssetKey, *, location
     }
     ordered = sorted(edges, key=lambda edge: [(each.asset, each.column) for each in edge])
     return ColumnsView(
-        key=str(key),
+        key=key.to_user_string(),
         columns=tuple(_columns(found[key])),
-        edges=tuple(ColumnEdge(upstream=a, downstream=b) for a, b in _reaching(ordered, str(key))),
+        edges=tuple(ColumnEdge(upstream=a, downstream=b) for a, b in _reaching(ordered, key.to_user_string())),
         cut=not (whole_up and whole_down),
     )
 
@@ -183,7 +183,7 @@ def _read(conn: Connection, defs: Definitions, keys: Iterable[AssetKey], locatio
         return {}
     attached = newest_metadata(conn, places)
     return {
-        key: _known([*attached.get((place, str(key)), {}).values(), *metadata_to_json(asset.metadata).values()])
+        key: _known([*attached.get((place, key.to_user_string()), {}).values(), *metadata_to_json(asset.metadata).values()])
         for key, (place, asset) in places.items()
     }
 
@@ -199,7 +199,7 @@ def newest_metadata(conn: Connection, keys: Iterable[AssetKey]) -> Mapping[tuple
         .lateral("newest")
     )
     query = select(a.key, a.location, newest.c.metadata).select_from(tables.assets).outerjoin(newest, literal_column("true"))
-    rows = conn.execute(query.where(a.key.in_([str(key) for key in keys])))
+    rows = conn.execute(query.where(a.key.in_([key.to_user_string() for key in keys])))
     return {(row.location, row.key): row.metadata or {} for row in rows}
 
 

@@ -42,7 +42,7 @@ def read_conditions(
     conditions = tuple(
         ConditionView(
             key=name,
-            asset=str(key.asset_key if isinstance(key, AssetCheckKey) else key),
+            asset=(key.asset_key if isinstance(key, AssetCheckKey) else key).to_user_string(),
             location=place,
             condition=name_of(condition),
             evaluated_at=newest[key][0] if key in newest else None,

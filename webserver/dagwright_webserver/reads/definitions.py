@@ -66,7 +66,7 @@ class Definitions:
         for place, asset in self.assets.get(key, ()):
             if place == location:
                 return place, asset
-        raise NotFoundError("asset", str(key), known=[str(k) for k in self.assets], where=location)
+        raise NotFoundError("asset", key.to_user_string(), known=[k.to_user_string() for k in self.assets], where=location)
 
     def job(self, name: str, location: str | None = None) -> tuple[LocationName, JobSnapshot]:
         """The definition of a job; of several, the first location's.
@@ -159,7 +159,7 @@ def index(
     graph = AssetGraph(snapshots.values())
     known = ids or {}
     all_checks = [(name, check) for name, snapshot in snapshots.items() for check in snapshot.checks]
-    numbered = [(each, known.get((each[0], str(key)), 0)) for key, found in ordered.items() for each in found]
+    numbered = [(each, known.get((each[0], key.to_user_string()), 0)) for key, found in ordered.items() for each in found]
     return Definitions(
         digests=dict(digests),
         locations=dict(snapshots),
@@ -173,7 +173,7 @@ def index(
         conditions=_conditions(snapshots),
         ids=known,
         words={
-            "check_ids": pg_array(known.get((name, str(check.key.asset_key)), 0) for name, check in all_checks),
+            "check_ids": pg_array(known.get((name, check.key.asset_key.to_user_string()), 0) for name, check in all_checks),
             "check_names": pg_array(check.key.name for _, check in all_checks),
             "external_ids": pg_array(number for (_, asset), number in numbered if asset.execution is AssetExecution.EXTERNAL),
             "shadowed_ids": pg_array(number for (name, asset), number in numbered if graph.asset(asset.key).location != name),
@@ -186,7 +186,7 @@ def _conditions(
 ) -> tuple[tuple[str, LocationName, AssetKey | AssetCheckKey, Condition], ...]:
     found: list[tuple[str, LocationName, AssetKey | AssetCheckKey, Condition]] = []
     for place, snapshot in snapshots.items():
-        found += [(str(asset.key), place, asset.key, asset.automation) for asset in snapshot.assets if asset.automation]
+        found += [(asset.key.to_user_string(), place, asset.key, asset.automation) for asset in snapshot.assets if asset.automation]
         found += [(check.key.to_user_string(), place, check.key, check.automation) for check in snapshot.checks if check.automation]
     return tuple(sorted(found, key=lambda each: each[:2]))
 

@@ -78,8 +78,8 @@ def users(defs: Definitions) -> dict[str, Users]:
             for name in partitioning.dynamic_names(asset.partitions):
                 using = found.setdefault(name, Users())
                 using.locations.add(location)
-                if str(key) not in using.assets[-1:]:
-                    using.assets.append(str(key))
+                if key.to_user_string() not in using.assets[-1:]:
+                    using.assets.append(key.to_user_string())
     for jobs in defs.jobs.values():
         for location, job in jobs:
             for name in partitioning.dynamic_names(job.partitions):

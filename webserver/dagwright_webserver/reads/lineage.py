@@ -121,7 +121,7 @@ def _part_of(defs: Definitions, shown: AbstractSet[AssetKey]) -> tuple[Plan, boo
     plan = _plan(defs)
     if len(shown) == len(defs.graph):
         return plan, True
-    names = {str(key) for key in shown}
+    names = {key.to_user_string() for key in shown}
     edges = tuple(edge for edge in plan.edges if edge.upstream in names and edge.downstream in names)
     return Plan(tuple(one for one in plan.placed if one.key in shown), edges), False
 
@@ -157,7 +157,7 @@ def _plan(defs: Definitions) -> Plan:
         graph = defs.graph
         # What is on a cycle between locations, which none of them can see, has no level.
         layers = {key: layer for layer, keys in enumerate(graph.levels) for key in keys}
-        text = {key: str(key) for key in defs.assets}
+        text = {key: key.to_user_string() for key in defs.assets}
         placed = [Placed(layers.get(key, 0), key, name, *defs.asset(key)) for key, name in text.items()]
         placed.sort(key=lambda one: (one.layer, one.asset.group, one.name))
         pairs = ((text[parent], name) for name, key in sorted((name, key) for key, name in text.items()) for parent in graph.parents(key))

@@ -60,7 +60,9 @@ def times_of_asset(conn: Connection, key: AssetKey, run_ids: Collection[str]) ->
     """How long the steps of some runs took that make an asset; None where none of them succeeded."""
     if not run_ids:
         return None
-    found = [max(0.0, float(seconds)) for seconds in conn.execute(_OF_ASSET, {"runs": list(run_ids), "key": str(key)}).scalars()]
+    found = [
+        max(0.0, float(seconds)) for seconds in conn.execute(_OF_ASSET, {"runs": list(run_ids), "key": key.to_user_string()}).scalars()
+    ]
     if not found:
         return None
     return TimesView(samples=len(found), p50_seconds=prediction.quantile(found, 0.5), p90_seconds=prediction.quantile(found, 0.9))

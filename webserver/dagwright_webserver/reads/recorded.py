@@ -19,7 +19,7 @@ def find(conn: Connection, defs: Definitions, key: AssetKey, location: str | Non
     try:
         return defs.asset(key, location)
     except NotFoundError:
-        place = conn.execute(_PLACE, {"key": str(key), "location": location}).scalar()
+        place = conn.execute(_PLACE, {"key": key.to_user_string(), "location": location}).scalar()
         if place is None:
             raise
         return LocationName(place), stand_in(key)

@@ -94,7 +94,7 @@ def _view(place: LocationName, snapshot: LocationSnapshot, resource: ResourceSna
         config={name: masked(name, value, _property(resource.config_schema, name)) for name, value in resource.config.items()},
         environment=tuple(sorted(set(_variables(resource.config)))),
         nested=resource.nested,
-        assets=tuple(str(each.key) for each in snapshot.assets if resource.key in each.resource_keys),
+        assets=tuple(each.key.to_user_string() for each in snapshot.assets if resource.key in each.resource_keys),
         jobs=tuple(each.name for each in snapshot.jobs if not each.asset_keys and resource.key in each.resource_keys),
         schedules=tuple(each.name for each in snapshot.schedules if resource.key in each.resource_keys),
         sensors=tuple(each.name for each in snapshot.sensors if resource.key in each.resource_keys),

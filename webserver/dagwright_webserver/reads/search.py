@@ -73,7 +73,7 @@ def _definitions(defs: Definitions) -> Iterator[tuple[str, str, str | None, _Thi
     for key, assets in defs.assets.items():
         place, asset = assets[0]
         groups[asset.group] = groups.get(asset.group, 0) + 1
-        yield "asset", str(key), place, asset
+        yield "asset", key.to_user_string(), place, asset
     yield from (("check", check.key.to_user_string(), place, check) for checks in defs.checks.values() for place, check in checks)
     yield from (("job", name, place, job) for name, jobs in defs.jobs.items() for place, job in jobs)
     yield from (("schedule", name, place, each) for name, found in defs.schedules.items() for place, each in found)
@@ -89,7 +89,7 @@ def _hit(defs: Definitions, kind: str, name: str, place: str | None, thing: _Thi
         case AssetSnapshot():
             about, url = looks.first_line(thing.description) or thing.group, f"/assets/{quote(name)}"
         case CheckSnapshot():
-            about, url = looks.first_line(thing.description), f"/assets/{quote(str(thing.key.asset_key))}?tab=checks"
+            about, url = looks.first_line(thing.description), f"/assets/{quote(thing.key.asset_key.to_user_string())}?tab=checks"
         case JobSnapshot():
             where = f"?{urlencode({'location': place})}" if len(defs.jobs[name]) > 1 else ""
             about, url = looks.first_line(thing.description), f"/jobs/{quote(name, safe='')}{where}"

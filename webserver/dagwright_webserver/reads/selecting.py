@@ -22,11 +22,11 @@ def select(defs: Definitions, text: str) -> AbstractSet[AssetKey]:
     chosen = selection.parse(text)
     missing = selection.unknown_keys(chosen, defs.graph)
     if missing:
-        known = [str(key) for key in list(defs.graph.keys())[:_NEAREST_AMONG]]
+        known = [key.to_user_string() for key in list(defs.graph.keys())[:_NEAREST_AMONG]]
         problems = []
         for key in missing:
-            close = nearest(str(key), known)
-            message = f"there is no asset {str(key)!r}" + (f"; did you mean {close!r}?" if close else "")
+            close = nearest(key.to_user_string(), known)
+            message = f"there is no asset {key.to_user_string()!r}" + (f"; did you mean {close!r}?" if close else "")
             problems.append(Problem(path="selection", message=message, value=text, suggestion=close))
         raise InvalidRequestError(_TITLE, problems=problems)
     return selection.resolve(chosen, defs.graph)

@@ -94,7 +94,7 @@ def read_simulation(conn: Connection, defs: Definitions, limits: Limits, *, now:
     effective = limits_store.read(conn, limits)
 
     def duration(run: NewRun) -> timedelta:
-        return lengths.get((run.job_name, () if run.job_name else tuple(sorted(map(str, run.asset_keys)))), _DEFAULT)
+        return lengths.get((run.job_name, () if run.job_name else tuple(sorted(key.to_user_string() for key in run.asset_keys))), _DEFAULT)
 
     running = {(each.location, each.name) for each in instigators.list(conn, kind=InstigatorKind.SCHEDULE) if each.running}
     until = now + timedelta(hours=hours)

@@ -89,16 +89,16 @@ class _Versions:
         self._rows: dict[str, dict[PartitionKey, Made]] = {}
 
     def load(self, conn: Connection, graph: AssetGraph, places: Iterable[Place]) -> None:
-        self._take(data_versions.read(conn, [(graph.asset(key).location, str(key), partition) for key, partition in places]))
+        self._take(data_versions.read(conn, [(graph.asset(key).location, key.to_user_string(), partition) for key, partition in places]))
 
     def load_all(self, conn: Connection, keys: Collection[AssetKey]) -> None:
         self._take(data_versions.of_assets(conn, keys))
 
     def made(self, key: AssetKey, partition: PartitionKey) -> Made | None:
-        return self._rows.get(str(key), {}).get(partition)
+        return self._rows.get(key.to_user_string(), {}).get(partition)
 
     def partitions(self, key: AssetKey) -> Iterable[PartitionKey]:
-        return self._rows.get(str(key), {})
+        return self._rows.get(key.to_user_string(), {})
 
     def _take(self, rows: Iterable[VersionRow]) -> None:
         for row in rows:
@@ -117,7 +117,7 @@ def read_staleness(conn: Connection, defs: Definitions, key: AssetKey, *, now: d
         versions.load(conn, defs.graph, stale.reach([(key, UNPARTITIONED)], _REACH))
         found = stale.of(key)
         return StalenessView(status=found.status, causes=_causes(found), stale_partitions=())
-    newest = data_versions.newest_partitions(conn, node.location, str(key), _LOOKED_AT)
+    newest = data_versions.newest_partitions(conn, node.location, key.to_user_string(), _LOOKED_AT)
     versions.load(conn, defs.graph, stale.reach([(key, one) for one in newest], _REACH))
     bad = [(one, found) for one in newest if (found := stale.of(key, one)).status is StaleStatus.STALE]
     status = StaleStatus.STALE if bad else StaleStatus.FRESH if newest else StaleStatus.MISSING
@@ -139,11 +139,11 @@ def read_stale(conn: Connection, defs: Definitions, keys: Collection[AssetKey], 
     found = [(key, _judge(stale, versions, graph.asset(key).snapshot, key)) for key in wanted if key not in unknown]
     return StaleListView(
         items=tuple(
-            StaleAssetView(key=str(key), status=each.status, causes=_causes(each))
+            StaleAssetView(key=key.to_user_string(), status=each.status, causes=_causes(each))
             for key, each in found
             if each.status is not StaleStatus.FRESH
         ),
-        not_judged=tuple(str(key) for key in wanted if key in unknown),
+        not_judged=tuple(key.to_user_string() for key in wanted if key in unknown),
     )
 
 

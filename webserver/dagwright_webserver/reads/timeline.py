@@ -209,4 +209,4 @@ def _assets(defs: Definitions, tick: UpcomingTick) -> Sequence[str]:
     if tick.target.job is None:
         return tick.target.assets
     jobs = [job for place, job in defs.jobs.get(tick.target.job, ()) if place == tick.location]
-    return [str(key) for job in jobs for key in job.asset_keys]
+    return [key.to_user_string() for job in jobs for key in job.asset_keys]

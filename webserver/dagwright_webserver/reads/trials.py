@@ -57,7 +57,7 @@ def evaluation_view(evaluation: Evaluation) -> EvaluationView:
             RequestView(
                 run_key=one.run_key,
                 job=one.job_name,
-                assets=tuple(str(key) for key in one.asset_keys),
+                assets=tuple(key.to_user_string() for key in one.asset_keys),
                 partition=format_partition(one.partition),
                 config=one.config,
                 tags=one.tags,
@@ -68,7 +68,7 @@ def evaluation_view(evaluation: Evaluation) -> EvaluationView:
         cursor=evaluation.cursor,
         added_partitions={change.name: change.add for change in evaluation.dynamic_partitions if change.add},
         deleted_partitions={change.name: change.delete for change in evaluation.dynamic_partitions if change.delete},
-        asset_events=tuple(f"{type(event).__name__} of {_asset_of(event)}" for event in evaluation.asset_events),
+        asset_events=tuple(f"{type(event).__name__} of {_asset_of(event).to_user_string()}" for event in evaluation.asset_events),
         logs=evaluation.logs,
     )
 

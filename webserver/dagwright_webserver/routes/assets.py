@@ -217,7 +217,7 @@ def heat_of(
     if asset.partitions is None:
         return None
     at = Moment(now=utc_now(), dynamic=dynamic_keys(conn, [asset.partitions]))
-    asset_id = find_id(conn, defs, str(key), place)
+    asset_id = find_id(conn, defs, key.to_user_string(), place)
     return read_heat(conn, web.partitions, asset_id, asset.partitions, at, first=ends[0], last=ends[1])
 
 
@@ -272,11 +272,11 @@ def parse_key(text: str, defs: Definitions) -> AssetKey:
     try:
         return AssetKey.from_user_string(text)
     except ValueError:
-        raise NotFoundError("asset", text, known=[str(key) for key in defs.assets]) from None
+        raise NotFoundError("asset", text, known=[key.to_user_string() for key in defs.assets]) from None
 
 
 def find_id(conn: Connection, defs: Definitions, text: str, location: str | None) -> int:
     """The internal id of an asset that is defined or was recorded, 0 when nothing was ever stored of it."""
     place, asset = recorded.find(conn, defs, parse_key(text, defs), location)
     a = tables.assets.c
-    return conn.execute(select(a.asset_id).where(a.key == str(asset.key), a.location == place)).scalar() or 0
+    return conn.execute(select(a.asset_id).where(a.key == asset.key.to_user_string(), a.location == place)).scalar() or 0

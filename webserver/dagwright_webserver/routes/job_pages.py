@@ -93,5 +93,5 @@ def _asset_statuses(conn: Connection, defs: Definitions, keys: tuple[str, ...]) 
     for key in wanted:
         if key in defs.assets:
             place, asset = defs.asset(key)
-            found[str(key)] = asset_states.status_of(asset, states.get((place, str(key)), asset_states.UNKNOWN))
+            found[key.to_user_string()] = asset_states.status_of(asset, states.get((place, key.to_user_string()), asset_states.UNKNOWN))
     return found

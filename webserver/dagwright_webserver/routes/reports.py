@@ -114,7 +114,7 @@ def _record(web: Web, conn: Connection, find: Find, make: Make) -> dict[str, Any
     subject, now = find(conn, defs), utc_now()
     report = make(defs, subject, Moment(now=now, dynamic=dynamic_keys(conn, [subject.asset.partitions])))
     web.access.require(report.location)
-    web.access.tell(target=str(subject.asset.key), after={"type": EVENT_TYPES[type(report.payload)]})
+    web.access.tell(target=subject.asset.key.to_user_string(), after={"type": EVENT_TYPES[type(report.payload)]})
     report_id = new_run_id()
     events.record(conn, report.location, report_id, RunEvent(seq=1, time=now, payload=report.payload))
     return {"event_id": report_id, "type": EVENT_TYPES[type(report.payload)], "time": iso(now)}

@@ -65,7 +65,7 @@ def runs(
             "more": sum(counts.values()) >= run_list.COUNTED,
             "jobs": list(defs.jobs),
             "locations": list(defs.locations),
-            "assets": [str(key) for key in list(defs.assets)[:2000]],
+            "assets": [key.to_user_string() for key in list(defs.assets)[:2000]],
             "saved": views_of(conn, web.access.identity.user_id, "runs"),
         }
 

@@ -65,8 +65,8 @@ def wipe_asset(key: KeyPath, body: WipeBody, request: Request, web: Editor, idem
         chosen = _chosen(body.partitions, asset, at)
         asset_id = find_id(conn, defs, key, place)
         wiped = wipes.wipe(conn, asset_id, chosen) if asset_id else 0
-        web.access.tell(target=str(asset.key), after={"wiped": wiped})
-        return {"asset": str(asset.key), "partitions": wiped}
+        web.access.tell(target=asset.key.to_user_string(), after={"wiped": wiped})
+        return {"asset": asset.key.to_user_string(), "partitions": wiped}
 
     _, reply = once(web, request, idempotency_key, body.model_dump_json(), change)
     return Response(json.dumps(reply).encode(), media_type=JSON)
@@ -77,7 +77,7 @@ def _chosen(given: Any, asset: AssetSnapshot, at: Moment) -> list[PartitionKey] 
     if given == "all":
         return None
     if asset.partitions is None:
-        message = f'{asset.key} is not partitioned; give "all"'
+        message = f'{asset.key.to_user_string()} is not partitioned; give "all"'
         raise InvalidRequestError(_TITLE, problems=[Problem(path="partitions", message=message, expected='"all"')])
     count = partitioning.dimensions(asset.partitions)
     if not isinstance(given, PartitionRange):

@@ -138,5 +138,5 @@ def timeline(world: World, text: str) -> None:
                     world.make(key, with_targets=targets)
                 else:
                     getattr(world, verb)(key)
-        asked = ", ".join(sorted(str(key) for key in evaluator.tick()))
+        asked = ", ".join(sorted(key.to_user_string() for key in evaluator.tick()))
         assert asked == expected, f"line {number}: {line!r} asked for {asked or 'nothing'}"

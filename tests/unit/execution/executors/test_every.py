@@ -183,7 +183,7 @@ class TestOutcomes:
             ("inside", True, False),
             ("never", False, True),
         ]
-        assert [str(m.asset_key) for m in ran.of(AssetMaterialized)] == ["base"]
+        assert [m.asset_key.to_user_string() for m in ran.of(AssetMaterialized)] == ["base"]
         assert ran.of(StepSkipped, "below")
 
     def test_resources_are_set_up_once_for_steps_that_share_a_process_and_torn_down(self, make, tmp_path):

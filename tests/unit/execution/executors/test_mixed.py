@@ -79,7 +79,7 @@ class TestMixing:
 
         ran = run(raw, clean, total, executor=None)
         assert ran.status is RunStatus.SUCCESS, [f.error for f in ran.of(StepFailed)]
-        made = {str(m.asset_key): m for m in ran.of(AssetMaterialized)}
+        made = {m.asset_key.to_user_string(): m for m in ran.of(AssetMaterialized)}
         assert made["total"].input_data_versions == {"clean": made["clean"].data_version}
 
     def test_one_executor_for_all_needs_no_processes_for_executors(self):
