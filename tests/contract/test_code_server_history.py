@@ -69,7 +69,7 @@ def forgets(context: dg.OpExecutionContext):
     instance.wipe_asset_partitions(key, ["a"])
     states = instance.get_status_by_partition(key, ["a", "b", "c"], letters)
     instance.wipe_assets([key])
-    (broken,) = instance.get_runs(dg.RunsFilter(job_name="bakery"))
+    (broken,) = instance.get_runs(dg.RunsFilter(job_name="bakery"), limit=1)
     instance.delete_run(broken.run_id)
     context.log.info("records=%s states=%s left=%s broken=%s", [record.asset_entry.last_materialization.asset_materialization.partition
         for record in records], [state and state.value for state in states.values()], sorted(instance.get_materialized_partitions(key)),
