@@ -118,7 +118,8 @@ def create_app(settings: Settings) -> FastAPI:
     access.verify(app)
     app.openapi = openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way to replace it
     # The last one added is the outermost.
-    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    # A tenth more bytes than level 5, in a third of the time, which large answers otherwise spend a good part of.
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=2)
     app.add_middleware(Heads)
     app.add_middleware(edge.Edge, allowed_hosts=_allowed_hosts(settings), is_secure=is_secure(settings))
     return app

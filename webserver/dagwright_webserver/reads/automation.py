@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import BigInteger, Connection, Row, case, cast, func, literal_column, select, true
+from sqlalchemy import BigInteger, Connection, Row, Text, case, cast, func, literal_column, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from dagwright_shared.model import cron
@@ -471,7 +471,7 @@ def _runs_of(conn: Connection, tick_ids: Sequence[int]) -> Mapping[int, list[str
     r = tables.runs.c
     found: dict[int, list[str]] = {}
     for tick_id, run_id in conn.execute(
-        select(r.tick_id, r.run_id).where(r.tick_id == func.any(cast(list(tick_ids), ARRAY(BigInteger)))).order_by(r.run_id)
+        select(r.tick_id, cast(r.run_id, Text)).where(r.tick_id == func.any(cast(list(tick_ids), ARRAY(BigInteger)))).order_by(r.run_id)
     ):
         found.setdefault(tick_id, []).append(run_id)
     return found
