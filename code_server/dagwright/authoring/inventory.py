@@ -76,8 +76,8 @@ class Inventory(ABC):
         return any(definition.is_executable for definition in self.assets)
 
     def resolve_all_job_defs(self) -> Sequence[JobDefinition]:
-        """All jobs, those that schedules and sensors carry included."""
-        return [self.get_job_def(name) for name in self.resolve().jobs_by_name]
+        """All jobs: the implicit one of all assets, and those that schedules and sensors carry, included."""
+        return [self.get_job_def(name) for name in self.job_names]
 
     get_all_jobs = resolve_all_job_defs
 

@@ -254,6 +254,10 @@ class ErrorInfo:
         parts.append(str(self))
         return "\n".join(parts)
 
+    def to_string(self) -> str:
+        """`render`, as Dagster spells it: what run failure sensors put into their messages."""
+        return self.render()
+
 
 class UserCodeError(DagwrightError):
     """User code raised."""

@@ -171,7 +171,8 @@ def case_run_failure():
 
     @dg.run_failure_sensor
     def on_failure(context: dg.RunFailureSensorContext):
-        seen.append((context.dagster_run.job_name, len(context.get_step_failure_events())))
+        whole = {event.step_key: event.step_failure_data.error.to_string() for event in context.get_step_failure_events()}
+        seen.append((context.dagster_run.job_name, {step: "ValueError: x" in text and "in breaks" in text for step, text in whole.items()}))
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = breaking.execute_in_process(instance=instance, raise_on_error=False)

@@ -40,7 +40,7 @@ def test_jobs_schedules_and_sensors_by_name() -> None:
     assert repository.job_names == ["__ASSET_JOB", "some"]
     assert repository.has_job("some")
     assert not repository.has_job("none")
-    assert [job.name for job in repository.get_all_jobs()] == ["some"]
+    assert [job.name for job in repository.get_all_jobs()] == ["__ASSET_JOB", "some"]
     assert (repository.has_schedule_def("daily"), repository.has_sensor_def("daily")) == (True, False)
     assert [item.name for item in (*repository.schedule_defs, *repository.sensor_defs)] == ["daily", "watch"]
     with pytest.raises(NotFoundError, match="dialy"):

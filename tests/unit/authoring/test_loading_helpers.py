@@ -46,7 +46,7 @@ def test_prefixes_of_assets_sources_and_checks() -> None:
 def test_whole_modules() -> None:
     job = dg.define_asset_job("everything")
     defs = dg.load_definitions_from_module(module(raw=raw, clean=clean, fine=fine, job=job), resources={"x": 1})
-    assert [made.name for made in defs.resolve_all_job_defs()] == ["everything"]
+    assert [made.name for made in defs.resolve_all_job_defs()] == ["__ASSET_JOB", "everything"]
     assert len(defs.resolve_all_asset_keys()) == 2
 
 
