@@ -264,6 +264,11 @@ def config_dict(value: RunConfig | Mapping[str, Any] | None) -> dict[str, Any]:
     raise DefinitionError(f"run config is a {type(value).__name__}", source=sources.of_caller(), mend="give a dict, or a RunConfig")
 
 
+def plain(value: Any) -> Any:
+    """A config as `op_config` has it: a Config as the dict of its fields, anything else as it is."""
+    return to_json(value) if isinstance(value, BaseModel) else value
+
+
 def to_json(value: Any, *, named: bool = False) -> Any:
     """A config value as JSON.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -341,6 +342,32 @@ class MultiPartitionsDefinition(PartitionsDefinition):
         part = self.parse_key(partition_key)[self.partition_dimension_names.index(dimension.name)]
         window: TimeWindow = cast(Any, dimension.partitions_def).time_window_for_partition_key(part)
         return window
+
+    def get_multipartition_keys_with_dimension_value(
+        self,
+        dimension_name: str,
+        dimension_partition_key: str,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: Any = None,
+    ) -> Sequence[MultiPartitionKey]:
+        """The keys that have this part in that dimension.
+
+        Args:
+            dimension_name: a name of `partition_dimension_names`.
+            dimension_partition_key: the part; whether it is a key of its dimension is not asked.
+            current_time, dynamic_partitions_store: for the other dimensions, as in `get_partition_keys`.
+
+        Example:
+            >>> days, areas = StaticPartitionsDefinition(["1", "2"]), StaticPartitionsDefinition(["x", "y"])
+            >>> both = MultiPartitionsDefinition({"day": days, "area": areas})
+            >>> both.get_multipartition_keys_with_dimension_value("day", "2")
+            ['x|2', 'y|2']
+        """
+        axes = [
+            [dimension_partition_key] if name == dimension_name else axis.get_partition_keys(current_time, dynamic_partitions_store)
+            for name, axis in self.partitions_by_dimension.items()
+        ]
+        return [MultiPartitionKey(dict(zip(self.partitions_by_dimension, parts, strict=True))) for parts in itertools.product(*axes)]
 
     def get_partition_key_from_str(self, partition_key_str: str) -> MultiPartitionKey:
         """The key of a text such as `2013-01-01|eu`."""

@@ -148,12 +148,17 @@ class TickResult:
     def of(requests: Sequence[RunRequest], skip_message: str | None, **others: Any) -> TickResult:
         """The answer; requests for a partition carry the tag that their runs will have."""
         tagged = [
-            request.with_replaced_attrs(tags={**request.tags, "dagster/partition": request.partition_key})
+            request.with_replaced_attrs(tags={**request.tags, **_partition_tags(request.partition_key)})
             if request.partition_key is not None
             else request
             for request in requests
         ]
         return TickResult(run_requests=tagged, skip_message=skip_message, **others)
+
+
+def _partition_tags(key: str) -> dict[str, str]:
+    parts = key.keys_by_dimension if isinstance(key, MultiPartitionKey) else {}
+    return {ranges.PARTITION_TAG: str(key), **{f"{ranges.PARTITION_TAG}/{name}": part for name, part in parts.items()}}
 
 
 @dataclass(frozen=True, slots=True)

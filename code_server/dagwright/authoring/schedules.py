@@ -15,7 +15,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.instance import Instance
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
-from dagwright.authoring.partitions import PartitionsDefinition
+from dagwright.authoring.partitions import MultiPartitionsDefinition, PartitionsDefinition, StaticPartitionsDefinition
 from dagwright.authoring.policies import choice
 from dagwright.authoring.requests import RunRequest, SkipReason, Stale, TickResult, misfit
 from dagwright.authoring.scoped_resources import Scoped
@@ -124,7 +124,7 @@ class ScheduleDefinition:
     max_missed_ticks: int
     overlap: Overlap
     partitions_def: PartitionsDefinition | None
-    """With `partitioned`: whose window that ended at the tick is run."""
+    """With `partitioned`: whose window that ended at the tick is run, or whose every key when they are static."""
     partitioned: bool
     source: SourceRef | None
 
@@ -302,12 +302,14 @@ def build_schedule_from_partitioned_job(
     """A schedule that runs each time window of a partitioned job once it has ended.
 
     Args:
-        job: partitioned by time: its own `partitions_def`, or the one that its assets share.
+        job: partitioned by its own `partitions_def`, or the one that its assets share: by time; by several dimensions of which one is time
+            (each tick runs the ended window with every key of the others); or statically (each tick runs every key).
         minute_of_hour, hour_of_day, day_of_week, day_of_month: wait until then.
+        cron_schedule: when to run static partitions.
         others: as for ScheduleDefinition.
 
     Raises:
-        DefinitionError: the job is not partitioned by time.
+        DefinitionError: the job is not partitioned so, or static partitions have no `cron_schedule`.
     """
     source = sources.of_caller()
     moved = {"minute_of_hour": minute_of_hour, "hour_of_day": hour_of_day, "day_of_week": day_of_week, "day_of_month": day_of_month}
@@ -337,22 +339,30 @@ class PartitionedSchedule:
     source: SourceRef | None
 
     def resolve(self, partitions: PartitionsDefinition | None) -> ScheduleDefinition:
-        if not isinstance(partitions, TimeWindowPartitionsDefinition):
+        windows = _windows(partitions)
+        if windows is None and not (isinstance(partitions, StaticPartitionsDefinition) and self.cron_schedule):
             has = "is not partitioned" if partitions is None else f"is partitioned by {partitions}"
             raise DefinitionError(
                 f"schedule {self.name!r}: the job {self.job.name!r} {has}",
                 source=self.source,
-                mend="use a job whose partitions are windows of time",
+                mend="use a job whose partitions are windows of time, or have them as one dimension; static ones need a cron_schedule",
             )
         return ScheduleDefinition(
             name=self.name,
             job=self.job,
-            cron_schedule=self.cron_schedule or partitions.get_cron_schedule(**self.moved),
-            execution_timezone=self.timezone or partitions.timezone,
+            cron_schedule=self.cron_schedule or (windows.get_cron_schedule(**self.moved) if windows is not None else None),
+            execution_timezone=self.timezone or (windows.timezone if windows is not None else None),
             partitions_def=partitions,
             source=self.source,
             **self.options,
         )
+
+
+def _windows(partitions: PartitionsDefinition | None) -> TimeWindowPartitionsDefinition | None:
+    """The partitions of time, when these are, or when they are one dimension of these."""
+    axes = partitions.partitions_by_dimension.values() if isinstance(partitions, MultiPartitionsDefinition) else (partitions,)
+    found = [axis for axis in axes if isinstance(axis, TimeWindowPartitionsDefinition)]
+    return found[0] if len(found) == 1 else None
 
 
 def evaluate(
@@ -387,7 +397,7 @@ def _ask(definition: ScheduleDefinition, context: ScheduleEvaluationContext) -> 
         scheduled_execution_time=context.scheduled_execution_time.astimezone(cron.zone(definition.timezone)),
     )
     if definition.partitioned and definition.fn is None:
-        return _newest_window(definition, context)
+        return _due_partitions(definition, context)
     if definition.fn is None:
         return [RunRequest(run_config=definition.run_config, tags=definition.tags)], None
     arguments: dict[str, Any] = {name: context.resource_values[key] for name, key in definition.resource_params.items()}
@@ -420,13 +430,25 @@ def _answer(returned: object, what: str) -> tuple[Sequence[RunRequest], str | No
             raise misfit(what, returned, expected)
 
 
-def _newest_window(definition: ScheduleDefinition, context: ScheduleEvaluationContext) -> tuple[Sequence[RunRequest], str | None]:
-    partitions = definition.partitions_def
-    assert isinstance(partitions, TimeWindowPartitionsDefinition)
-    key = partitions.get_last_partition_key(context.scheduled_execution_time + timedelta(microseconds=1))
-    if key is None:
+def _due_partitions(definition: ScheduleDefinition, context: ScheduleEvaluationContext) -> tuple[Sequence[RunRequest], str | None]:
+    keys = _due_keys(definition.partitions_def, context)
+    if not keys:
         return (), "no partition has ended yet"
-    return [RunRequest(run_key=key, partition_key=key, run_config=definition.run_config, tags=definition.tags)], None
+    config, tags = definition.run_config, definition.tags
+    return [RunRequest(run_key=key, partition_key=key, run_config=config, tags=tags) for key in keys], None
+
+
+def _due_keys(partitions: PartitionsDefinition | None, context: ScheduleEvaluationContext) -> Sequence[str]:
+    """The window of time that ended last, with each key of the other dimensions; of static partitions every one."""
+    windows, moment = _windows(partitions), context.scheduled_execution_time + timedelta(microseconds=1)
+    if windows is None:
+        return partitions.get_partition_keys() if partitions is not None else ()
+    newest = windows.get_last_partition_key(moment)
+    if newest is None:
+        return ()
+    if not isinstance(partitions, MultiPartitionsDefinition):
+        return (newest,)
+    return partitions.get_multipartition_keys_with_dimension_value(partitions.time_window_dimension.name, newest, moment, context.instance)
 
 
 def _pieces(run_config_fn: Any, tags_fn: Any, should_execute: Any, run_config: Any, tags: Any) -> Callable[[Any], Any]:

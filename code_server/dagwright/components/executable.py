@@ -180,7 +180,7 @@ class FunctionComponent(ExecutableComponent):
         signature = self._signature
         given = {name: getattr(context.resources, key) for name, key in signature.resource_params.items()}
         if signature.config_param is not None:
-            config = context.op_config
+            config = context.surroundings.config
             kind = signature.config_annotation
             given[signature.config_param] = config if isinstance(config, kind) else kind(**(config or {}))
         fn = self.op_spec.fn

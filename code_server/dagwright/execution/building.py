@@ -293,12 +293,14 @@ def _fill_in(op: OpDefinition, context: OpExecutionContext | None, named: dict[s
             if context is None or key not in context.resources:
                 raise InvocationError(f"{_named(op)} needs the resource {key!r}; pass it as {name}=..., or in the context's resources")
             named[name] = context.resources[key]
-    given = context.op_config if context is not None else None
+    given = context.surroundings.config if context is not None else None
     if op.config_type is not None:
         if op.config_param is not None and op.config_param in named:
             value = named[op.config_param]
             if isinstance(value, Mapping):
                 named[op.config_param] = op.config_type.parse(dict(value), op.config_param)
+            if context is not None:
+                context.surroundings.config = named[op.config_param]
         else:
             if not isinstance(given, BaseModel):
                 given = op.config_type.parse(op.config_type.empty if given is None else given, "config")

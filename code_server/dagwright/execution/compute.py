@@ -55,7 +55,7 @@ def arguments(step: Step, context: OpExecutionContext, inputs: Mapping[str, Any]
     op = step.op
     result = dict(inputs)
     if op.config_param is not None:
-        result[op.config_param] = context.op_config
+        result[op.config_param] = context.surroundings.config
     for name, key in op.resource_params.items():
         result[name] = getattr(context.resources, key)
     return result

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import field, replace
 from typing import Any, Self
 
+from dagwright.authoring.config import plain
 from dagwright.authoring.partitions import MultiPartitionKey, PartitionKeyRange, TimeWindow
 from dagwright.authoring.results import AssetMaterialization, AssetObservation, ExpectationResult
 from dagwright.execution.identity import NodeHandle, RunInfo
@@ -143,8 +144,8 @@ class OpExecutionContext:
 
     @property
     def op_config(self) -> Any:
-        """The step's config, as given or by default."""
-        return self._s.config
+        """The step's config, as given or by default: of a Config class, its fields in a dict."""
+        return plain(self._s.config)
 
     @property
     def resources(self) -> Any:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dagwright.authoring.config import plain
 from dagwright.authoring.hooks import HookDefinition, HookMoment
 from dagwright.authoring.scoped_resources import Scoped
 from dagwright.execution.cancellation import RunInterrupted
@@ -59,7 +60,7 @@ class HookContext:
 
     @property
     def op_config(self) -> Any:
-        return self._step.config if self._step is not None else None
+        return plain(self._step.config) if self._step is not None else None
 
     @property
     def step_key(self) -> str:

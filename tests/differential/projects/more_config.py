@@ -162,6 +162,25 @@ def case_any_config():
     return received(dg.Any, {"x": 1}), received(None, 3) if False else "-", received(dg.Any, [1])
 
 
+def case_config_class_by_context():
+    class Inner(dg.Config):
+        n: int = 2
+
+    class Outer(dg.Config):
+        inner: Inner = Inner()
+        name: str | None = None
+
+    @dg.op
+    def reads(context: dg.OpExecutionContext, config: Outer):
+        return config.inner.n, context.op_config
+
+    @dg.job
+    def job():
+        reads()
+
+    return job.execute_in_process().output_for_node("reads"), reads(dg.build_op_context(), Outer(name="x"))
+
+
 def case_job_config():
     @dg.op(config_schema={"a": int, "b": int})
     def reads(context):

@@ -106,6 +106,15 @@ def partitioned(definition, **kwargs):
     return found.name, found.cron_schedule, found.execution_timezone, asks(found, repository_def=defs.get_repository_def())[0]
 
 
+def case_of_static_job():
+    return partitioned(dg.StaticPartitionsDefinition(["a", "b"]), cron_schedule="0 4 * * *", execution_timezone="UTC")
+
+
+def case_of_multi_partitioned_job():
+    days, areas = dg.DailyPartitionsDefinition(start_date="2024-01-01"), dg.StaticPartitionsDefinition(["n", "s"])
+    return partitioned(dg.MultiPartitionsDefinition({"day": days, "area": areas}), hour_of_day=5)
+
+
 def case_of_daily_job():
     return partitioned(dg.DailyPartitionsDefinition(start_date="2024-01-01", timezone="Europe/Berlin"), hour_of_day=5)
 

@@ -158,8 +158,29 @@ def test_a_schedule_of_a_partitioned_job() -> None:
     early = schedules.evaluate(made, dg.build_schedule_context(scheduled_execution_time=datetime(2023, 1, 1, tzinfo=UTC)), TARGET, None)
     assert early.skip_reason == "no partition has ended yet"
     static = dg.define_asset_job("s", partitions_def=dg.StaticPartitionsDefinition(["a"]))
-    with pytest.raises(DefinitionError, match="windows of time"):
+    with pytest.raises(DefinitionError, match="static ones need a cron_schedule"):
         dg.build_schedule_from_partitioned_job(static)
+    weekly = dg.build_schedule_from_partitioned_job(static, cron_schedule="0 4 * * 1")
+    assert weekly.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=NOON)).run_requests[0].partition_key == "a"
+
+
+def test_a_schedule_of_a_job_with_one_dimension_of_time() -> None:
+    days, areas = dg.DailyPartitionsDefinition("2024-01-01"), dg.DynamicPartitionsDefinition(name="areas")
+    nightly = dg.define_asset_job("nightly", partitions_def=dg.MultiPartitionsDefinition({"area": areas, "day": days}))
+    made = dg.build_schedule_from_partitioned_job(nightly, minute_of_hour=5, tags={"a": "b"})
+    assert made.crons == ("5 0 * * *",)
+    instance = dg.DagsterInstance.ephemeral()
+    instance.add_dynamic_partitions("areas", ["n", "s"])
+    at_noon = dg.build_schedule_context(instance=instance, scheduled_execution_time=NOON)
+    requests = schedules.evaluate(made, at_noon, TriggerTarget(job_name="nightly"), nightly.partitions_def).requests
+    assert [each.partition for each in requests] == [("n", "2024-01-10"), ("s", "2024-01-10")]
+    assert [each.run_key for each in requests] == ["n|2024-01-10", "s|2024-01-10"]
+    assert requests[0].tags["a"] == "b"
+    early = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime(2023, 1, 1, tzinfo=UTC))
+    assert made.evaluate_tick(early).skip_message == "no partition has ended yet"
+    two = dg.define_asset_job("two", partitions_def=dg.MultiPartitionsDefinition({"a": days, "b": days}))
+    with pytest.raises(DefinitionError, match="one dimension"):
+        dg.build_schedule_from_partitioned_job(two)
 
 
 # ---- sensors
