@@ -20,11 +20,12 @@ from dagwright.authoring.resources import InitResourceContext, opened
 from dagwright.authoring.results import Output
 from dagwright.authoring.scoped_resources import Scoped
 from dagwright.execution.compute import RESULTS
-from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext, Surroundings
+from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.io_contexts import InputContext, OutputContext
 from dagwright.execution.logs import EventLogger
 from dagwright.execution.partition_view import RunPartitions
+from dagwright.execution.surroundings import Surroundings
 from dagwright.planning import assets as asset_steps
 from dagwright_shared.model import partitions as parts
 from dagwright_shared.model.errors import DagwrightError

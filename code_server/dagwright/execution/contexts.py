@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import Any, Self
 
 from dagwright.authoring.config import plain
@@ -14,10 +14,10 @@ from dagwright.authoring.results import AssetMaterialization, AssetObservation, 
 from dagwright.execution.identity import NodeHandle, RunInfo
 from dagwright.execution.logs import EventLogger
 from dagwright.execution.partition_view import PartitionError, RunPartitions, multi_key, window_of
-from dagwright.execution.ports import AskedKeys, History
+from dagwright.execution.ports import AskedKeys
+from dagwright.execution.surroundings import Surroundings
 from dagwright.execution.versions import DataProvenance, provenance
 from dagwright.planning.steps import FromAsset, PlannedOutput, Step, flat
-from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved, LogLevel, LogMessage, Payload
 from dagwright_shared.model.json_values import json_safe
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey
@@ -25,33 +25,6 @@ from dagwright_shared.model.metadata import JsonMetadataValue, Metadata, normali
 from dagwright_shared.model.partitions import NO_DYNAMIC, Partitions
 
 _current: ContextVar[OpExecutionContext | None] = ContextVar("dagwright_context", default=None)
-
-
-@dataclass(slots=True, kw_only=True)
-class Surroundings:
-    """What a context is made of. The engine fills it in for a step; the `build_*_context` functions for a test."""
-
-    run: RunInfo
-    emit: Callable[[Payload], None]
-    step: Step | None = None
-    attempt: int = 1
-    config: Any = None
-    resources: Any = None
-    instance: Any = None
-    history: History | None = None
-    covered: RunPartitions = field(default_factory=RunPartitions)
-    """The partitions of the run."""
-    upstream_keys: Callable[[FromAsset], Sequence[PartitionKey]] | None = None
-    added: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Metadata by output."""
-    added_to_assets: dict[tuple[AssetKey, str | None], dict[str, Any]] = field(default_factory=dict)
-    """Metadata by asset, and by partition where one was named."""
-    mapping_key: str | None = None
-    """Of a context that was made by hand."""
-    built: bool = False
-    """Made by hand, outside of a run."""
-    close: Callable[[], None] | None = None
-    """Tears down what was set up for a context that was made by hand."""
 
 
 class OpExecutionContext:

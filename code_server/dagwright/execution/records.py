@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dagwright.authoring.results import ObserveResult
-from dagwright.execution.contexts import Surroundings, clean
+from dagwright.execution.contexts import clean
+from dagwright.execution.surroundings import Surroundings
 from dagwright.execution.versions import computed
 from dagwright.planning.steps import PlannedOutput, Step
 from dagwright_shared.model.events import AssetMaterialized, AssetObserved

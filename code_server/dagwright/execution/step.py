@@ -24,12 +24,13 @@ from dagwright.authoring.results import (
 from dagwright.execution import compute, contexts, failures, hooks, logs, records, versions
 from dagwright.execution.cancellation import Cancellation, RunInterrupted
 from dagwright.execution.compute import OutputError
-from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext, Surroundings, clean
+from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext, clean
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.outcome import Outcome, StepDone, StepStopped
 from dagwright.execution.partition_view import RunPartitions
 from dagwright.execution.resources import ResourceSet
 from dagwright.execution.scope import RunScope
+from dagwright.execution.surroundings import Surroundings
 from dagwright.execution.user_loggers import UserLoggers
 from dagwright.execution.values import Values
 from dagwright.planning.steps import FromAsset, PlannedCheck, PlannedOutput, Step, flat
