@@ -70,7 +70,7 @@ def test_a_strip_of_very_many_ranges_has_as_many_pieces_as_a_screen_shows() -> N
 def _view(stretches: list[PartitionStretch]) -> PartitionsView:
     total = sum(each.count for each in stretches)
     return PartitionsView(
-        description="", dimensions=(), total=total, counts={}, ranges=tuple(stretches), cut=False, newest=(), newest_statuses=()
+        description="", dimensions=(), axes=(), total=total, counts={}, ranges=tuple(stretches), cut=False, newest=(), newest_statuses=()
     )
 
 
