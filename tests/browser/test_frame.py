@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, StorageState, expect
 
 from tests.browser.axe import serious
 from tests.browser.conftest import Site, Watched
@@ -123,3 +123,18 @@ def test_many_switches_at_once(site: Site, watched: Watched) -> None:
     expect(page.get_by_role("switch", name="weekly_report")).to_be_hidden()
     page.get_by_role("link", name="hourly_rates").first.click()
     expect(page).to_have_url(f"{site.url}/automation/schedules/hourly_rates")
+
+
+def test_the_zone_of_an_account_wins(guarded: str, logged_in: StorageState, browser: Browser) -> None:
+    context = browser.new_context(storage_state=logged_in, timezone_id="America/Lima")
+    try:
+        page = context.new_page()
+        page.goto(f"{guarded}/account")
+        expect(page.locator("html")).to_have_attribute("data-zone", "America/Lima")
+        for chosen, shown in (("Asia/Tokyo", "Asia/Tokyo"), ("", "America/Lima")):
+            page.get_by_label("Moments are told in").select_option(chosen)
+            page.get_by_role("button", name="Save").click()
+            expect(page.locator("html")).to_have_attribute("data-zone", shown)
+        assert context.request.get(f"{guarded}/api/v1/me").json()["time_zone"] is None
+    finally:
+        context.close()
