@@ -121,9 +121,9 @@ SELECT :id, ARRAY['k' || lpad(CAST(a AS text), 4, '0'), 'k' || lpad(CAST(b AS te
 FROM generate_series(0, :side - 1) a, generate_series(0, :side - 1) b WHERE (a * 31 + b) % 97 <> 0 OR b < 500
 """
 _BACKFILL = """
-INSERT INTO backfills (backfill_id, location, digest, job_name, status, target, progress, due, created_at, ended_at)
-SELECT CAST(:id AS uuid), :location, :digest, :job, :status, :target, :progress, false, coalesce(min(r.created_at), :until),
-    CASE WHEN :status <> 'IN_PROGRESS' THEN coalesce(max(r.ended_at), :until) END
+INSERT INTO backfills (backfill_id, location, locations, digest, job_name, status, target, progress, due, created_at, ended_at)
+SELECT CAST(:id AS uuid), :location, ARRAY[:location], :digest, :job, :status, :target, :progress, false,
+    coalesce(min(r.created_at), :until), CASE WHEN :status <> 'IN_PROGRESS' THEN coalesce(max(r.ended_at), :until) END
 FROM runs r WHERE r.backfill_id = CAST(:id AS uuid)
 """
 _PEOPLE = (

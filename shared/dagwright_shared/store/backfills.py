@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, text, tuple_
 
-from dagwright_shared.model.backfills import LIVE, Backfill, BackfillStatus, Home, NewBackfill, Progress, Target, sources
+from dagwright_shared.model.backfills import LIVE, Backfill, BackfillStatus, Home, NewBackfill, Progress, Target, locations_of, sources
 from dagwright_shared.model.dataclass import dataclass
 from dagwright_shared.model.errors import ConflictError, ErrorInfo, NotFoundError, error_from_json, error_to_json
 from dagwright_shared.model.keys import AssetKey, Digest, LocationName, asset_keys
@@ -31,6 +31,7 @@ def create(conn: Connection, backfill: NewBackfill) -> bool:
     arguments = {
         "backfill_id": backfill.backfill_id,
         "location": backfill.location,
+        "locations": list(locations_of(backfill)),
         "digest": backfill.digest,
         "job_name": backfill.job_name,
         "asset_keys": [key.to_user_string() for key in backfill.asset_keys],
@@ -89,7 +90,7 @@ def list_page(  # noqa: PLR0913 - each is a filter of its own, given by name
     if job_name is not None:
         query = query.where(_table.c.job_name == job_name)
     if location is not None:
-        query = query.where(_table.c.location == location)
+        query = query.where(_table.c.locations.contains([location]))
     if tags:
         query = query.where(_table.c.tags.contains(dict(tags)))
     if created_after is not None:
@@ -241,10 +242,10 @@ def _row(row: Any) -> Backfill:
 
 
 _CREATE = text("""
-INSERT INTO backfills (backfill_id, location, digest, job_name, asset_keys, target, tags, config, title, description,
+INSERT INTO backfills (backfill_id, location, locations, digest, job_name, asset_keys, target, tags, config, title, description,
     trigger_kind, trigger_name, parent_id)
-VALUES (:backfill_id, :location, :digest, :job_name, CAST(:asset_keys AS text[]), :target, CAST(:tags AS jsonb), CAST(:config AS jsonb),
-    :title, :description, :trigger_kind, :trigger_name, CAST(:parent_id AS uuid))
+VALUES (:backfill_id, :location, CAST(:locations AS text[]), :digest, :job_name, CAST(:asset_keys AS text[]), :target,
+    CAST(:tags AS jsonb), CAST(:config AS jsonb), :title, :description, :trigger_kind, :trigger_name, CAST(:parent_id AS uuid))
 ON CONFLICT (backfill_id) DO NOTHING
 """)
 _LIVE = ", ".join(f"'{status}'" for status in sorted(LIVE))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, text
 from dagwright_shared.model.errors import SettingsError
 from dagwright_shared.store import event_partitions
 
-HEAD = "0017"
+HEAD = "0018"
 """The newest revision in migrations/; a test compares it with the files, so that asking `current` need not import alembic."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -45,6 +45,9 @@ def views() -> Iterator[str]:
 
 
 def _condition(table: Table) -> str | None:
+    if "locations" in table.c:
+        named = "CAST(current_setting('dagwright.named') AS text[])"
+        return f"CASE current_setting('dagwright.only') WHEN 'yes' THEN t.locations <@ {named} ELSE NOT t.locations && {named} END"
     if "location" in table.c:
         return "(t.location = ANY (CAST(current_setting('dagwright.named') AS text[]))) = (current_setting('dagwright.only') = 'yes')"
     if "instigator_id" in table.c:

@@ -504,6 +504,7 @@ backfills = Table(
     metadata,
     Column("backfill_id", Uuid(as_uuid=False), primary_key=True),
     Column("location", Text, nullable=False),
+    Column("locations", ARRAY(Text), nullable=False, comment="all that define a part of it: who may not see one does not see it"),
     Column("digest", Text, nullable=False),
     Column("job_name", Text),
     Column("asset_keys", ARRAY(Text), nullable=False, server_default=text("'{}'")),

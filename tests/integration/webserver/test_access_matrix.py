@@ -181,3 +181,19 @@ def test_nothing_of_a_hidden_location_is_shown(store: Engine, database_url: str)
                 assert made["run_id"] not in shown.text, url
             seen_by_admin += "vault" in client.get(url, headers={**headers["admin"], "Accept": "text/html, application/json"}).text
     assert seen_by_admin > 15, "the hidden location shows nowhere to begin with"
+
+
+def test_a_backfill_is_shown_to_whoever_may_see_all_of_its_locations(staffed: tuple[Running, dict[str, dict[str, str]]]) -> None:
+    server, headers = staffed
+    body = {"assets": ["stats", "elsewhere"], "partitions": ["2013-01-01"]}
+    with httpx.Client(base_url=f"{server.url}/api/v1", trust_env=False, timeout=60) as client:
+        both = client.post("/backfills", json=body, headers=headers["admin"]).json()["backfill_id"]
+        here = client.post("/backfills", json={**body, "assets": ["stats"]}, headers=headers["admin_here"]).json()["backfill_id"]
+
+        def seen_by(name: str) -> tuple[set[str], int]:
+            listed = client.get("/backfills", headers=headers[name]).json()["items"]
+            return {found["backfill_id"] for found in listed}, client.get(f"/backfills/{both}", headers=headers[name]).status_code
+
+        assert seen_by("viewer") == ({both, here}, 200)
+        assert seen_by("viewer_here") == ({here}, 404)
+        assert client.post(f"/backfills/{both}/cancel", headers=headers["admin_here"]).status_code in (403, 404)
