@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
@@ -120,11 +121,11 @@ def start_cluster(home: Path, *, options: dict[str, str] | None = None) -> str:
         _initialize(root, binaries, account)
     socket = _socket_directory(root, account)
     url = f"postgresql://{_USER}@/{_DATABASE}?host={socket}&port={_PORT}"
-    if running_pid(home) is None:
+    running = running_pid(home)
+    # One whose owner has just gone may be on its way down: then it never becomes ready, and one is started behind it.
+    if running is None or not _await_ready(root, socket, running, lambda: running_pid(home) == running):
         _discard_stale_pid(data)
         _launch(root, socket, binaries, account, options or {})
-    else:
-        _await_ready(root, socket, None)
     # Also when the cluster is old: its first start may have been killed right here.
     _create_database(socket)
     return url
@@ -250,7 +251,7 @@ def _launch(root: Path, socket: Path, binaries: Path, account: Account, options:
                 **account.subprocess_arguments(),
             )
         _children[process.pid] = process
-        if _await_ready(root, socket, process):
+        if _await_ready(root, socket, process.pid, lambda started=process: started.poll() is None):  # type: ignore[misc]  # bound now, as ruff wants it
             return
         said = log.read_bytes()[written:].decode(errors="replace").strip()
         # Children of a postmaster that was killed hold its shared memory until they notice, which a busy one does late.
@@ -268,14 +269,15 @@ def _kill_orphans(data: Path) -> None:
                 os.kill(int(entry.name), signal.SIGKILL)
 
 
-def _await_ready(root: Path, socket: Path, process: subprocess.Popen[bytes] | None, timeout: float = 60.0) -> bool:
+def _await_ready(root: Path, socket: Path, pid: int, lives: Callable[[], bool], timeout: float = 60.0) -> bool:
+    """Whether a postmaster takes connections; False when it has ended instead."""
     deadline = time.monotonic() + timeout
     status = root / "data" / "postmaster.pid"
     while time.monotonic() < deadline:
-        if process is not None and process.poll() is not None:
+        if not lives():
             return False
         lines = status.read_text().splitlines() if status.exists() else []
-        if len(lines) >= 8 and lines[7].strip() == "ready" and (process is None or lines[0] == str(process.pid)):
+        if len(lines) >= 8 and lines[7].strip() == "ready" and lines[0] == str(pid):
             return True
         time.sleep(0.005)
     raise SettingsError(f"Postgres in {root / 'data'} is not ready after {timeout:.0f} s; see its log {root / 'log'} (socket {socket})")

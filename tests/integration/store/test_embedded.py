@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,27 @@ def test_restart_in_the_moment_after_the_kill(home: Path) -> None:
         embedded.start_cluster(home)
     assert ask(server.url) == 1
     server.stop()
+
+
+def test_one_that_is_on_its_way_down_is_waited_for(home: Path) -> None:
+    home.mkdir()
+    url = embedded.start_cluster(home)
+    first = embedded.running_pid(home)
+    assert first is not None
+    guest = psycopg2.connect(url)
+    os.kill(first, signal.SIGTERM)  # Postgres' patient shutdown: it waits for the guest
+    status = home / "postgres" / "data" / "postmaster.pid"
+    deadline = time.monotonic() + 60
+    while "stopping" not in status.read_text():
+        assert time.monotonic() < deadline, "it does not begin to stop"
+        time.sleep(0.01)
+    leaving = threading.Timer(1.0, guest.close)
+    leaving.start()
+    try:
+        assert ask(embedded.start_cluster(home)) == 1
+    finally:
+        leaving.join()
+    assert embedded.running_pid(home) not in (None, first)
 
 
 def test_pid_file_of_another_program(home: Path) -> None:
