@@ -115,7 +115,7 @@ def _runs(found: Found) -> list[Page]:
 def _assets(found: Found) -> list[Page]:
     keys = [quote(asset.key) for asset in found.assets]
     groups = sorted({asset.key.split("/")[0] + "_003" for asset in found.assets})
-    million = quote(str(MILLION))
+    million = quote(MILLION.to_user_string())
     filters = {
         "": [{}],
         "_of_text": [{"text": asset.key[-4:]} for asset in found.assets],

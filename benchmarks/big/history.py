@@ -113,8 +113,19 @@ class Historian:
         began = None if status in ("QUEUED", "STARTING") else started
         canceling = started if status == "CANCELING" else None
         values = (
-            *(run_id, recipe.location, self._deployment.digests[recipe.location], recipe.job, _list(recipe.assets)),
-            *(_list([f"{step.asset}:not_empty" for step in recipe.steps if step.is_checked]), partition, _tags(random), status),
+            *(
+                run_id,
+                recipe.location,
+                self._deployment.digests[recipe.location],
+                recipe.job,
+                _list([key.to_user_string() for key in recipe.assets]),
+            ),
+            *(
+                _list([f"{step.asset.to_user_string()}:not_empty" for step in recipe.steps if step.is_checked]),
+                partition,
+                _tags(random),
+                status,
+            ),
             *(cause.kind, cause.name, cause.tick_id),
             *((cause.backfill[0], cause.backfill[1], cause.backfill[1], True) if cause.backfill else (None, None, None, False)),
             *(f"key-{number}" if cause.kind == "sensor" else None, cause.parent, cause.parent, 1 if cause.parent else 0, True),
@@ -122,7 +133,7 @@ class Historian:
         )
         texts["runs"].write("\t".join([NULL if value is None else str(value) for value in values]) + "\n")
         for key in recipe.assets:
-            texts["run_assets"].write(f"{self._deployment.asset_ids[recipe.location, str(key)]}\t{run_id}\t{partition}\n")
+            texts["run_assets"].write(f"{self._deployment.asset_ids[recipe.location, key.to_user_string()]}\t{run_id}\t{partition}\n")
 
     def _tell(self, run_id: str, story: Story, started: datetime, seconds: float, partition: str, texts: Texts) -> int:
         """Steps and events; returns the number of the newest event."""

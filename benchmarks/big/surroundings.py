@@ -20,7 +20,7 @@ LOOPS = ("automation", "backfills", "event_sensors", "freshness", "locations", "
 
 
 def write(conn: Connection, deployment: Deployment, sizes: Sizes, historian: Historian) -> None:
-    million = deployment.asset_ids[PLACES[0], str(MILLION)]
+    million = deployment.asset_ids[PLACES[0], MILLION.to_user_string()]
     for statement in _STATES:
         conn.execute(text(statement))
     conn.execute(text(_MILLION), {"id": million, "side": int(sizes.partitions**0.5), "until": deployment.until})
