@@ -137,6 +137,8 @@ def _assets(found: Found) -> list[Page]:
         Page(name="asset_materializations", addresses=[f"{API}/assets/{key}/materializations" for key in keys]),
         Page(name="asset_evaluations", addresses=[f"{API}/assets/{key}/evaluations" for key in keys]),
         Page(name="asset_check_history", addresses=[f"{API}/assets/{key}/checks/not_empty/evaluations" for key in keys[::4]]),
+        Page(name="staleness", addresses=[f"{API}/staleness"]),
+        Page(name="overview_stale_html", addresses=["/overview/stale"]),
         Page(name="million_partitions_html", addresses=[f"/assets/{million}?tab=partitions"]),
         Page(name="million_partitions", addresses=[f"{API}/assets/{million}/partitions"]),
         Page(name="million_partitions_heat", addresses=[f"{API}/assets/{million}/partitions/heat"]),

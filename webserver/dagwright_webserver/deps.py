@@ -29,11 +29,21 @@ from dagwright_webserver.live import Live
 from dagwright_webserver.metrics import RunTotals
 from dagwright_webserver.rate_limits import RateLimits
 from dagwright_webserver.reads.definitions import Definitions, DefinitionsCache
+from dagwright_webserver.reads.staleness import StaleMemo
 from dagwright_webserver.reads.view import adapter
 from dagwright_webserver.shared_reads import SharedReads
 
 T = TypeVar("T")
 JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memos:
+    """What is remembered for those who see the same locations."""
+
+    definitions: DefinitionsCache = field(default_factory=DefinitionsCache)
+    partitions: PartitionMemo = field(default_factory=PartitionMemo)
+    stale: StaleMemo = field(default_factory=StaleMemo)
 
 
 class Scopes:
@@ -42,11 +52,11 @@ class Scopes:
     def __init__(self, url: str, *, pool_size: int) -> None:
         self.engine = scoped.create(url, pool_size=pool_size)
         self._lock = threading.Lock()
-        self._memos: dict[Scope, tuple[DefinitionsCache, PartitionMemo]] = {}
+        self._memos: dict[Scope, Memos] = {}
 
-    def memos(self, scope: Scope) -> tuple[DefinitionsCache, PartitionMemo]:
+    def memos(self, scope: Scope) -> Memos:
         with self._lock:
-            found = self._memos.pop(scope, None) or (DefinitionsCache(), PartitionMemo())
+            found = self._memos.pop(scope, None) or Memos()
             self._memos[scope] = found
             while len(self._memos) > _MOST_SCOPES:
                 del self._memos[next(iter(self._memos))]
@@ -72,6 +82,8 @@ class Web:
     """A memo: ids of assets never change."""
     partitions: PartitionMemo
     """A memo: what is known of partitions, brought up to date at each look."""
+    stale: StaleMemo
+    """A memo: which assets are stale, likewise."""
     hook_limits: RateLimits
     """How many requests each webhook takes."""
     identities: Identities
@@ -89,7 +101,7 @@ class Web:
     def read_defs(self, question: Callable[[Connection, Definitions], T]) -> T:
         """Answer a question that needs the current definitions too."""
         scope = self.access.scope
-        definitions = self.definitions if scope.whole else self.scopes.memos(scope)[0]
+        definitions = self.definitions if scope.whole else self.scopes.memos(scope).definitions
         return self.read(lambda conn: question(conn, definitions.current(conn)))
 
     def write(self, change: Callable[[Connection], T]) -> T:
@@ -160,7 +172,8 @@ def needs(wanted: Role | str, *, whole: bool = False, form: bool = False) -> Any
             access.check_csrf(identity, connection.headers.get(access.CSRF_HEADER))
         if asked.scope.whole:
             return dataclasses.replace(web, access=asked)
-        return dataclasses.replace(web, access=asked, partitions=web.scopes.memos(asked.scope)[1])
+        memos = web.scopes.memos(asked.scope)
+        return dataclasses.replace(web, access=asked, partitions=memos.partitions, stale=memos.stale)
 
     marked: Any = services
     marked.needs, marked.whole = wanted, whole

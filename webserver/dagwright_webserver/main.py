@@ -35,6 +35,7 @@ from dagwright_webserver.methods import Heads
 from dagwright_webserver.metrics import RunTotals
 from dagwright_webserver.rate_limits import RateLimits
 from dagwright_webserver.reads.definitions import DefinitionsCache
+from dagwright_webserver.reads.staleness import StaleMemo
 from dagwright_webserver.routes import (
     assets,
     automation,
@@ -150,6 +151,7 @@ def _services(settings: Settings) -> Web:
         shared=SharedReads(),
         asset_ids=AssetIds(),
         partitions=PartitionMemo(),
+        stale=StaleMemo(),
         hook_limits=RateLimits(),
         identities=identities,
         run_totals=RunTotals(),

@@ -2419,7 +2419,7 @@ class StaleAssetView(Model, frozen=True, kw_only=True):
     key: str
     """Its key."""
     status: StaleStatus
-    """STALE, of a partitioned asset if one of its newest 100 partitions is; or MISSING: nothing of it was made."""
+    """STALE, of a partitioned asset if one of its newest partitions is (`newest` says how many); or MISSING: nothing of it was made."""
     causes: tuple[CauseView, ...]
     """Why it is stale; of a partitioned asset the causes of its newest stale partition."""
 
@@ -2429,8 +2429,8 @@ class StaleListView(Model, frozen=True, kw_only=True):
 
     items: tuple[StaleAssetView, ...]
     """By key; only what can be materialized."""
-    not_judged: tuple[str, ...]
-    """Assets that have, or read one that has, so many partitions that only their own page judges them."""
+    newest: int
+    """So many partitions of each partitioned asset were judged, the newest ones: 100 unless very many assets are partitioned."""
 
 
 class StalePartitionView(Model, frozen=True, kw_only=True):

@@ -52,6 +52,14 @@ def known(mapping: PartitionMappingData | None, upstream: Partitions | None, dow
     return mapping if mapping is not None and mapping.kind is not MappingKind.CUSTOM else default(upstream, downstream)
 
 
+def reads_all(key: PartitionKey, downstream: Partitions | None, upstream: Partitions | None, mapping: PartitionMappingData | None) -> bool:
+    """Whether one downstream partition reads every partition of the upstream, so that to name them is to name them all."""
+    if upstream is None:
+        return False
+    kind = known(mapping, upstream, downstream).kind
+    return kind is MappingKind.ALL or (not key and kind not in {MappingKind.LAST, MappingKind.SPECIFIC, MappingKind.STATIC})
+
+
 def upstream_keys(
     key: PartitionKey,
     downstream: Partitions | None,

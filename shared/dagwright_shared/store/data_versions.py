@@ -1,83 +1,71 @@
-"""Which data asset partitions have, and of which it was made."""
+"""Which data asset partitions have, and of which it was made. Assets are named by their numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, text
 
-from dagwright_shared.model.dataclass import dataclass
-from dagwright_shared.model.keys import AssetKey, LocationName, PartitionKey
+from dagwright_shared.model.keys import PartitionKey
 from dagwright_shared.store import json_rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionRow:
-    """The newest data of an asset partition, and what it was made of."""
+class VersionRow(NamedTuple):
+    """The newest data of an asset partition, and what it was made of. A tuple: thousands of them are read for a page."""
 
-    key: str
+    asset_id: int
     partition: PartitionKey
     data_version: str | None
     code_version: str | None
     """None also of data that was only observed."""
     inputs: Mapping[str, str]
-    at: datetime
 
 
-def read(conn: Connection, wanted: Iterable[tuple[LocationName, str, PartitionKey]]) -> Iterator[VersionRow]:
-    """The data of partitions, each by location, key of the asset as text, and its own key; those without data are left out."""
-    rows = [{"location": place, "key": key, "partition": partition} for place, key, partition in wanted]
-    return map(_row, conn.execute(_OF_PARTITIONS, {"rows": json_rows.dumps(rows)}))
+def read(conn: Connection, wanted: Iterable[tuple[int, PartitionKey]]) -> Iterator[VersionRow]:
+    """The data of partitions; those without data are left out."""
+    rows = [{"asset_id": asset_id, "partition": partition} for asset_id, partition in wanted]
+    return map(_row, conn.execute(_OF_PARTITIONS, {"rows": json_rows.dumps(rows)})) if rows else iter(())
 
 
-def of_assets(conn: Connection, keys: Collection[AssetKey]) -> Iterator[VersionRow]:
-    """The data of all partitions of some assets."""
-    return map(_row, conn.execute(_OF_ASSETS, {"keys": [key.to_user_string() for key in keys]}))
+def whole(conn: Connection, asset_ids: Collection[int]) -> Iterator[VersionRow]:
+    """The data of assets without partitions."""
+    return map(_row, conn.execute(_WHOLE, {"ids": list(asset_ids)})) if asset_ids else iter(())
 
 
-def partition_counts(conn: Connection, keys: Collection[AssetKey]) -> dict[AssetKey, int]:
-    """How many partitions of these assets are materialized."""
-    rows = conn.execute(_COUNTS, {"keys": [key.to_user_string() for key in keys]})
-    return {AssetKey.from_user_string(row.key): row.partitions for row in rows}
+def newest(conn: Connection, asset_ids: Collection[int], each: int) -> Iterator[VersionRow]:
+    """The data of the last partitions of assets, so many of each, its last one first."""
+    return map(_row, conn.execute(_NEWEST, {"ids": list(asset_ids), "each": each})) if asset_ids else iter(())
 
 
-def newest_partitions(conn: Connection, location: LocationName, key: str, limit: int) -> list[PartitionKey]:
-    """The last partitions of an asset that have data, the last one first."""
-    asset_id = conn.execute(_ID, {"location": location, "key": key}).scalar()
-    rows = conn.execute(_NEWEST, {"asset_id": asset_id, "limit": limit})
-    return [tuple(row.partition) for row in rows]
+def changed_since(conn: Connection, horizon: int, most: int) -> frozenset[int] | None:
+    """Assets of which some partition has changed since a commit horizon; None: more than `most` partitions have."""
+    found = [asset_id for (asset_id,) in conn.execute(_CHANGED, {"horizon": str(horizon), "rows": most + 1})]
+    return frozenset(found) if len(found) <= most else None
 
 
 def _row(row: Row[Any]) -> VersionRow:
-    # By position: thousands of them are read for a page.
-    key, partition, data_version, code_version, inputs, at = tuple(row)
-    return VersionRow(key=key, partition=tuple(partition), data_version=data_version, code_version=code_version, inputs=inputs or {}, at=at)
+    asset_id, partition, data_version, code_version, inputs = tuple(row)
+    return VersionRow(asset_id, tuple(partition), data_version, code_version, inputs or {})
 
 
 _COLUMNS = """
-a.key, p.partition, CASE WHEN p.materialized_at IS NOT NULL THEN p.data_version ELSE p.observed_data_version END, p.code_version,
-    NULLIF(p.input_data_versions, '{}'), coalesce(p.materialized_at, p.observed_at)"""
+p.asset_id, p.partition, CASE WHEN p.materialized_at IS NOT NULL THEN p.data_version ELSE p.observed_data_version END, p.code_version,
+    NULLIF(p.input_data_versions, '{}')"""
+_HAS_DATA = "(p.materialized_at IS NOT NULL OR p.observed_at IS NOT NULL)"
 _OF_PARTITIONS = text(f"""
-SELECT {_COLUMNS}
-FROM json_to_recordset(CAST(:rows AS json)) AS w(location text, key text, partition text[])
-JOIN assets a ON a.key = w.key AND a.location = w.location
-CROSS JOIN LATERAL (SELECT * FROM asset_partitions o WHERE o.asset_id = a.asset_id AND o.partition = w.partition
-    AND (o.materialized_at IS NOT NULL OR o.observed_at IS NOT NULL) OFFSET 0) p
+SELECT {_COLUMNS} FROM json_to_recordset(CAST(:rows AS json)) AS w(asset_id bigint, partition text[])
+CROSS JOIN LATERAL (SELECT * FROM asset_partitions p WHERE p.asset_id = w.asset_id AND p.partition = w.partition AND {_HAS_DATA} OFFSET 0) p
 """)
-_OF_ASSETS = text(f"""
-SELECT {_COLUMNS} FROM assets a JOIN asset_partitions p ON p.asset_id = a.asset_id
-WHERE a.key = ANY(CAST(:keys AS text[])) AND (p.materialized_at IS NOT NULL OR p.observed_at IS NOT NULL)
+_WHOLE = text(f"""
+SELECT {_COLUMNS} FROM unnest(CAST(:ids AS bigint[])) AS w(asset_id)
+CROSS JOIN LATERAL (SELECT * FROM asset_partitions p WHERE p.asset_id = w.asset_id AND p.partition = '{{}}' AND {_HAS_DATA} OFFSET 0) p
 """)
-_COUNTS = text("""
-SELECT a.key, t.materialized AS partitions FROM assets a JOIN asset_totals t ON t.asset_id = a.asset_id
-WHERE a.key = ANY(CAST(:keys AS text[]))
+# In the order of the primary key, from its end.
+_NEWEST = text(f"""
+SELECT {_COLUMNS} FROM unnest(CAST(:ids AS bigint[])) AS w(asset_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM asset_partitions p WHERE p.asset_id = w.asset_id AND p.partition <> '{{}}' AND {_HAS_DATA}
+    ORDER BY p.asset_id DESC, p.partition DESC LIMIT :each) p
 """)
-_ID = text("SELECT asset_id FROM assets WHERE location = :location AND key = :key")
-# In the order of the primary key, from its end. That Postgres knows which asset it is tells it how many rows there would be to sort.
-_NEWEST = text("""
-SELECT p.partition FROM asset_partitions p
-WHERE p.asset_id = :asset_id AND p.partition <> '{}' AND (p.materialized_at IS NOT NULL OR p.observed_at IS NOT NULL)
-ORDER BY p.asset_id DESC, p.partition DESC LIMIT :limit
-""")
+_CHANGED = text("SELECT asset_id FROM asset_partitions WHERE xid >= CAST(:horizon AS xid8) ORDER BY xid LIMIT :rows")

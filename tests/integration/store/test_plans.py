@@ -92,8 +92,8 @@ SELECT i.instigator_id, n, now() - make_interval(mins => n), 'asset' || n % 200,
 INSERT INTO automation_cursors (instigator_id, asset_key, cursor) SELECT i.instigator_id, 'asset' || n, '{}'
 FROM instigators i, generate_series(1, 500) n;
 INSERT INTO freshness_states (asset_id, state, since) SELECT asset_id, 'PASS', now() FROM assets;
-INSERT INTO backfills (backfill_id, location, digest, target, created_at, status, due, ended_at, parent_id)
-SELECT CAST('00000000-0000-7000-8000-' || lpad(n::text, 12, '0') AS uuid), 'l', 'd', decode('TARGET', 'hex'),
+INSERT INTO backfills (backfill_id, location, locations, digest, target, created_at, status, due, ended_at, parent_id)
+SELECT CAST('00000000-0000-7000-8000-' || lpad(n::text, 12, '0') AS uuid), 'l', ARRAY['l'], 'd', decode('TARGET', 'hex'),
     now() - make_interval(mins => n), CASE WHEN n % 500 = 0 THEN 'IN_PROGRESS' ELSE 'COMPLETED' END, false,
     CASE WHEN n % 500 <> 0 THEN now() END, CASE WHEN n > 1 THEN CAST('00000000-0000-7000-8000-' || lpad((n - 1)::text, 12, '0') AS uuid) END
 FROM generate_series(1, 3000) n;
@@ -165,8 +165,10 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "page of runs of the beginning of an id": lambda conn: list_runs(conn, RunFilter(text="00000000-0000-7000-8000-0000000007")),
     "page of runs that ended": lambda conn: list_runs(conn, RunFilter(ended_before=datetime.now(UTC) - timedelta(seconds=19_900))),
     "counts of the page of runs": lambda conn: count_by_status(conn, RunFilter(job="job7")),
-    "newest partitions": lambda conn: data_versions.newest_partitions(conn, LocationName("l"), "asset7", 10),
-    "data of partitions": lambda conn: list(data_versions.read(conn, [(LocationName("l"), "asset7", ("p7",))])),
+    "data of the newest partitions": lambda conn: list(data_versions.newest(conn, [first_asset(conn)], 10)),
+    "data of partitions": lambda conn: list(data_versions.read(conn, [(first_asset(conn), ("p7",))])),
+    "data of assets without partitions": lambda conn: list(data_versions.whole(conn, [first_asset(conn)])),
+    "assets that have changed": lambda conn: data_versions.changed_since(conn, commit_horizon.current(conn), 10),
     "counts by status": lambda conn: run_list.counts_by_status(conn, since=datetime.now(UTC) - timedelta(minutes=5)),
     "runs outside backfills": lambda conn: list_runs(conn, RunFilter(outside_backfills=True)),
     "runs of the timeline": lambda conn: timeline.runs_of(conn, datetime.now(UTC) - timedelta(minutes=1), datetime.now(UTC), MOMENT),
@@ -189,7 +191,6 @@ QUERIES: dict[str, Callable[[Connection], object]] = {
     "plots over partitions": lambda conn: read_plots(conn, first_asset(conn), partitioned=True),
     "plots over time": lambda conn: read_plots(conn, first_asset(conn), partitioned=False),
     "newest metadata of assets": lambda conn: newest_metadata(conn, [AssetKey("asset7"), AssetKey("asset8")]),
-    "numbers of partitions": lambda conn: data_versions.partition_counts(conn, [AssetKey("asset7")]),
     "output": lambda conn: logs.read(conn, RUN, StepKey("step"), 1, LogStream.STDOUT),
     "output files": lambda conn: logs.files(conn, RUN),
     "ticks": instigators.ticks,

@@ -14,13 +14,14 @@ from dagwright.authoring.automation import AutomationCondition
 from dagwright_daemon.definitions import Catalog
 from dagwright_daemon.loop import Turn
 from dagwright_daemon.loops.automation import Automation
+from dagwright_shared.decide.staleness import StaleStatus
 from dagwright_shared.model.events import AssetMaterialized, RunEvent
 from dagwright_shared.model.keys import AssetKey, LocationName, new_run_id
 from dagwright_shared.model.partitions import StaticPartitions
 from dagwright_shared.model.snapshot import AssetDepSnapshot, AssetSnapshot, LocationSnapshot, SensorKind, SensorSnapshot
-from dagwright_shared.store import events
+from dagwright_shared.store import events, wipes
+from dagwright_webserver.deps import Memos
 from dagwright_webserver.reads import staleness
-from dagwright_webserver.reads.definitions import DefinitionsCache
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -126,15 +127,42 @@ def test_what_is_stale(ticked: Engine, api: httpx.Client) -> None:
     assert "selection" in problems(api.get("/staleness", params={"selection": "("}))
 
 
-def test_assets_of_many_partitions_are_not_judged_among_others(ticked: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_very_many_partitions_only_the_newest_are_judged_for_a_list(ticked: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     make(ticked, PARTED, "p", ("x",), **{"in/up": "0"})
+    make(ticked, PARTED, "p", ("y",), **{"in/up": "1"})
+    make(ticked, UP, "1")
+    assert stale_keys(ticked, Memos()) == (100, {"parted"})
+    monkeypatch.setattr(staleness, "_LOOKED_AT_OF_ALL", 1)
+    assert stale_keys(ticked, Memos()) == (1, set())
     make(ticked, PARTED, "p", ("y",), **{"in/up": "0"})
-    monkeypatch.setattr(staleness, "_MANY", 1)
-    with ticked.connect() as conn:
-        defs = DefinitionsCache().current(conn)
-        found = staleness.read_stale(conn, defs, list(defs.graph.keys()), now=datetime.now(UTC))
-    assert "parted" in found.not_judged
-    assert "parted" not in [one.key for one in found.items]
+    assert stale_keys(ticked, Memos()) == (1, {"parted"})
+
+
+def test_what_a_process_remembers_follows_what_happens(ticked: Engine) -> None:
+    memo = Memos()
+    make(ticked, UP, "1")
+    make(ticked, DOWN, "d", **{"in/up": "1"})
+    make(ticked, PARTED, "p", ("x",), **{"in/up": "1"})
+    assert stale_keys(ticked, memo) == (100, set())
+    make(ticked, UP, "2")
+    assert stale_keys(ticked, memo)[1] == {"down", "parted"} == stale_keys(ticked, Memos())[1]
+    make(ticked, DOWN, "d", **{"in/up": "2"})
+    assert stale_keys(ticked, memo)[1] == {"parted"}
+    make(ticked, PARTED, "p", ("y",), **{"in/up": "2"})
+    assert stale_keys(ticked, memo)[1] == {"parted"}
+    make(ticked, PARTED, "p", ("x",), **{"in/up": "2"})
+    assert stale_keys(ticked, memo)[1] == set()
+    with ticked.begin() as conn:
+        wipes.wipe(conn, memo.definitions.current(conn).ids[HERE, "in/up"])
+    assert stale_keys(ticked, memo)[1] == {"down", "parted"} == stale_keys(ticked, Memos())[1]
+
+
+def stale_keys(engine: Engine, web: Memos) -> tuple[int, set[str]]:
+    """How many partitions of each asset are judged, and which assets are stale, to a process that remembers this."""
+    with engine.connect() as conn:
+        defs = web.definitions.current(conn)
+        found = staleness.read_stale(conn, defs, web.stale, defs.graph.keys(), now=datetime.now(UTC))
+    return found.newest, {one.key for one in found.items if one.status is StaleStatus.STALE}
 
 
 def test_code_changes(ticked: Engine, api: httpx.Client, server: Running) -> None:

@@ -83,7 +83,7 @@ def list_stale(web: Services, around: Around = None, depth: Depth = 1, group: Na
 
     def read(conn: Connection, defs: Definitions) -> StaleListView:
         keys = lineage_reads.part(defs, around=_defined(around, defs), depth=depth, group=group, selection=selection)
-        return read_stale(conn, defs, keys, now=utc_now())
+        return read_stale(conn, defs, web.stale, keys, now=utc_now())
 
     return answer(web.read_defs(read))
 

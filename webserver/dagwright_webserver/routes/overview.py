@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
-from dagwright_shared.model.keys import AssetKey
 from dagwright_webserver import drawings, render
 from dagwright_webserver.deps import Services, answer, utc_now
 from dagwright_webserver.reads import automation as automation_reads
@@ -25,8 +24,6 @@ html = APIRouter(include_in_schema=False)
 
 _HOURS = (0.25, 1, 6, 12, 24)
 """Windows of the timeline; without a choice, the shortest one that holds the runs of the last day."""
-_MANY = 2_000
-"""Assets of which the page does not ask what is stale."""
 
 Hours = Annotated[float, Query(ge=0.25, le=720, description="Length of the timeline.")]
 Until = Annotated[datetime | None, Query(description="Where the timeline ends, ISO 8601; left out: a little after now.")]
@@ -62,7 +59,6 @@ def overview(
             "choices": (*_HOURS, 72, 168),
             "timeline": drawings.timeline(view.timeline),
             "health": drawings.health(view.asset_counts),
-            "few_assets": len(defs.assets) <= _MANY,
         }
 
     shown = web.read_defs(read)
@@ -83,8 +79,5 @@ def overview(
 def stale(request: Request, web: Services) -> Response:
     """A part that the page asks for once it is shown: it looks at every asset."""
 
-    def read(conn: Connection, defs: Definitions) -> Any:
-        keys: list[AssetKey] = list(defs.assets)
-        return read_stale(conn, defs, keys, now=utc_now()) if len(keys) <= _MANY else None
-
-    return render.page(request, "partials/overview_stale.html", view=web.read_defs(read))
+    view = web.read_defs(lambda conn, defs: read_stale(conn, defs, web.stale, defs.graph.keys(), now=utc_now()))
+    return render.page(request, "partials/overview_stale.html", view=view)
