@@ -29,9 +29,19 @@ class AssetSensorDefinition(SensorDefinition):
 
     asset_key: AssetKey
 
-    def __init__(self, *, asset_key: Any, asset_materialization_fn: Callable[..., Any], **options: Any) -> None:
+    def __init__(
+        self,
+        name: str | None,
+        asset_key: Any,
+        job_name: str | None,
+        asset_materialization_fn: Callable[..., Any],
+        minimum_interval_seconds: int | None = None,
+        description: str | None = None,
+        **options: Any,
+    ) -> None:
+        options |= {"job_name": job_name, "minimum_interval_seconds": minimum_interval_seconds, "description": description}
         object.__setattr__(self, "asset_key", naming.asset_key(asset_key, "@asset_sensor", sources.of_function(asset_materialization_fn)))
-        super().__init__(evaluation_fn=asset_materialization_fn, kind=SensorKind.ASSET, **options)
+        super().__init__(name, evaluation_fn=asset_materialization_fn, kind=SensorKind.ASSET, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """With a context alone: evaluate against its instance; with an event too: run the function."""
@@ -84,7 +94,8 @@ def asset_sensor(asset_key: Any, **options: Any) -> Callable[[Callable[..., Any]
     """
 
     def decorate(fn: Callable[..., Any]) -> AssetSensorDefinition:
-        return AssetSensorDefinition(asset_key=asset_key, asset_materialization_fn=fn, **options)
+        given = {"name": None, "job_name": None, **options}
+        return AssetSensorDefinition(asset_key=asset_key, asset_materialization_fn=fn, **given)
 
     return decorate
 
@@ -216,14 +227,26 @@ class MultiAssetSensorDefinition(SensorDefinition):
     monitored: AssetSelection
 
     def __init__(
-        self, *, monitored_assets: Any, asset_materialization_fn: Callable[..., Any], request_assets: Any = None, **options: Any
+        self,
+        name: str | None,
+        monitored_assets: Any,
+        job_name: str | None,
+        asset_materialization_fn: Callable[..., Any],
+        minimum_interval_seconds: int | None = None,
+        description: str | None = None,
+        *,
+        request_assets: Any = None,
+        **options: Any,
     ) -> None:
+        options |= {"job_name": job_name, "minimum_interval_seconds": minimum_interval_seconds, "description": description}
         source = sources.of_function(asset_materialization_fn)
         try:
             object.__setattr__(self, "monitored", _selection(monitored_assets))
         except DefinitionError as error:
             raise DefinitionError(f"@multi_asset_sensor: {error.message}", source=source) from None
-        super().__init__(evaluation_fn=asset_materialization_fn, asset_selection=request_assets, kind=SensorKind.MULTI_ASSET, **options)
+        super().__init__(
+            name, evaluation_fn=asset_materialization_fn, asset_selection=request_assets, kind=SensorKind.MULTI_ASSET, **options
+        )
 
     def prepared(self, context: SensorEvaluationContext, definitions: Any) -> SensorEvaluationContext:
         keys, partitions = _monitored(self.monitored, definitions)
@@ -254,7 +277,8 @@ def multi_asset_sensor(monitored_assets: Any, **options: Any) -> Callable[[Calla
     """
 
     def decorate(fn: Callable[..., Any]) -> MultiAssetSensorDefinition:
-        return MultiAssetSensorDefinition(monitored_assets=monitored_assets, asset_materialization_fn=fn, **options)
+        given = {"name": None, "job_name": None, **options}
+        return MultiAssetSensorDefinition(monitored_assets=monitored_assets, asset_materialization_fn=fn, **given)
 
     return decorate
 

@@ -227,7 +227,8 @@ class GraphDefinition:
 
         Args:
             name: by default the graph's.
-            description, resource_defs, config, tags, run_tags, metadata, executor_def, op_retry_policy, partitions_def: as for `@job`.
+            description, resource_defs, config, tags, run_tags, metadata, owners, executor_def, op_retry_policy, partitions_def: as for
+                `@job`.
         """
         from dagwright.authoring.jobs import job_of  # noqa: PLC0415 - jobs are made of graphs; the method is Dagster's name for the way back
 

@@ -79,6 +79,7 @@ class JobDefinition(_Partitioned):
     tags: Mapping[str, str] = field(default_factory=dict)
     run_tags: Mapping[str, str] = field(default_factory=dict)
     metadata: Metadata = field(default_factory=dict)
+    owners: Sequence[str] | None = None
     op_retry_policy: RetryPolicy | None = None
     """For ops that have none."""
     hook_defs: frozenset[Any] = frozenset()
@@ -210,6 +211,7 @@ class UnresolvedAssetJobDefinition(_Partitioned):
     tags: Mapping[str, str] = field(default_factory=dict)
     run_tags: Mapping[str, str] = field(default_factory=dict)
     metadata: Metadata = field(default_factory=dict)
+    owners: Sequence[str] | None = None
     op_retry_policy: RetryPolicy | None = None
     hook_defs: frozenset[Any] = frozenset()
     source: SourceRef | None = None
@@ -236,6 +238,7 @@ def job(
     hooks: AbstractSet[Any] | None = ...,
     logger_defs: Mapping[str, Any] | None = ...,
     input_values: Mapping[str, Any] | None = ...,
+    owners: Sequence[str] | None = ...,
 ) -> Callable[[Callable[..., Any]], JobDefinition]: ...
 def job(compose_fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a function whose body calls ops into a job.
@@ -248,6 +251,7 @@ def job(compose_fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         tags: of the job and of each of its runs.
         run_tags: of each of its runs only.
         metadata: shown on the job's page.
+        owners: who answers for it, as e-mail addresses or `team:name`; shown.
         executor_def: runs its steps; by default that of Definitions.
         op_retry_policy: for ops without one.
         partitions_def: each run then covers one partition.
@@ -293,6 +297,7 @@ def job_of(
     hooks: Any = None,
     logger_defs: Any = None,
     input_values: Any = None,
+    owners: Sequence[str] | None = None,
 ) -> JobDefinition:
     """A job of a graph, checked: every input connected, every option of the right kind."""
     called = naming.check_name(name or graph.name, "job", source)
@@ -316,6 +321,7 @@ def job_of(
         tags={**graph.tags, **naming.check_run_tags(tags, what, source)},
         run_tags=naming.check_run_tags(run_tags, what, source),
         metadata=normalize_metadata(metadata),
+        owners=naming.check_owners(owners, what, source) or None,
         op_retry_policy=op_retry_policy,
         hook_defs=read_hooks(hooks, what, source),
         logger_defs=read_loggers(logger_defs, what, source),
@@ -336,6 +342,7 @@ def define_asset_job(
     executor_def: ExecutorDefinition | None = None,
     hooks: Any = None,
     op_retry_policy: RetryPolicy | None = None,
+    owners: Sequence[str] | None = None,
     automation_condition: Any = None,
 ) -> UnresolvedAssetJobDefinition:
     """A job that materializes the selected assets.
@@ -346,7 +353,7 @@ def define_asset_job(
             by default all assets.
         config: default run config.
         partitions_def: by default that of the selected assets, when they share one.
-        description, tags, run_tags, metadata, executor_def, op_retry_policy: as for `@job`.
+        description, tags, run_tags, metadata, owners, executor_def, op_retry_policy: as for `@job`.
         automation_condition: refused: assets and checks have conditions, jobs have schedules and sensors.
 
     Raises:
@@ -380,6 +387,7 @@ def define_asset_job(
         tags=naming.check_run_tags(tags, what, source),
         run_tags=naming.check_run_tags(run_tags, what, source),
         metadata=normalize_metadata(metadata),
+        owners=naming.check_owners(owners, what, source) or None,
         op_retry_policy=op_retry_policy,
         hook_defs=read_hooks(hooks, what, source),
         source=source,

@@ -378,6 +378,7 @@ def _asset_job(job: UnresolvedAssetJobDefinition, graph: LocalGraph) -> JobDefin
         tags=job.tags,
         run_tags=job.run_tags,
         metadata=job.metadata,
+        owners=job.owners,
         op_retry_policy=job.op_retry_policy,
         hook_defs=job.hook_defs,
         partitioned_config=job.partitioned_config,

@@ -154,9 +154,11 @@ class RunStatusSensorDefinition(SensorDefinition):
 
     def __init__(
         self,
-        *,
+        name: str | None,
         run_status: RunStatus,
         run_status_sensor_fn: Callable[..., Any],
+        minimum_interval_seconds: int | None = None,
+        description: str | None = None,
         monitored_jobs: Sequence[Any] | None = None,
         monitor_all_code_locations: bool | None = None,
         request_job: Any = None,
@@ -164,7 +166,7 @@ class RunStatusSensorDefinition(SensorDefinition):
         **options: Any,
     ) -> None:
         source = sources.of_function(run_status_sensor_fn) or sources.of_caller()
-        what = f"run status sensor {options.get('name') or getattr(run_status_sensor_fn, '__name__', '')!r}"
+        what = f"run status sensor {name or getattr(run_status_sensor_fn, '__name__', '')!r}"
         status = RunStatus(run_status)
         if status not in _EVENTS:
             raise DefinitionError(
@@ -175,8 +177,9 @@ class RunStatusSensorDefinition(SensorDefinition):
         object.__setattr__(self, "run_status", status)
         object.__setattr__(self, "monitored_jobs", tuple(_monitored(job, what, source) for job in monitored_jobs or ()))
         object.__setattr__(self, "all_locations", bool(monitor_all_code_locations))
+        options |= {"minimum_interval_seconds": minimum_interval_seconds, "description": description, "source": source}
         super().__init__(
-            evaluation_fn=run_status_sensor_fn, job=request_job, jobs=request_jobs, kind=SensorKind.RUN_STATUS, source=source, **options
+            name, evaluation_fn=run_status_sensor_fn, job=request_job, jobs=request_jobs, kind=SensorKind.RUN_STATUS, **options
         )
 
     def prepared(self, context: SensorEvaluationContext, definitions: Any) -> SensorEvaluationContext:

@@ -91,6 +91,7 @@ class ScheduleDefinition:
         name: by default that of the job, plus `_schedule`.
         execution_timezone: IANA name; UTC by default.
         run_config, tags: of each run.
+        owners: who answers for it, as e-mail addresses or `team:name`; shown.
         run_config_fn, tags_fn, should_execute: functions of the context that decide them at each tick.
         execution_fn: function of the context that returns RunRequests or a SkipReason.
         default_status: whether it runs before anybody touches its switch.
@@ -119,6 +120,7 @@ class ScheduleDefinition:
     tags: Mapping[str, str]
     description: str | None
     metadata: Metadata
+    owners: Sequence[str] | None
     default_status: DefaultScheduleStatus
     missed_ticks: MissedTicks
     max_missed_ticks: int
@@ -147,6 +149,7 @@ class ScheduleDefinition:
         required_resource_keys: AbstractSet[str] | None = None,
         target: Any = None,
         metadata: Mapping[str, Any] | None = None,
+        owners: Sequence[str] | None = None,
         environment_vars: Any = None,
         missed_ticks: str | MissedTicks = MissedTicks.ONCE,
         max_missed_ticks: int = 5,
@@ -185,6 +188,7 @@ class ScheduleDefinition:
             "tags": naming.check_run_tags(tags, what, source),
             "description": description or (signatures.doc(execution_fn) if execution_fn else None),
             "metadata": normalize_metadata(metadata),
+            "owners": naming.check_owners(owners, what, source) or None,
             "default_status": DefaultScheduleStatus(default_status),
             "missed_ticks": choice(MissedTicks, missed_ticks, "missed_ticks", what, source),
             "max_missed_ticks": max_missed_ticks,
@@ -244,6 +248,7 @@ def schedule(
     required_resource_keys: AbstractSet[str] | None = None,
     target: Any = None,
     metadata: Mapping[str, Any] | None = None,
+    owners: Sequence[str] | None = None,
     missed_ticks: str | MissedTicks = MissedTicks.ONCE,
     max_missed_ticks: int = 5,
     overlap: str | Overlap = Overlap.ALLOW,
@@ -276,6 +281,7 @@ def schedule(
             required_resource_keys=required_resource_keys,
             target=target,
             metadata=metadata,
+            owners=owners,
             missed_ticks=missed_ticks,
             max_missed_ticks=max_missed_ticks,
             overlap=overlap,

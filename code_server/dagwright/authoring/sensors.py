@@ -144,6 +144,7 @@ class SensorDefinition:
     required_resource_keys: AbstractSet[str]
     description: str | None
     metadata: Metadata
+    owners: Sequence[str]
     tags: Mapping[str, str]
     default_status: DefaultSensorStatus
     minimum_interval_seconds: int
@@ -159,8 +160,8 @@ class SensorDefinition:
 
     def __init__(
         self,
-        *,
         name: str | None = None,
+        *,
         evaluation_fn: Callable[..., Any],
         job_name: str | None = None,
         minimum_interval_seconds: int | None = None,
@@ -173,6 +174,7 @@ class SensorDefinition:
         tags: Mapping[str, str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         target: Any = None,
+        owners: Sequence[str] | None = None,
         overlap: str | Overlap = Overlap.ALLOW,
         source: SourceRef | None = None,
         kind: SensorKind = SensorKind.STANDARD,
@@ -208,6 +210,7 @@ class SensorDefinition:
             "required_resource_keys": frozenset(required_resource_keys or ()) | frozenset(signature.resource_params.values()),
             "description": description or signatures.doc(evaluation_fn),
             "metadata": normalize_metadata(metadata),
+            "owners": naming.check_owners(owners, what, source),
             "tags": naming.check_run_tags(tags, what, source),
             "default_status": DefaultSensorStatus(default_status),
             "minimum_interval_seconds": interval,
@@ -317,6 +320,7 @@ def sensor(
     tags: Mapping[str, str] | None = ...,
     metadata: Mapping[str, Any] | None = ...,
     target: Any = ...,
+    owners: Sequence[str] | None = ...,
     overlap: str | Overlap = ...,
 ) -> Callable[[Callable[..., Any]], SensorDefinition]: ...
 def sensor(
@@ -333,6 +337,7 @@ def sensor(
     tags: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
     target: Any = None,
+    owners: Sequence[str] | None = None,
     overlap: str | Overlap = Overlap.ALLOW,
 ) -> Any:
     """Turn a function into a sensor: it returns (or yields) RunRequests, a SkipReason, or a SensorResult.
@@ -341,7 +346,7 @@ def sensor(
         job, jobs, job_name, target, asset_selection: what it may launch.
         minimum_interval_seconds: time between evaluations; 30 by default.
         overlap: `allow`, `skip`, `queue` or `cancel_old`: what a tick does when a run of an earlier one still goes.
-        name, description, default_status, required_resource_keys, tags, metadata: as for schedules.
+        name, description, default_status, required_resource_keys, tags, metadata, owners: as for schedules.
 
     Example:
         >>> from dagwright import RunRequest, SensorResult, sensor
@@ -364,6 +369,7 @@ def sensor(
         "tags": tags,
         "metadata": metadata,
         "target": target,
+        "owners": owners,
         "overlap": overlap,
     }
     if callable(job_name):

@@ -1178,6 +1178,8 @@ class JobView(Model, frozen=True, kw_only=True):
     """Labels that its runs get."""
     metadata: dict[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
+    owners: tuple[str, ...]
+    """Who answers for it: e-mail addresses, or `team:name`."""
     executor: str
     """in_process or multiprocess."""
     resources: tuple[str, ...]
@@ -2199,6 +2201,8 @@ class ScheduleView(Model, frozen=True, kw_only=True):
     """Labels that its runs get."""
     metadata: dict[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
+    owners: tuple[str, ...]
+    """Who answers for it: e-mail addresses, or `team:name`."""
     source: str | None
     """File and line of its definition."""
 
@@ -2271,6 +2275,8 @@ class SensorView(Model, frozen=True, kw_only=True):
     """The newest 30 ticks, in a list the newest 10; oldest of them first. The list of ticks has their logs and the frames of errors."""
     metadata: dict[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
+    owners: tuple[str, ...]
+    """Who answers for it: e-mail addresses, or `team:name`."""
     source: str | None
     """File and line of its definition."""
 

@@ -19,6 +19,7 @@ from dagwright.authoring.partitions import MultiPartitionKey, PartitionsDefiniti
 from dagwright.authoring.resources import InitResourceContext, opened
 from dagwright.authoring.results import Output
 from dagwright.authoring.scoped_resources import Scoped
+from dagwright.authoring.specs import AssetSpec
 from dagwright.execution.compute import RESULTS
 from dagwright.execution.contexts import AssetCheckExecutionContext, AssetExecutionContext, OpExecutionContext
 from dagwright.execution.identity import RunInfo
@@ -41,13 +42,14 @@ class InvocationError(DagwrightError, TypeError):
     """An op, asset or check was called directly with arguments that do not fit."""
 
 
-def build_op_context(
+def build_op_context(  # noqa: PLR0913, PLR0917 - Dagster's arguments
     resources: Mapping[str, Any] | None = None,
     op_config: Any = None,
     resources_config: Mapping[str, Any] | None = None,
     instance: Any = None,
     config: Any = None,
     partition_key: str | None = None,
+    partition_key_range: Any = None,
     mapping_key: str | None = None,
     run_tags: Mapping[str, str] | None = None,
 ) -> OpExecutionContext:
@@ -58,6 +60,7 @@ def build_op_context(
         op_config: what `context.op_config` gives; parsed when the op declares config.
         resources_config: `{key: {"config": ...}}`.
         partition_key: of the run.
+        partition_key_range: the first and the last partition of the run, both included.
         mapping_key: what `context.get_mapping_key()` gives.
         run_tags: what `context.run.tags` gives.
 
@@ -73,6 +76,7 @@ def build_op_context(
         resources_config=resources_config,
         instance=instance,
         partition_key=partition_key,
+        partition_key_range=partition_key_range,
         run_tags=run_tags,
     )
 
@@ -86,17 +90,12 @@ def build_asset_context(
     partition_key_range: Any = None,
     run_tags: Mapping[str, str] | None = None,
 ) -> AssetExecutionContext:
-    """A context for calling an asset directly; the arguments are those of `build_op_context`, and a range in place of a partition.
-
-    Args:
-        partition_key_range: the first and the last partition of the run, both included.
+    """A context for calling an asset directly; the arguments are those of `build_op_context`.
 
     Example:
         >>> build_asset_context(partition_key="2013-01-01").has_partition_key
         True
     """
-    if partition_key_range is not None and partition_key is not None:
-        raise InvocationError("build_asset_context: a run is of one partition or of a range; give partition_key= or partition_key_range=")
     return _build(
         AssetExecutionContext,
         resources=resources,
@@ -139,10 +138,7 @@ def build_input_context(  # noqa: PLR0913, PLR0917 - Dagster's arguments
     metadata: Mapping[str, Any] | None = None,
 ) -> InputContext:
     """A context for calling `load_input` directly."""
-    keys, definition = _partition(partition_key, asset_partitions_def)
-    if asset_partition_key_range is not None and asset_partitions_def is not None:
-        names = asset_partitions_def.get_partition_keys_in_range(asset_partition_key_range, dynamic_partitions_store=instance)
-        keys, definition = tuple(asset_partitions_def.parse_key(one) for one in names), asset_partitions_def.to_model()
+    keys, definition = _partition(partition_key, asset_partitions_def, asset_partition_key_range, instance)
     return InputContext(
         name=name or "input",
         config=config,
@@ -175,11 +171,21 @@ def build_output_context(  # noqa: PLR0913, PLR0917 - Dagster's arguments
     asset_key: Any = None,
     partition_key: str | None = None,
     asset_partitions_def: PartitionsDefinition | None = None,
+    asset_partition_key_range: Any = None,
+    instance: Any = None,
+    asset_spec: AssetSpec | None = None,
     metadata: Mapping[str, Any] | None = None,
     output_metadata: Mapping[str, Any] | None = None,
 ) -> OutputContext:
-    """A context for calling `handle_output` directly."""
-    keys, definition = _partition(partition_key, asset_partitions_def)
+    """A context for calling `handle_output` directly.
+
+    Args:
+        asset_spec: what `context.asset_spec` gives.
+        asset_partition_key_range: the first and the last partition of the asset that are stored; goes with `asset_partitions_def`.
+        instance: which knows the keys of a range of dynamic partitions.
+        others: what the attributes of the same name give.
+    """
+    keys, definition = _partition(partition_key, asset_partitions_def, asset_partition_key_range, instance)
     return OutputContext(
         step_key=step_key or "step",
         name=name or "result",
@@ -197,6 +203,7 @@ def build_output_context(  # noqa: PLR0913, PLR0917 - Dagster's arguments
         keys=keys,
         of_run=RunPartitions(keys=keys if partition_key is not None else (), definition=definition),
         output_metadata=dict(output_metadata or {}),
+        spec_or_none=asset_spec,
     )
 
 
@@ -313,12 +320,14 @@ def _fill_in(op: OpDefinition, context: OpExecutionContext | None, named: dict[s
 
 def _build(kind: type[C], *, resources: Any, op_config: Any, resources_config: Any, instance: Any, **more: Any) -> C:
     partition_key = more.get("partition_key")
+    span = more.get("partition_key_range")
+    if span is not None and partition_key is not None:
+        raise InvocationError("a run is of one partition or of a range; give partition_key= or partition_key_range=")
     instance = Instance.ephemeral() if instance is None else instance
     stack = contextlib.ExitStack()
     definitions = dict(resources or {})
     init = InitResourceContext(log=EventLogger(_to_logging), instance=instance)
     values = stack.enter_context(opened(definitions, set(definitions), config=config_dict(resources_config), context=init))
-    span = more.get("partition_key_range")
     given = (partition_key,) if partition_key is not None else span or ()
     keys = tuple(tuple(key.keys_by_dimension.values()) if isinstance(key, MultiPartitionKey) else (key,) for key in given)
     covered = RunPartitions(keys=keys, is_range=span is not None, settled=False)
@@ -344,7 +353,19 @@ def _to_logging(payload: Payload) -> None:
         log.log(payload.level, "%s", payload.message)
 
 
-def _partition(key: str | None, definition: PartitionsDefinition | None) -> tuple[tuple[PartitionKey, ...], parts.Partitions | None]:
+def _partition(
+    key: str | None, definition: PartitionsDefinition | None, span: Any, instance: Any
+) -> tuple[tuple[PartitionKey, ...], parts.Partitions | None]:
+    """The partitions of an asset that a built context is of.
+
+    Raises:
+        InvocationError: a range without a definition says nothing of what lies in it.
+    """
+    if span is not None:
+        if definition is None:
+            raise InvocationError("asset_partition_key_range= needs asset_partitions_def=, which knows the partitions between")
+        names = definition.get_partition_keys_in_range(span, dynamic_partitions_store=instance)
+        return tuple(definition.parse_key(one) for one in names), definition.to_model()
     if key is None:
         return (), definition.to_model() if definition is not None else None
     if definition is None:

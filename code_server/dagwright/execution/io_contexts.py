@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import Any
 
 from dagwright.authoring.partitions import PartitionKeyRange, TimeWindow
+from dagwright.authoring.specs import AssetSpec
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.partition_view import PartitionError, RunPartitions, multi_key, window_of
 from dagwright_shared.model.dataclass import dataclass
@@ -147,6 +148,22 @@ class OutputContext(_Port):
     version: str | None = None
     output_metadata: Mapping[str, Any] = field(default_factory=dict)
     """What the function attached to this very output."""
+    spec_or_none: AssetSpec | None = None
+
+    @property
+    def asset_spec(self) -> AssetSpec:
+        """The spec of the asset that the output is.
+
+        Raises:
+            ValueError: it is not an asset, or the context was built without one.
+        """
+        if self.spec_or_none is not None:
+            return self.spec_or_none
+        step = self.step_context.surroundings.step if self.step_context is not None else None
+        if step is None or step.assets is None:
+            raise ValueError(f"{self.name!r} has no asset_spec here; in a test, build_output_context(asset_spec=...) gives it one")
+        spec: AssetSpec = step.assets.get_asset_spec(self.asset_key)
+        return spec
 
     @property
     def has_asset_partitions(self) -> bool:

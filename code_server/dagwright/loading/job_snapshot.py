@@ -49,6 +49,7 @@ def of_job(job: JobDefinition, resolved: ResolvedDefinitions, resources: Sequenc
         tags=job.tags,
         run_tags=job.run_tags,
         metadata=job.metadata,
+        owners=tuple(job.owners or ()),
         config_schema=_schema(job, configs, resources),
         default_config=job.config,
         executor=executor.name,

@@ -159,6 +159,7 @@ def _schedule(item: ScheduleDefinition, resolved: ResolvedDefinitions) -> Schedu
         resource_keys=tuple(sorted(item.required_resource_keys)),
         partitioned=item.partitioned,
         metadata=item.metadata,
+        owners=tuple(item.owners or ()),
         source=item.source,
     )
 
@@ -176,6 +177,7 @@ def _sensor(item: SensorDefinition, resolved: ResolvedDefinitions) -> SensorSnap
         resource_keys=tuple(sorted(item.required_resource_keys)),
         tags=item.tags,
         metadata=item.metadata,
+        owners=tuple(item.owners or ()),
         source=item.source,
         **item.watched(resolved.graph),
     )

@@ -1014,6 +1014,7 @@ class JobSnapshot(_message.Message):
     EXECUTOR_FIELD_NUMBER: _builtins.int
     RESOURCE_KEYS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    OWNERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     description: _builtins.str
@@ -1068,6 +1069,10 @@ class JobSnapshot(_message.Message):
     def source(self) -> _values_pb2.SourceRef:
         """Where it is defined."""
 
+    @_builtins.property
+    def owners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who answers for it."""
+
     def __init__(
         self,
         *,
@@ -1086,10 +1091,11 @@ class JobSnapshot(_message.Message):
         executor: _builtins.str = ...,
         resource_keys: _abc.Iterable[_builtins.str] | None = ...,
         source: _values_pb2.SourceRef | None = ...,
+        owners: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "config_schema", b"config_schema", "default_config", b"default_config", "description", b"description", "partitions", b"partitions", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config_schema", b"config_schema", "default_config", b"default_config", "description", b"description", "edges", b"edges", "executor", b"executor", "metadata", b"metadata", "name", b"name", "nodes", b"nodes", "partitions", b"partitions", "resource_keys", b"resource_keys", "run_tags", b"run_tags", "source", b"source", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "config_schema", b"config_schema", "default_config", b"default_config", "description", b"description", "edges", b"edges", "executor", b"executor", "metadata", b"metadata", "name", b"name", "nodes", b"nodes", "owners", b"owners", "partitions", b"partitions", "resource_keys", b"resource_keys", "run_tags", b"run_tags", "source", b"source", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
@@ -1175,6 +1181,7 @@ class ScheduleSnapshot(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     RESOURCE_KEYS_FIELD_NUMBER: _builtins.int
+    OWNERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     timezone: _builtins.str
@@ -1221,6 +1228,10 @@ class ScheduleSnapshot(_message.Message):
     def resource_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Resources that its function asks for."""
 
+    @_builtins.property
+    def owners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who answers for it."""
+
     def __init__(
         self,
         *,
@@ -1240,10 +1251,11 @@ class ScheduleSnapshot(_message.Message):
         metadata: _abc.Iterable[_values_pb2.MetadataEntry] | None = ...,
         source: _values_pb2.SourceRef | None = ...,
         resource_keys: _abc.Iterable[_builtins.str] | None = ...,
+        owners: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "config", b"config", "description", b"description", "source", b"source", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "config", b"config", "cron", b"cron", "default_running", b"default_running", "description", b"description", "evaluated", b"evaluated", "max_missed_ticks", b"max_missed_ticks", "metadata", b"metadata", "missed_ticks", b"missed_ticks", "name", b"name", "overlap", b"overlap", "partitioned", b"partitioned", "resource_keys", b"resource_keys", "source", b"source", "tags", b"tags", "target", b"target", "timezone", b"timezone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "config", b"config", "cron", b"cron", "default_running", b"default_running", "description", b"description", "evaluated", b"evaluated", "max_missed_ticks", b"max_missed_ticks", "metadata", b"metadata", "missed_ticks", b"missed_ticks", "name", b"name", "overlap", b"overlap", "owners", b"owners", "partitioned", b"partitioned", "resource_keys", b"resource_keys", "source", b"source", "tags", b"tags", "target", b"target", "timezone", b"timezone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
@@ -1317,6 +1329,7 @@ class SensorSnapshot(_message.Message):
     WEBHOOK_FIELD_NUMBER: _builtins.int
     OVERLAP_FIELD_NUMBER: _builtins.int
     RESOURCE_KEYS_FIELD_NUMBER: _builtins.int
+    OWNERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     kind: Global___SensorKind.ValueType
@@ -1381,6 +1394,10 @@ class SensorSnapshot(_message.Message):
     def resource_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Resources that its function asks for."""
 
+    @_builtins.property
+    def owners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who answers for it."""
+
     def __init__(
         self,
         *,
@@ -1404,10 +1421,11 @@ class SensorSnapshot(_message.Message):
         webhook: Global___Webhook | None = ...,
         overlap: Global___Overlap.ValueType = ...,
         resource_keys: _abc.Iterable[_builtins.str] | None = ...,
+        owners: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "default_condition", b"default_condition", "description", b"description", "source", b"source", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "all_locations", b"all_locations", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "default_condition", b"default_condition", "default_running", b"default_running", "description", b"description", "emit_backfills", b"emit_backfills", "kind", b"kind", "metadata", b"metadata", "minimum_interval_seconds", b"minimum_interval_seconds", "monitored_jobs", b"monitored_jobs", "name", b"name", "overlap", b"overlap", "resource_keys", b"resource_keys", "run_statuses", b"run_statuses", "run_tags", b"run_tags", "source", b"source", "tags", b"tags", "targets", b"targets", "webhook", b"webhook"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "all_locations", b"all_locations", "asset_keys", b"asset_keys", "check_keys", b"check_keys", "default_condition", b"default_condition", "default_running", b"default_running", "description", b"description", "emit_backfills", b"emit_backfills", "kind", b"kind", "metadata", b"metadata", "minimum_interval_seconds", b"minimum_interval_seconds", "monitored_jobs", b"monitored_jobs", "name", b"name", "overlap", b"overlap", "owners", b"owners", "resource_keys", b"resource_keys", "run_statuses", b"run_statuses", "run_tags", b"run_tags", "source", b"source", "tags", b"tags", "targets", b"targets", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015

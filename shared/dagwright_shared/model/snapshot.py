@@ -214,6 +214,7 @@ class JobSnapshot:
     tags: Mapping[str, str] = field(default_factory=dict)
     run_tags: Mapping[str, str] = field(default_factory=dict)
     metadata: Metadata = field(default_factory=dict)
+    owners: tuple[str, ...] = ()
     config_schema: JsonSchema = field(default_factory=dict)
     """Schema of the whole run config: `ops`, `resources`, `execution`, `loggers`."""
     default_config: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -268,6 +269,7 @@ class ScheduleSnapshot:
     partitioned: bool = False
     """Whether each tick launches the partition that ended at it."""
     metadata: Metadata = field(default_factory=dict)
+    owners: tuple[str, ...] = ()
     source: SourceRef | None = None
     resource_keys: tuple[str, ...] = ()
     """What its function asks for."""
@@ -317,6 +319,7 @@ class SensorSnapshot:
     """What an asset sensor watches, or an automation sensor evaluates."""
     tags: Mapping[str, str] = field(default_factory=dict)
     metadata: Metadata = field(default_factory=dict)
+    owners: tuple[str, ...] = ()
     source: SourceRef | None = None
     check_keys: tuple[AssetCheckKey, ...] = ()
     """What an automation sensor evaluates."""

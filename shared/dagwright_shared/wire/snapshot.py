@@ -205,6 +205,7 @@ def encode_job(job: JobSnapshot) -> pb.JobSnapshot:
         default_config=encode_struct(job.default_config),
         executor=job.executor,
         resource_keys=job.resource_keys,
+        owners=job.owners,
         source=encode_source(job.source),
     )
 
@@ -225,6 +226,7 @@ def decode_job(message: pb.JobSnapshot) -> JobSnapshot:
         default_config=decode_struct(message.default_config),
         executor=message.executor,
         resource_keys=tuple(message.resource_keys),
+        owners=tuple(message.owners),
         source=decode_source(message.source) if message.HasField("source") else None,
     )
 
@@ -260,6 +262,7 @@ def encode_schedule(schedule: ScheduleSnapshot) -> pb.ScheduleSnapshot:
         max_missed_ticks=schedule.max_missed_ticks,
         overlap=_encode_overlap(schedule.overlap),
         resource_keys=schedule.resource_keys,
+        owners=schedule.owners,
         partitioned=schedule.partitioned,
         metadata=encode_metadata(schedule.metadata),
         source=encode_source(schedule.source),
@@ -281,6 +284,7 @@ def decode_schedule(message: pb.ScheduleSnapshot) -> ScheduleSnapshot:
         max_missed_ticks=message.max_missed_ticks,
         overlap=_decode_overlap(message.overlap),
         resource_keys=tuple(message.resource_keys),
+        owners=tuple(message.owners),
         partitioned=message.partitioned,
         metadata=decode_metadata(message.metadata),
         source=decode_source(message.source) if message.HasField("source") else None,
@@ -309,6 +313,7 @@ def encode_sensor(sensor: SensorSnapshot) -> pb.SensorSnapshot:
         webhook=_encode_webhook(sensor.webhook) if sensor.webhook else None,
         overlap=_encode_overlap(sensor.overlap),
         resource_keys=sensor.resource_keys,
+        owners=sensor.owners,
     )
 
 
@@ -356,6 +361,7 @@ def decode_sensor(message: pb.SensorSnapshot) -> SensorSnapshot:
         webhook=_decode_webhook(message.webhook) if message.HasField("webhook") else None,
         overlap=_decode_overlap(message.overlap) if message.overlap else Overlap.ALLOW,
         resource_keys=tuple(message.resource_keys),
+        owners=tuple(message.owners),
     )
 
 

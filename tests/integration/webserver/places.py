@@ -90,10 +90,21 @@ def flights() -> LocationSnapshot:
                 run_tags={"team": "data"},
             ),
             JobSnapshot(name="ping", nodes=(NodeSnapshot(handle="ping", op_name="ping"),), config_schema={"type": "object"}),
-            JobSnapshot(name="day", asset_keys=(raw, stats), check_keys=(row_count,), partitions=DAILY, config_schema={"type": "object"}),
+            JobSnapshot(
+                name="day",
+                asset_keys=(raw, stats),
+                check_keys=(row_count,),
+                partitions=DAILY,
+                config_schema={"type": "object"},
+                owners=("anna@example.com", "team:data"),
+            ),
         ),
-        schedules=(ScheduleSnapshot(name="nightly", cron=("0 2 * * *",), timezone="Europe/Berlin", target=TriggerTarget(job_name="day")),),
-        sensors=(SensorSnapshot(name="watch", targets=(TriggerTarget(job_name="ping"),)),),
+        schedules=(
+            ScheduleSnapshot(
+                name="nightly", cron=("0 2 * * *",), timezone="Europe/Berlin", target=TriggerTarget(job_name="day"), owners=("team:night",)
+            ),
+        ),
+        sensors=(SensorSnapshot(name="watch", targets=(TriggerTarget(job_name="ping"),), owners=("team:watch",)),),
     )
 
 

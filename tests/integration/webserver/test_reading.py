@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 from tests.build import batch, log
-from tests.integration.webserver.conftest import problems
+from tests.integration.webserver.conftest import Running, problems
 
 from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.events import (
@@ -333,6 +333,19 @@ def test_jobs(api: httpx.Client) -> None:
     assert job["edges"][0]["to_node"] == "clean"
     assert job["config_schema"]["properties"]["ops"]
     assert api.get("/jobs/day").json()["newest_partitions"][0] == "2013-12-31"
+
+
+def test_who_answers_for_jobs_schedules_and_sensors(api: httpx.Client, server: Running) -> None:
+    said = [api.get(path).json()["owners"] for path in ("/jobs/day", "/schedules/nightly", "/sensors/watch", "/jobs/ping")]
+    assert said == [["anna@example.com", "team:data"], ["team:night"], ["team:watch"], []]
+    shown = {
+        "jobs/day": "anna@example.com, team:data",
+        "automation/schedules/nightly": "team:night",
+        "automation/sensors/watch": "team:watch",
+    }
+    for path, owners in shown.items():
+        page = httpx.get(f"{server.url}/{path}", headers={"Accept": "text/html"}, trust_env=False, timeout=60)
+        assert f"<dt>Owners</dt><dd>{owners}</dd>" in page.text, path
 
 
 def test_schedules_and_sensors(api: httpx.Client, store: Engine) -> None:

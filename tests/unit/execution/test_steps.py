@@ -95,8 +95,8 @@ class TestMetadata:
             records()
 
         ran = run(notes, executor=HERE)
-        assert (str(ran.of(AssetMaterialized)[0].asset_key), ran.of(AssetMaterialized)[0].partition) == ("other/table", ("p",))
-        assert str(ran.of(AssetObserved)[0].asset_key) == "seen"
+        assert (ran.of(AssetMaterialized)[0].asset_key.to_user_string(), ran.of(AssetMaterialized)[0].partition) == ("other/table", ("p",))
+        assert ran.of(AssetObserved)[0].asset_key.to_user_string() == "seen"
 
 
 class TestVersions:

@@ -123,6 +123,8 @@ class ScheduleView:
     """Labels that its runs get."""
     metadata: Mapping[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
+    owners: tuple[str, ...]
+    """Who answers for it: e-mail addresses, or `team:name`."""
     source: str | None
     """File and line of its definition."""
 
@@ -163,6 +165,8 @@ class SensorView:
     """The newest 30 ticks, in a list the newest 10; oldest of them first. The list of ticks has their logs and the frames of errors."""
     metadata: Mapping[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
+    owners: tuple[str, ...]
+    """Who answers for it: e-mail addresses, or `team:name`."""
     source: str | None
     """File and line of its definition."""
 
@@ -217,7 +221,6 @@ class UpcomingTick:
 
 STRIP = 30
 _STRIP_IN_LIST = 10
-Switches = Mapping[tuple[str, str], Row[Any]]
 
 
 def read_automation(conn: Connection, defs: Definitions, *, now: datetime, strip: int = _STRIP_IN_LIST) -> AutomationView:
@@ -391,6 +394,7 @@ def _schedule(
         etag=instigator_etag(InstigatorKind.SCHEDULE, row.switch if row else None, None),
         tags=schedule.tags,
         metadata=metadata_to_json(schedule.metadata),
+        owners=schedule.owners,
         source=str(schedule.source) if schedule.source else None,
     )
 
@@ -418,6 +422,7 @@ def _sensor(place: str, sensor: SensorSnapshot, row: Row[Any] | None, strips: Ma
         next_tick=next_tick,
         recent_ticks=tuple(strips.get(row.instigator_id, ())) if row else (),
         metadata=metadata_to_json(sensor.metadata),
+        owners=sensor.owners,
         source=str(sensor.source) if sensor.source else None,
     )
 
@@ -439,7 +444,7 @@ def _running(row: Row[Any] | None, *, default: bool) -> bool:
     return default if row is None or row.switch is None else bool(row.switch)
 
 
-def _switches(conn: Connection, kind: InstigatorKind) -> Switches:
+def _switches(conn: Connection, kind: InstigatorKind) -> Mapping[tuple[str, str], Row[Any]]:
     i = tables.instigators.c
     return {(row.location, row.name): row for row in conn.execute(select(tables.instigators).where(i.kind == str(kind)))}
 
@@ -470,9 +475,8 @@ def _runs_of(conn: Connection, tick_ids: Sequence[int]) -> Mapping[int, list[str
         return {}
     r = tables.runs.c
     found: dict[int, list[str]] = {}
-    for tick_id, run_id in conn.execute(
-        select(r.tick_id, cast(r.run_id, Text)).where(r.tick_id == func.any(cast(list(tick_ids), ARRAY(BigInteger)))).order_by(r.run_id)
-    ):
+    of_these = r.tick_id == func.any(cast(list(tick_ids), ARRAY(BigInteger)))
+    for tick_id, run_id in conn.execute(select(r.tick_id, cast(r.run_id, Text)).where(of_these).order_by(r.run_id)):
         found.setdefault(tick_id, []).append(run_id)
     return found
 

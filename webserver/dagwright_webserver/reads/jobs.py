@@ -159,6 +159,8 @@ class JobView:
     """Labels that its runs get."""
     metadata: Mapping[str, Any]
     """Metadata of the definition: label to `{"type", "raw_value"}`."""
+    owners: tuple[str, ...]
+    """Who answers for it: e-mail addresses, or `team:name`."""
     executor: str
     """in_process or multiprocess."""
     resources: tuple[str, ...]
@@ -243,6 +245,7 @@ def get_job(conn: Connection, defs: Definitions, name: str, *, now: datetime, lo
         tags=job.tags,
         run_tags=job.run_tags,
         metadata=metadata_to_json(job.metadata),
+        owners=job.owners,
         executor=job.executor,
         resources=job.resource_keys,
         source=str(job.source) if job.source else None,
