@@ -74,7 +74,7 @@ class JobExecutionResult(ExecuteInProcessResult):
     """What a run of `execute_job` did. Values are read back through the IO managers that stored them."""
 
     def __init__(self, plan: ExecutionPlan, done: LocalRun, graph: GraphDefinition | None) -> None:
-        super().__init__(plan, run_view(done.run).with_status(done.status), done.events, done.kept, graph)
+        super().__init__(plan, run_view(done.run).with_status(done.status), done.events, done.kept, graph, done.instance)
         self._done = done
 
     def __enter__(self) -> JobExecutionResult:

@@ -12,8 +12,17 @@ from dagwright.authoring import invocation, naming
 from dagwright.authoring.assets import AssetsDefinition, make_asset
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.definitions import Definitions
+from dagwright.authoring.failure_views import FailureData
 from dagwright.authoring.graphs import GraphDefinition
-from dagwright.authoring.instance_events import AssetCheckEvaluation, Event, EventType, FailureData, event_view
+from dagwright.authoring.instance import AssetRecordsFilter, Instance
+from dagwright.authoring.instance_events import (
+    EPHEMERAL_JOB,
+    AssetCheckEvaluation,
+    AssetCheckEvaluationTargetMaterializationData,
+    Event,
+    EventType,
+    event_views,
+)
 from dagwright.authoring.instance_runs import RunView, run_view
 from dagwright.authoring.jobs import JobDefinition
 from dagwright.authoring.mappings import AllPartitionMapping
@@ -54,9 +63,9 @@ class ExecuteInProcessResult:
     """What a run in this process did: its events, and the values that went through it."""
 
     def __init__(
-        self, plan: ExecutionPlan, run: RunView, events: Sequence[RunEvent], kept: Kept, graph: GraphDefinition | None = None
+        self, plan: ExecutionPlan, run: RunView, events: Sequence[RunEvent], kept: Kept, graph: GraphDefinition | None, instance: Instance
     ) -> None:
-        self.plan, self.dagster_run, self._graph = plan, run, graph
+        self.plan, self.dagster_run, self._graph, self._instance = plan, run, graph, instance
         self._graphs: Mapping[str, GraphDefinition] = {}
         """Those that compute assets, by name."""
         self.events: Sequence[RunEvent] = tuple(events)
@@ -76,7 +85,9 @@ class ExecuteInProcessResult:
 
     @cached_property
     def all_events(self) -> Sequence[Event]:
-        return [event_view(event, self.dagster_run.job_name) for event in self.events if not isinstance(event.payload, LogMessage)]
+        name = self.dagster_run.job_name
+        told = (seen for event in self.events if not isinstance(event.payload, LogMessage) for seen in event_views(event, name))
+        return [self._with_target(seen) if seen.event_type is EventType.ASSET_CHECK_EVALUATION else seen for seen in told]
 
     @property
     def all_node_events(self) -> Sequence[Event]:
@@ -207,6 +218,15 @@ class ExecuteInProcessResult:
 
     def __repr__(self) -> str:
         return f"<ExecuteInProcessResult {self.status} {self.run_id}>"
+
+    def _with_target(self, judged: Event) -> Event:
+        """An evaluation with the materialization that the check has judged: the newest one before it."""
+        data = judged.asset_check_evaluation_data
+        wanted = AssetRecordsFilter(data.asset_key, before_timestamp=judged.timestamp)
+        for record in self._instance.fetch_materializations(wanted, limit=1).records:
+            target = AssetCheckEvaluationTargetMaterializationData(record.storage_id, record.run_id, record.timestamp)
+            return replace(judged, event_specific_data=replace(data, target_materialization_data=target))
+        return judged
 
     def _inside(self, node_name: str, output_name: str) -> tuple[str, str] | None:
         """The op, and its output, whose value an output of a graph is: of the job's, or of one that computes assets."""
@@ -355,7 +375,7 @@ def _materialize(
         check_keys=checks,
         only_checks=selection is not None,
     )
-    return _with_graphs(_run(plan, instance, raise_on_error, tags), resolved)
+    return _with_graphs(_run(replace(plan, job_name=EPHEMERAL_JOB), instance, raise_on_error, tags), resolved)
 
 
 def _plan(
@@ -416,7 +436,7 @@ def _run(
     done = local_run.carry_out(plan, instance, tags=tags, executor=InProcessExecutor())
     if raise_on_error:
         done.raise_failure()
-    return ExecuteInProcessResult(plan, run_view(done.run).with_status(done.status), done.events, done.kept, graph)
+    return ExecuteInProcessResult(plan, run_view(done.run).with_status(done.status), done.events, done.kept, graph, done.instance)
 
 
 def _with_graphs(result: ExecuteInProcessResult, resolved: ResolvedDefinitions) -> ExecuteInProcessResult:

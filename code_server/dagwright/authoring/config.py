@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cached_property, lru_cache
 from typing import Any, Optional, get_origin
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticSerializationError
 
 from dagwright.authoring import config_schema, config_values, enum_names
 from dagwright.authoring import source as sources
@@ -51,7 +52,8 @@ class Config(BaseModel):
 
     def _convert_to_config_dictionary(self) -> dict[str, Any]:
         """Its JSON form: what a run's config has for it."""
-        return {name: to_json(getattr(self, name), named=True) for name in (*type(self).model_fields, *(self.model_extra or {}))}
+        made: dict[str, Any] = to_json(self, sparse=True)
+        return made
 
     @classmethod
     def to_config_schema(cls) -> config_schema.Shape:
@@ -219,7 +221,7 @@ class RunConfig:
 
     Example:
         >>> RunConfig(ops={"load": {"rows": 3}}).to_config_dict()
-        {'ops': {'load': {'config': {'rows': 3}}}}
+        {'loggers': {}, 'resources': {}, 'ops': {'load': {'config': {'rows': 3}}}, 'execution': {}}
     """
 
     __slots__ = ("execution", "loggers", "ops", "resources")
@@ -235,17 +237,13 @@ class RunConfig:
         self.loggers, self.execution = dict(loggers or {}), dict(execution or {})
 
     def to_config_dict(self) -> dict[str, Any]:
-        """The plain JSON form that REST takes."""
-        result: dict[str, Any] = {}
-        if self.loggers:
-            result["loggers"] = json_safe(self.loggers)
-        if self.resources:
-            result["resources"] = {key: _config_entry(value) for key, value in self.resources.items()}
-        if self.ops:
-            result["ops"] = {key: _config_entry(value) for key, value in self.ops.items()}
-        if self.execution:
-            result["execution"] = json_safe(self.execution)
-        return result
+        """The plain JSON form that REST takes, with each of the four sections."""
+        return {
+            "loggers": json_safe(self.loggers),
+            "resources": {key: _config_entry(value) for key, value in self.resources.items()},
+            "ops": {key: _config_entry(value) for key, value in self.ops.items()},
+            "execution": json_safe(self.execution),
+        }
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RunConfig) and self.to_config_dict() == other.to_config_dict()
@@ -258,7 +256,7 @@ def config_dict(value: RunConfig | Mapping[str, Any] | None) -> dict[str, Any]:
     if value is None:
         return {}
     if isinstance(value, RunConfig):
-        return value.to_config_dict()
+        return {section: entries for section, entries in value.to_config_dict().items() if entries}
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     raise DefinitionError(f"run config is a {type(value).__name__}", source=sources.of_caller(), mend="give a dict, or a RunConfig")
@@ -269,27 +267,44 @@ def plain(value: Any) -> Any:
     return to_json(value) if isinstance(value, BaseModel) else value
 
 
-def to_json(value: Any, *, named: bool = False) -> Any:
+def to_json(value: Any, *, named: bool = False, sparse: bool = False) -> Any:
     """A config value as JSON.
 
     Args:
         named: enums by their names, as the fields of a Config have them; else by their values.
+        sparse: without the fields of a Config that are None by default.
     """
     match value:
         case EnvVar():
             return {"env": value.env_var_name}
         case BaseModel():
-            return {name: to_json(getattr(value, name), named=True) for name in (*type(value).model_fields, *(value.model_extra or {}))}
+            return {name: to_json(item, named=True, sparse=sparse) for name, item in _fields(value, sparse=sparse)}
         case Enum():
             return value.name if named else to_json(value.value)
         case Mapping():
-            return {str(key): to_json(item, named=named) for key, item in value.items()}
+            return {str(key): to_json(item, named=named, sparse=sparse) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [to_json(item, named=named) for item in value]
+            return [to_json(item, named=named, sparse=sparse) for item in value]
         case None | bool() | int() | float() | str():
             return json_safe(value)
         case _:
-            return TypeAdapter(type(value)).dump_python(value, mode="json")
+            return _foreign(value)
+
+
+def _fields(config: BaseModel, *, sparse: bool) -> Iterator[tuple[str, Any]]:
+    for name, info in type(config).model_fields.items():
+        value = getattr(config, name)
+        if not sparse or value is not None or info.is_required() or info.default is not None:
+            yield name, value
+    yield from (config.model_extra or {}).items()
+
+
+def _foreign(value: Any) -> Any:
+    """A value of a type that is not JSON's own, as pydantic writes it; else as an entry that no scalar takes: a run with it is refused."""
+    try:
+        return TypeAdapter(type(value)).dump_python(value, mode="json")
+    except (PydanticSchemaGenerationError, PydanticSerializationError):
+        return {"not_json": repr(value)}
 
 
 def problems_of(error: ValidationError, path: str, annotation: Any = None) -> tuple[Problem, ...]:
@@ -351,8 +366,8 @@ def _config_entry(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping) and value and _ENTRY.issuperset(value):
         inner = value.get("ops")
         ops = {"ops": {key: _config_entry(item) for key, item in inner.items()}} if isinstance(inner, Mapping) else {}
-        return {**{key: to_json(item) for key, item in value.items()}, **ops}
-    return {"config": to_json(value)}
+        return {**{key: to_json(item, sparse=True) for key, item in value.items()}, **ops}
+    return {"config": to_json(value, sparse=True)}
 
 
 def _dump(value: Any) -> bytes:

@@ -60,7 +60,7 @@ def success_hook(hook_fn: Callable[[Any], Any] | None = None, /, **options: Any)
         required_resource_keys: keys of `context.resources`.
 
     Raises:
-        DefinitionError: the function does not take one argument.
+        DefinitionError: the function does not take one argument named `context`.
 
     Example:
         >>> from dagwright import build_hook_context, success_hook
@@ -94,6 +94,9 @@ def failure_hook(hook_fn: Callable[[Any], Any] | None = None, /, **options: Any)
     return _decorator(hook_fn, HookMoment.FAILURE, options)
 
 
+_CONTEXT = frozenset({"context", "_context", "context_", "_"})
+
+
 def _decorator(fn: Callable[[Any], Any] | None, moment: HookMoment, options: dict[str, Any]) -> Any:
     if fn is None:
         return lambda given: _make(given, moment, **options)
@@ -106,8 +109,9 @@ def _make(
     source = sources.of_function(fn)
     called = naming.check_name(name or getattr(fn, "__name__", None), "hook", source)
     code = getattr(fn, "__code__", None)
-    if code is not None and code.co_argcount == 0 and not code.co_flags & 0x04:
-        raise DefinitionError(f"hook {called!r} takes no argument", source=source, mend=f"write def {called}(context)")
+    if code is not None and (code.co_argcount == 0 or code.co_varnames[0] not in _CONTEXT):
+        has = f"the argument {code.co_varnames[0]!r}" if code.co_argcount else "no argument"
+        raise DefinitionError(f"hook {called!r} takes {has}, not `context`", source=source, mend=f"write def {called}(context)")
     keys = required_resource_keys or frozenset()
     if isinstance(keys, str) or not all(isinstance(key, str) for key in keys):
         raise DefinitionError(f"hook {called!r}: required_resource_keys is {keys!r}", source=source, mend='give a set of names: {"db"}')

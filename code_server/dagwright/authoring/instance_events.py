@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from dagwright.authoring.failure_views import FailureData, of_step
 from dagwright.authoring.results import AssetMaterialization, AssetObservation
 from dagwright_shared.model import events as e
 from dagwright_shared.model.dataclass import dataclass
@@ -14,12 +15,14 @@ from dagwright_shared.model.errors import ErrorInfo
 from dagwright_shared.model.history import StoredEvent
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, format_partition
 from dagwright_shared.model.metadata import Metadata
-from dagwright_shared.model.metadata_json import metadata_from_json
 
 D = TypeVar("D")
 
 ASSET_JOB = "__ASSET_JOB"
 """The name of a run of assets that were picked freely."""
+
+EPHEMERAL_JOB = "__ephemeral_asset_job__"
+"""The name of a run of `materialize`."""
 
 
 class EventType(StrEnum):
@@ -47,8 +50,9 @@ class EventType(StrEnum):
     ASSET_CHECK_EVALUATION = "ASSET_CHECK_EVALUATION"
     FRESHNESS_STATE_CHANGE = "FRESHNESS_STATE_CHANGE"
     ENGINE_EVENT = "ENGINE_EVENT"
-    # Told by the run itself and its steps, not by events: none is ever found.
     STEP_OUTPUT = "STEP_OUTPUT"
+    """In the result of a run in this process, before each HANDLED_OUTPUT; it is not stored."""
+    # Told by the run itself and its steps, not by events: none is ever found.
     LOGS_CAPTURED = "LOGS_CAPTURED"
     ASSET_MATERIALIZATION_PLANNED = "ASSET_MATERIALIZATION_PLANNED"
     ASSET_CHECK_EVALUATION_PLANNED = "ASSET_CHECK_EVALUATION_PLANNED"
@@ -90,6 +94,16 @@ def stored_types(event_type: EventType) -> tuple[str, ...]:
     return tuple(e.EVENT_TYPES[kind] for kind, name in _KINDS.items() if name is event_type)
 
 
+@dataclass(frozen=True, slots=True)
+class AssetCheckEvaluationTargetMaterializationData:
+    """Which materialization a check has judged."""
+
+    storage_id: int
+    run_id: str
+    timestamp: float
+    """Seconds since 1970."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetCheckEvaluation:
     """What a check found."""
@@ -101,6 +115,8 @@ class AssetCheckEvaluation:
     severity: e.Severity = e.Severity.ERROR
     description: str | None = None
     blocking: bool = False
+    target_materialization_data: AssetCheckEvaluationTargetMaterializationData | None = None
+    """In the result of a run in this process: the newest one of the asset when the check was evaluated, if it has any."""
 
     @property
     def asset_check_key(self) -> AssetCheckKey:
@@ -123,30 +139,28 @@ class AssetObservationData:
 
 
 @dataclass(frozen=True, slots=True)
-class UserFailureData:
-    """What the author of a `Failure` said."""
+class StepOutputHandle:
+    """Which output of which step."""
 
-    label: str
-    description: str | None = None
-    metadata: Metadata = field(default_factory=dict)
+    step_key: str
+    output_name: str
+    mapping_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class FailureData:
-    """`event_specific_data` of a failed step or run."""
+class StepOutputData:
+    """`event_specific_data` of an output that a step gave."""
 
-    error: ErrorInfo | None = None
-    failed_steps: tuple[str, ...] = ()
-    failure_reason: str | None = None
-    user_failure_data: UserFailureData | None = None
+    step_output_handle: StepOutputHandle
+    metadata: Metadata = field(default_factory=dict)
 
     @property
-    def error_display_string(self) -> str:
-        return self.error.render().strip() if self.error is not None else ""
+    def output_name(self) -> str:
+        return self.step_output_handle.output_name
 
     @property
-    def first_step_failure_event(self) -> None:
-        return None
+    def mapping_key(self) -> str | None:
+        return self.step_output_handle.mapping_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +235,9 @@ class Event:
     def is_handled_output(self) -> bool:
         return self.event_type is EventType.HANDLED_OUTPUT
 
-    is_successful_output = is_handled_output
+    @property
+    def is_successful_output(self) -> bool:
+        return self.event_type is EventType.STEP_OUTPUT
 
     @property
     def is_loaded_input(self) -> bool:
@@ -250,6 +266,10 @@ class Event:
     @property
     def step_materialization_data(self) -> StepMaterializationData:
         return self._data(StepMaterializationData)
+
+    @property
+    def step_output_data(self) -> StepOutputData:
+        return self._data(StepOutputData)
 
     @property
     def asset_observation_data(self) -> AssetObservationData:
@@ -414,7 +434,7 @@ def record(stored: StoredEvent) -> EventLogRecord:
 
 def event_view(event: e.RunEvent, job_name: str) -> Event:
     """One of our events as user code sees it."""
-    data, message = _data_of(event.payload)
+    data, message = _data_of(event.payload, event.step_key)
     return Event(
         event_type_value=_KINDS.get(type(event.payload), EventType.ENGINE_EVENT).value,
         job_name=job_name,
@@ -426,6 +446,17 @@ def event_view(event: e.RunEvent, job_name: str) -> Event:
     )
 
 
+def event_views(event: e.RunEvent, job_name: str) -> tuple[Event, ...]:
+    """The same for the results of runs, where that a step gave an output, and that it was stored, are told one after the other."""
+    seen = event_view(event, job_name)
+    if not isinstance(event.payload, e.OutputStored) or event.step_key is None:
+        return (seen,)
+    handle = StepOutputHandle(event.step_key, event.payload.output_name, event.payload.mapping_key)
+    given = StepOutputData(handle, event.payload.metadata)
+    said = f"Yielded output {handle.output_name!r}."
+    return (replace(seen, event_type_value=EventType.STEP_OUTPUT.value, event_specific_data=given, message=said), seen)
+
+
 def materialization(payload: e.AssetMaterialized) -> AssetMaterialization:
     """The materialization as its author would have written it, with versions in its tags."""
     tags = {**payload.tags, **({"dagster/data_version": payload.data_version} if payload.data_version else {})}
@@ -434,7 +465,7 @@ def materialization(payload: e.AssetMaterialized) -> AssetMaterialization:
     return AssetMaterialization(payload.asset_key, payload.description, payload.metadata, partition, tags)
 
 
-def _data_of(payload: e.Payload) -> tuple[Any, str | None]:
+def _data_of(payload: e.Payload, step_key: str | None) -> tuple[Any, str | None]:
     match payload:
         case e.AssetMaterialized():
             return StepMaterializationData(materialization(payload)), f"Materialized value {payload.asset_key.to_user_string()}."
@@ -461,27 +492,9 @@ def _data_of(payload: e.Payload) -> tuple[Any, str | None]:
             said = payload.reason or (payload.error.message if payload.error is not None else f"Steps failed: {steps}.")
             return FailureData(payload.error, payload.failed_steps, payload.reason), said
         case e.StepFailed() | e.StepRetrying():
-            return FailureData(_of_step(payload.error), user_failure_data=_user_failure(payload.error)), payload.error.message
+            return of_step(payload.error, step_key), payload.error.message
         case e.LogMessage() | e.EngineMessage():
             return None, payload.message
         case e.StepSkipped():
             return payload, payload.reason
     return payload, None
-
-
-def _of_step(error: ErrorInfo) -> ErrorInfo:
-    """The failure of a step as people know it: what user code raised is its cause."""
-    if _is_failure(error):
-        return error
-    said = f"Error occurred while executing the step: {error}"
-    return ErrorInfo(class_name="DagsterExecutionStepExecutionError", message=said, frames=error.frames, cause=error, hint=error.hint)
-
-
-def _user_failure(error: ErrorInfo) -> UserFailureData | None:
-    if not _is_failure(error):
-        return None
-    return UserFailureData("intentional-failure", error.message, metadata_from_json(error.metadata))
-
-
-def _is_failure(error: ErrorInfo) -> bool:
-    return error.class_name.rpartition(".")[2] == "Failure"

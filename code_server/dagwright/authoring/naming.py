@@ -23,6 +23,7 @@ _ASSET_NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _TAG_KEY = re.compile(r"([A-Za-z0-9._-]{1,63}/)?[A-Za-z0-9._-]{1,63}\Z")
 _GROUP = re.compile(r"[A-Za-z0-9_/-]+\Z")
 _RESERVED = frozenset({"context", "input", "output", "meta", "config", "resources"})
+_OWNER = re.compile(r"(team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,})\Z")
 _NOT_IDENTIFIER = re.compile(r"[^A-Za-z0-9_]")
 
 
@@ -98,7 +99,7 @@ def check_run_tags(tags: Mapping[str, Any] | None, owner: str, source: SourceRef
 def check_owners(owners: Sequence[str] | None, owner: str, source: SourceRef | None) -> list[str]:
     """Owners as e-mail addresses or `team:name`."""
     for name in owners or ():
-        if not isinstance(name, str) or not (re.match(r"team:[A-Za-z0-9_ -]+\Z", name) or re.match(r"[^@\s:]+@[^@\s]+\.[^@\s]+\Z", name)):
+        if not isinstance(name, str) or not _OWNER.match(name):
             raise DefinitionError(
                 f"{owner} has the owner {name!r}", source=source, mend="write an e-mail address, or a team as 'team:name'"
             )

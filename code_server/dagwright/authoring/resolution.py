@@ -69,8 +69,8 @@ class ResolvedDefinitions:
 
     def trigger_target(self, target: Target) -> TriggerTarget:
         """What a schedule's or sensor's target is, now that all is known."""
-        if target.name is not None:
-            return TriggerTarget(job_name=target.name)
+        if target.job_name is not None:
+            return TriggerTarget(job_name=target.job_name)
         if target.selection is None:
             return TriggerTarget()
         keys = sorted(key for key in target.selection.resolve(self.graph) if self.graph.is_executable(key))
@@ -78,13 +78,13 @@ class ResolvedDefinitions:
 
     def target_partitions(self, target: Target) -> PartitionsDefinition | None:
         """The partitions of a target, where it has one definition of them."""
-        if target.name is not None:
-            job = self.jobs_by_name.get(target.name)
+        if target.job_name is not None:
+            job = self.jobs_by_name.get(target.job_name)
             return job.partitions_def if job else None
         return self.graph.shared_partitions(self.trigger_target(target).asset_keys)
 
     def sensor_targets(self, sensor: SensorDefinition) -> Mapping[str | None, TriggerTarget]:
-        return {target.name: self.trigger_target(target) for target in sensor.targets}
+        return {target.job_name: self.trigger_target(target) for target in sensor.targets}
 
 
 def resolve(

@@ -110,6 +110,8 @@ class ScheduleDefinition:
     name: str
     crons: tuple[str, ...]
     timezone: str
+    execution_timezone: str | None
+    """As it was given; `timezone` is UTC without one."""
     target: Target
     fn: Callable[..., Any] | None
     """None: each tick asks for one run with `run_config` and `tags`."""
@@ -159,7 +161,7 @@ class ScheduleDefinition:
     ) -> None:
         source = source or sources.of_caller()
         aim = Target.read(job=job, job_name=job_name, target=target, what=f"schedule {name or ''}".strip(), source=source)
-        called = naming.check_name(name or (f"{aim.name}_schedule" if aim.name else None), "schedule", source)
+        called = naming.check_name(name or (f"{aim.job_name}_schedule" if aim.job_name else None), "schedule", source)
         what = f"schedule {called!r}"
         refuse(what, source, environment_vars=environment_vars)
         if execution_fn is not None and (run_config_fn or tags_fn or should_execute or run_config or tags):
@@ -179,6 +181,7 @@ class ScheduleDefinition:
             "name": called,
             "crons": _crons(cron_schedule, what, source),
             "timezone": _timezone(execution_timezone, what, source),
+            "execution_timezone": execution_timezone,
             "target": aim,
             "fn": fn,
             "context_param": signature.context_param if signature else None,
@@ -207,12 +210,8 @@ class ScheduleDefinition:
         return self.crons[0] if len(self.crons) == 1 else self.crons
 
     @property
-    def execution_timezone(self) -> str:
-        return self.timezone
-
-    @property
     def job_name(self) -> str | None:
-        return self.target.name
+        return self.target.job_name
 
     @property
     def job(self) -> Any:

@@ -231,7 +231,7 @@ class SensorDefinition:
     @property
     def job_name(self) -> str | None:
         """The name of the job that it launches, where that is one."""
-        names = [target.name for target in self.targets if target.name is not None]
+        names = [target.job_name for target in self.targets if target.job_name is not None]
         return names[0] if len(names) == 1 else None
 
     @property
@@ -273,7 +273,7 @@ class SensorDefinition:
         context = replace(self.prepared(context, definitions), sensor_name=self.name)
         result = _answer(self, context)
         for request in result.run_requests:
-            _job_of(request, {target.name: TriggerTarget(job_name=target.name) for target in self.targets}, f"sensor {self.name!r}")
+            _job_of(request, {target.job_name: TriggerTarget(job_name=target.job_name) for target in self.targets}, f"sensor {self.name!r}")
         return TickResult.of(
             result.run_requests,
             _reason(result, result.run_requests),

@@ -14,16 +14,11 @@ from dagwright_shared.model.errors import DefinitionError, SourceRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A job, the name of one, or a selection of assets; at most one of them."""
+    """A job, which gives its name as well, the name of one, or a selection of assets."""
 
     job: JobDefinition | UnresolvedAssetJobDefinition | None = None
     job_name: str | None = None
     selection: AssetSelection | None = None
-
-    @property
-    def name(self) -> str | None:
-        """The job's name, if it is a job."""
-        return self.job.name if self.job is not None else self.job_name
 
     @staticmethod
     def read(*, job: Any, job_name: str | None, target: Any, what: str, source: SourceRef | None, optional: bool = False) -> Target:
@@ -48,9 +43,10 @@ class Target:
         value = job if job is not None else target
         match value:
             case JobDefinition() | UnresolvedAssetJobDefinition():
-                return Target(job=value)
+                return Target(job=value, job_name=value.name)
             case GraphDefinition():
-                return Target(job=value.to_job())
+                made = value.to_job()
+                return Target(job=made, job_name=made.name)
         if job is not None and not isinstance(value, (AssetSelection, list)):
             raise DefinitionError(
                 f"{what}: job is a {type(value).__name__}",

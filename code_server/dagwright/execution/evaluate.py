@@ -72,7 +72,7 @@ def sensor(definitions: Definitions, question: SensorQuestion, *, instance: Any 
             if refused is not None:
                 return Evaluation(skip_reason=refused, rejected=refused)
             context = found.with_delivery(context, question.delivery)
-        partitions = {target.name: resolved.target_partitions(target) for target in found.targets}
+        partitions = {target.job_name: resolved.target_partitions(target) for target in found.targets}
         return sensors.evaluate(found, context, resolved.sensor_targets(found), partitions, _stale(resolved, instance))
 
     return _ask(f"sensor {question.name!r}", resolved.resources, found.required_resource_keys, instance, ask)

@@ -150,7 +150,7 @@ def test_a_schedule_of_a_partitioned_job() -> None:
     nightly = dg.define_asset_job("nightly", partitions_def=dg.DailyPartitionsDefinition("2024-01-01", timezone="America/New_York"))
     made = dg.build_schedule_from_partitioned_job(nightly, hour_of_day=3)
     assert made.crons == ("0 3 * * *",)
-    assert made.timezone == "America/New_York"
+    assert made.timezone == made.execution_timezone == "America/New_York"
     (request,) = schedules.evaluate(
         made, dg.build_schedule_context(scheduled_execution_time=NOON), TriggerTarget(job_name="nightly"), None
     ).requests
@@ -248,7 +248,7 @@ def test_definitions_of_sensors() -> None:
     def looks(context, db: Db):
         """It looks."""
 
-    assert [target.name for target in looks.targets] == ["j", "k"]
+    assert [target.job_name for target in looks.targets] == ["j", "k"]
     assert looks.description == "It looks."
     assert looks.required_resource_keys == {"db"}
 

@@ -123,6 +123,11 @@ def test_a_hook_called_directly():
 
 
 def test_mistakes_are_told():
+    with pytest.raises(DefinitionError, match=r"hook 'other' takes the argument 'event', not `context`.*def other\(context\)"):
+
+        @dg.success_hook
+        def other(event): ...
+
     with pytest.raises(DefinitionError, match="takes no argument"):
 
         @dg.success_hook

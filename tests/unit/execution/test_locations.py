@@ -101,7 +101,7 @@ def test_the_public_way_to_run_things():
         failures.defs.get_job_def("raises_job").execute_in_process()
     failed = failures.defs.get_job_def("raises_job").execute_in_process(raise_on_error=False)
     assert failed.is_node_failed("raises")
-    assert failed.failure_data_for_node("raises").error.cause.message == "could not look it up"
+    assert failed.failure_data_for_node("raises").error.cause.message == "RuntimeError: could not look it up\n"
     assert failures.defs.get_job_def("works_in_the_end_job").execute_in_process().retry_attempts_for_node("works_in_the_end") == 2
     assert dg.materialize_to_memory([partitioned.day], partition_key="2024-01-03").asset_value("day") == 3
 
