@@ -7,11 +7,12 @@ import gc
 import logging
 
 import sqlalchemy.exc
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_webserver import render
-from dagwright_webserver.deps import Web
+from dagwright_webserver.deps import Web, utc_now
 from dagwright_webserver.reads.definitions import Definitions
 
 log = logging.getLogger("dagwright.webserver")
@@ -37,9 +38,14 @@ async def keep_ready(web: Web) -> None:
 
 
 async def _definitions(web: Web, known: Definitions | None) -> Definitions | None:
-    """Have what is defined now decoded; the one for everybody, while those who see a part have theirs on their first request."""
+    """Have what is defined now decoded and judged, for everybody; those who see a part have theirs on their first request."""
+
+    def read(conn: Connection, defs: Definitions) -> Definitions:
+        web.stale.read(conn, defs, now=utc_now())
+        return defs
+
     try:
-        current: Definitions = await run_in_threadpool(web.read_defs, lambda _conn, defs: defs)
+        current: Definitions = await run_in_threadpool(web.read_defs, read)
     except (DagwrightError, sqlalchemy.exc.SQLAlchemyError) as error:
         log.debug("definitions are not read ahead", extra={"error": str(error)})
         return known

@@ -151,6 +151,8 @@ class AssetSummary(Model, frozen=True, kw_only=True):
     """How its checks stand."""
     freshness: FreshnessView | None
     """How it stands by its freshness policy; null when it has none."""
+    staleness: StaleStatus | None
+    """Whether its data is what its code would make of its upstreams now; null when it is not made here."""
 
 
 class AssetView(Model, frozen=True, kw_only=True):

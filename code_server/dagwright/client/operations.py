@@ -303,6 +303,7 @@ class AssetsCalls:
         prefix: str | None = None,
         status: models.AssetStatus | None = None,
         text: str | None = None,
+        stale: bool | None = None,
         limit: int | None = None,
     ) -> Pages[models.AssetSummary, models.AssetListView]:
         """List assets.
@@ -314,6 +315,7 @@ class AssetsCalls:
             selection: In the selection language, such as `group:year+ and not kind:duckdb`.
             prefix: First components of the key.
             text: A part of the name.
+            stale: Only what is stale, or only what is not.
             limit: At most so many items in all; left out: all of them.
         """
         return Pages(
@@ -331,6 +333,7 @@ class AssetsCalls:
                 "prefix": prefix,
                 "status": status,
                 "text": text,
+                "stale": stale,
             },
         )
 

@@ -113,7 +113,7 @@ def test_staleness_of_partitions(ticked: Engine, api: httpx.Client) -> None:
     assert (found["status"], [one["partition"] for one in found["stale_partitions"]]) == ("STALE", ["x"])
 
 
-def test_what_is_stale(ticked: Engine, api: httpx.Client) -> None:
+def test_what_is_stale(ticked: Engine, api: httpx.Client, server: Running) -> None:
     make(ticked, DOWN, "d", **{"in/up": "1"})
     make(ticked, UP, "2")
     make(ticked, PARTED, "p", ("x",), **{"in/up": "2"})
@@ -123,6 +123,14 @@ def test_what_is_stale(ticked: Engine, api: httpx.Client) -> None:
     make(ticked, UP, "3")
     found = api.get("/staleness", params={"selection": "parted"}).json()
     assert [(one["key"], one["causes"][0]["reason"]) for one in found["items"]] == [("parted", "in/up has new data")]
+    catalog = api.get("/assets", params={"location": HERE}).json()["items"]
+    assert {one["key"]: one["staleness"] for one in catalog} == {"down": "STALE", "in/up": "FRESH", "parted": "STALE"}
+    for wanted, keys in (("true", ["down", "parted"]), ("false", ["in/up"])):
+        assert [one["key"] for one in api.get("/assets", params={"location": HERE, "stale": wanted}).json()["items"]] == keys
+    assert "stale" in problems(api.get("/assets", params={"stale": "perhaps"}))
+    page = httpx.get(f"{server.url}/assets?stale=true", trust_env=False, timeout=60).text
+    assert 'href="/assets/down"' in page
+    assert 'href="/assets/in/up"' not in page
     assert api.get("/staleness", params={"around": "nowhere"}).status_code == 404
     assert "selection" in problems(api.get("/staleness", params={"selection": "("}))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from dagwright_shared.decide.staleness import StaleStatus
 from dagwright_shared.model import dependents, freshness
 from dagwright_shared.model.freshness import Freshness, FreshnessState
 from dagwright_shared.model.keys import AssetKey, LocationName, format_partition
@@ -26,7 +27,7 @@ from dagwright_webserver.reads.materializations import MaterializationView, Plot
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
 from dagwright_webserver.reads.predictions import TimesView, times_of_asset
 from dagwright_webserver.reads.selecting import select
-from dagwright_webserver.reads.staleness import StalenessView, read_staleness
+from dagwright_webserver.reads.staleness import StaleMemo, StalenessView, read_staleness
 from dagwright_webserver.reads.triggers import schedules_of, sensors_of
 from dagwright_webserver.reads.view import Moment, view
 
@@ -95,6 +96,8 @@ class AssetSummary:
     """How its checks stand."""
     freshness: FreshnessView | None
     """How it stands by its freshness policy; null when it has none."""
+    staleness: StaleStatus | None
+    """Whether its data is what its code would make of its upstreams now; null when it is not made here."""
 
 
 @view
@@ -253,9 +256,11 @@ class AssetFilter:
     status: AssetStatus | None = None
     text: str | None = None
     """A part of the key or the description."""
+    stale: bool | None = None
+    """Whether its data is stale; what is missing is not."""
 
 
-def summarize(location: LocationName, asset: AssetSnapshot, state: AssetState, checks: int) -> AssetSummary:
+def summarize(location: LocationName, asset: AssetSnapshot, state: AssetState, checks: int, staleness: StaleStatus | None) -> AssetSummary:
     """A definition and its state as a row of the catalog."""
     return AssetSummary(
         key=asset.key.to_user_string(),
@@ -275,6 +280,7 @@ def summarize(location: LocationName, asset: AssetSnapshot, state: AssetState, c
         active_run_id=state.active_run_id,
         checks=CheckCounts(total=checks, passed=state.checks_passed, warned=state.checks_warned, failed=state.checks_failed),
         freshness=_freshness(asset.freshness, state) if asset.freshness is not None else None,
+        staleness=staleness,
     )
 
 
@@ -283,15 +289,17 @@ def _freshness(policy: Freshness, state: AssetState) -> FreshnessView:
 
 
 def list_assets(
-    conn: Connection, defs: Definitions, wanted: AssetFilter | None = None, *, limit: int = 100, cursor: str | None = None
+    conn: Connection, defs: Definitions, memo: StaleMemo, wanted: AssetFilter, *, now: datetime, limit: int = 100, cursor: str | None = None
 ) -> AssetListView:
     """The catalog, sorted by key."""
-    wanted = wanted or AssetFilter()
+    judged = memo.read(conn, defs, now=now)
     chosen = select(defs, wanted.selection) if wanted.selection else None
     found = [entry for entry in defs.catalog.entries if _fits(entry, wanted) and (chosen is None or entry.asset.key in chosen)]
     if wanted.status is not None:
         of_status = keys_of_status(conn, defs, wanted.status)
         found = [entry for entry in found if (entry.location, entry.key) in of_status]
+    if wanted.stale is not None:
+        found = [entry for entry in found if (judged.status(entry.asset.key, entry.location) is StaleStatus.STALE) is wanted.stale]
     after = ("", "")
     if cursor is not None:
         key, place = cursors.decode("assets", cursor, str, str)
@@ -306,6 +314,7 @@ def list_assets(
                 entry.asset,
                 states.get((entry.location, entry.key), UNKNOWN),
                 sum(1 for place, _ in defs.checks.get(entry.asset.key, ()) if place == entry.location),
+                judged.status(entry.asset.key, entry.location),
             )
             for entry in shown
         ),
@@ -360,12 +369,14 @@ def get_asset(
         if other.op_name == asset.op_name and other.key != key
     ]
     metadata = metadata_to_json(asset.metadata)
+    staleness = read_staleness(conn, defs, key, now=now)
+    made_here = asset.execution is AssetExecution.MATERIALIZE
     return AssetView(
         key=key.to_user_string(),
         location=place,
         defined=any(at == place for at, _ in defs.assets.get(key, ())),
         other_locations=tuple(at for at, _ in defs.assets.get(key, ()) if at != place),
-        summary=summarize(place, asset, state, len(checks)),
+        summary=summarize(place, asset, state, len(checks), staleness.status if made_here else None),
         op=asset.op_name,
         step_siblings=tuple(siblings),
         can_subset=asset.can_subset,
@@ -393,7 +404,7 @@ def get_asset(
         plots=read_plots(conn, state.asset_id, partitioned=asset.partitions is not None),
         checks=read_checks(conn, state.asset_id, checks, asset),
         automated=asset.automation is not None,
-        staleness=read_staleness(conn, defs, key, now=now),
+        staleness=staleness,
     )
 
 

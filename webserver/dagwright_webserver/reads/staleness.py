@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from dagwright_shared.decide.staleness import FRESH, MISSING, CauseKind, Known, Made, Place, Stale, Staleness, StaleStatus
 from dagwright_shared.model.graph import AssetGraph
-from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, PartitionKey, format_partition
+from dagwright_shared.model.keys import UNPARTITIONED, AssetKey, LocationName, PartitionKey, format_partition
 from dagwright_shared.model.snapshot import AssetExecution
 from dagwright_shared.store import commit_horizon, data_versions
 from dagwright_shared.store.data_versions import VersionRow
@@ -146,6 +146,12 @@ class Judgements:
     """Of a partitioned asset its newest stale partition stands for it."""
     newest: int
     """So many partitions of each partitioned asset were looked at."""
+    graph: AssetGraph
+
+    def status(self, key: AssetKey, location: LocationName) -> StaleStatus | None:
+        """How a definition stands; None of what is not made here, and of one that does not count because another location's does."""
+        found = self.found.get(key)
+        return None if found is None or self.graph.asset(key).location != location else found.status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +219,7 @@ def _judged(
         at=now if before is None else before.at,
         versions=versions,
         places=stale.known,
-        judgements=Judgements(found=found, newest=newest),
+        judgements=Judgements(found=found, newest=newest, graph=graph),
     )
 
 

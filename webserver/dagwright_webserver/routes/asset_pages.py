@@ -18,7 +18,7 @@ from dagwright_webserver.reads import assets as asset_reads
 from dagwright_webserver.reads import check_history, code_references, materializations
 from dagwright_webserver.reads import lineage as lineage_reads
 from dagwright_webserver.reads.asset_states import AssetStatus
-from dagwright_webserver.reads.assets import AssetFilter, AssetView
+from dagwright_webserver.reads.assets import AssetFilter, AssetListView, AssetView
 from dagwright_webserver.reads.columns import read_columns
 from dagwright_webserver.reads.definitions import Definitions
 from dagwright_webserver.reads.evaluations import list_evaluations
@@ -46,6 +46,7 @@ def assets(  # noqa: PLR0913, PLR0917 - one argument for each filter of the addr
     tag: Word = None,
     selection: Word = None,
     prefix: Word = None,
+    stale: Word = None,
     cursor: Word = None,
 ) -> Response:
     state = AssetStatus(status) if status in list(AssetStatus) else None
@@ -58,12 +59,14 @@ def assets(  # noqa: PLR0913, PLR0917 - one argument for each filter of the addr
         status=state,
         location=location or None,
         prefix=prefix or None,
+        stale={"true": True, "false": False}.get(stale or ""),
     )
 
     def read(conn: Connection, defs: Definitions) -> dict[str, Any]:
-        view, problem = _selected(
-            lambda chosen: asset_reads.list_assets(conn, defs, replace(wanted, selection=chosen), cursor=cursor or None), selection or None
-        )
+        def listed(chosen: str | None) -> AssetListView:
+            return asset_reads.list_assets(conn, defs, web.stale, replace(wanted, selection=chosen), now=utc_now(), cursor=cursor or None)
+
+        view, problem = _selected(listed, selection or None)
         return {"view": view, "problem": problem, "saved": views_of(conn, web.access.identity.user_id, "assets")}
 
     return render.page(request, "assets.html", filtered=bool(selection) or wanted != AssetFilter(), **web.read_defs(read))

@@ -52,14 +52,26 @@ def list_assets(  # noqa: PLR0913, PLR0917 - each is a parameter of the query
     prefix: Annotated[str | None, Query(max_length=1000, description="First components of the key.")] = None,
     status: AssetStatus | None = None,
     text: Text = None,
+    stale: Annotated[bool | None, Query(description="Only what is stale, or only what is not.")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
     """The catalog, by key."""
     wanted = AssetFilter(
-        group=group, kind=kind, owner=owner, tag=tag, location=location, selection=selection, prefix=prefix, status=status, text=text
+        group=group,
+        kind=kind,
+        owner=owner,
+        tag=tag,
+        location=location,
+        selection=selection,
+        prefix=prefix,
+        status=status,
+        text=text,
+        stale=stale,
     )
-    return answer(web.read_defs(lambda conn, defs: asset_reads.list_assets(conn, defs, wanted, limit=limit, cursor=cursor)))
+    return answer(
+        web.read_defs(lambda conn, defs: asset_reads.list_assets(conn, defs, web.stale, wanted, now=utc_now(), limit=limit, cursor=cursor))
+    )
 
 
 Around = Annotated[str | None, Query(max_length=1000, description="Only what is near this asset.")]
