@@ -46,6 +46,7 @@ _MODULES = {
         "Executor ExecutorDefinition ExecutorRequirement InitExecutorContext StepAttempt asyncio_executor dask_executor executor "
         "in_process_executor multi_or_in_process_executor multiple_process_executor_requirements multiprocess_executor threads_executor"
     ),
+    "dagwright.authoring.event_types": "EventType",
     "dagwright.authoring.external_assets": "SourceAsset external_asset external_asset_from_spec external_assets_from_specs",
     "dagwright.authoring.freshness": "FreshnessPolicy apply_freshness_policy",
     "dagwright.authoring.graph_assets": "graph_asset graph_multi_asset",
@@ -55,7 +56,7 @@ _MODULES = {
         "AssetRecordsFilter EventRecordsFilter EventRecordsResult Instance RunStatusChangeRecordsFilter instance_for_test"
     ),
     "dagwright.authoring.instance_assets": "AssetCheckExecutionRecord AssetPartitionStatus AssetRecord",
-    "dagwright.authoring.instance_events": "AssetCheckEvaluation Event EventLogEntry EventLogRecord EventType",
+    "dagwright.authoring.instance_events": "AssetCheckEvaluation Event EventLogEntry EventLogRecord",
     "dagwright.authoring.instance_runs": "RunRecord RunView RunsFilter",
     "dagwright.authoring.inventory": "AssetValueLoader",
     "dagwright.authoring.io_managers": (

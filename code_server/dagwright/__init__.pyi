@@ -59,6 +59,7 @@ from dagwright.authoring.config_schema import StringSource as StringSource
 from dagwright.authoring.configured import configured as configured
 from dagwright.authoring.definitions import Definitions as Definitions
 from dagwright.authoring.definitions import definitions as definitions
+from dagwright.authoring.event_types import EventType as EventType
 from dagwright.authoring.executors import Executor as Executor
 from dagwright.authoring.executors import ExecutorDefinition as ExecutorDefinition
 from dagwright.authoring.executors import ExecutorRequirement as ExecutorRequirement
@@ -101,7 +102,6 @@ from dagwright.authoring.instance_events import AssetCheckEvaluation as AssetChe
 from dagwright.authoring.instance_events import Event as Event
 from dagwright.authoring.instance_events import EventLogEntry as EventLogEntry
 from dagwright.authoring.instance_events import EventLogRecord as EventLogRecord
-from dagwright.authoring.instance_events import EventType as EventType
 from dagwright.authoring.instance_runs import RunRecord as RunRecord
 from dagwright.authoring.instance_runs import RunView as RunView
 from dagwright.authoring.instance_runs import RunsFilter as RunsFilter

@@ -12,6 +12,7 @@ from dagwright.authoring import invocation, naming
 from dagwright.authoring.assets import AssetsDefinition, make_asset
 from dagwright.authoring.config import RunConfig, config_dict
 from dagwright.authoring.definitions import Definitions
+from dagwright.authoring.event_types import EventType
 from dagwright.authoring.failure_views import FailureData
 from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.instance import AssetRecordsFilter, Instance
@@ -20,7 +21,6 @@ from dagwright.authoring.instance_events import (
     AssetCheckEvaluation,
     AssetCheckEvaluationTargetMaterializationData,
     Event,
-    EventType,
     event_views,
 )
 from dagwright.authoring.instance_runs import RunView, run_view
@@ -91,7 +91,7 @@ class ExecuteInProcessResult:
 
     @property
     def all_node_events(self) -> Sequence[Event]:
-        return [event for event in self.all_events if event.step_key is not None]
+        return [event for event in self.all_events if event.is_step_event]
 
     def filter_events(self, event_filter: Callable[[Event], bool]) -> Sequence[Event]:
         return [event for event in self.all_events if event_filter(event)]

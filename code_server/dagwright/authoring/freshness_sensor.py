@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from dagwright.authoring import source as sources
 from dagwright.authoring.check_factories import FRESH_UNTIL
 from dagwright.authoring.checks import AssetChecksDefinition
+from dagwright.authoring.event_types import EventType
 from dagwright.authoring.instance import EventRecordsFilter, Instance
-from dagwright.authoring.instance_events import EventLogEntry, EventType
+from dagwright.authoring.instance_events import EventLogEntry
 from dagwright.authoring.requests import RunRequest, SkipReason
 from dagwright.authoring.selections import AssetSelection
 from dagwright.authoring.sensors import DefaultSensorStatus, SensorDefinition, SensorEvaluationContext, sensor

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any, cast
 
 from dagwright.authoring import naming
+from dagwright.authoring.event_types import EventType, stored_types
 from dagwright.authoring.instance_assets import MADE, SEEN, AssetHistory, readings
-from dagwright.authoring.instance_events import EventLogEntry, EventLogRecord, EventType, record, stored_types
+from dagwright.authoring.instance_events import EventLogEntry, EventLogRecord, record
 from dagwright.authoring.instance_memory import MemoryStore
 from dagwright.authoring.instance_runs import RunRecord, RunsFilter, RunView, aware, run_record, run_view
 from dagwright_shared.model.dataclass import dataclass

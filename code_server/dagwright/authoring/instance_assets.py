@@ -11,7 +11,8 @@ from typing import Any
 
 from dagwright.authoring import naming
 from dagwright.authoring.asset_reports import partition_keys, reported_payload
-from dagwright.authoring.instance_events import AssetCheckEvaluation, EventLogEntry, EventLogRecord, EventType, stored_types
+from dagwright.authoring.event_types import EventType, stored_types
+from dagwright.authoring.instance_events import AssetCheckEvaluation, EventLogEntry, EventLogRecord
 from dagwright.authoring.partitions import PartitionsDefinition
 from dagwright.authoring.results import DataVersion
 from dagwright_shared.model import events as e

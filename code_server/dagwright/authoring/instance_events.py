@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
-from enum import StrEnum
 from typing import Any, TypeVar
 
+from dagwright.authoring.event_types import HOOK_EVENTS, STEP_EVENTS, EventType, type_of
 from dagwright.authoring.failure_views import FailureData, of_step
+from dagwright.authoring.handles import NodeHandle, StepHandle
 from dagwright.authoring.results import AssetMaterialization, AssetObservation
 from dagwright_shared.model import events as e
 from dagwright_shared.model.dataclass import dataclass
@@ -23,75 +24,6 @@ ASSET_JOB = "__ASSET_JOB"
 
 EPHEMERAL_JOB = "__ephemeral_asset_job__"
 """The name of a run of `materialize`."""
-
-
-class EventType(StrEnum):
-    """What an event tells. The values are those that projects compare text with."""
-
-    RUN_START = "PIPELINE_START"
-    RUN_SUCCESS = "PIPELINE_SUCCESS"
-    RUN_FAILURE = "PIPELINE_FAILURE"
-    RUN_CANCELED = "PIPELINE_CANCELED"
-    RUN_ENQUEUED = "PIPELINE_ENQUEUED"
-    RUN_DEQUEUED = "PIPELINE_DEQUEUED"
-    RUN_STARTING = "PIPELINE_STARTING"
-    RUN_CANCELING = "PIPELINE_CANCELING"
-    STEP_START = "STEP_START"
-    STEP_SUCCESS = "STEP_SUCCESS"
-    STEP_FAILURE = "STEP_FAILURE"
-    STEP_UP_FOR_RETRY = "STEP_UP_FOR_RETRY"
-    STEP_SKIPPED = "STEP_SKIPPED"
-    STEP_CANCELED = "STEP_CANCELED"
-    LOADED_INPUT = "LOADED_INPUT"
-    HANDLED_OUTPUT = "HANDLED_OUTPUT"
-    ASSET_MATERIALIZATION = "ASSET_MATERIALIZATION"
-    ASSET_OBSERVATION = "ASSET_OBSERVATION"
-    ASSET_FAILED_TO_MATERIALIZE = "ASSET_FAILED_TO_MATERIALIZE"
-    ASSET_CHECK_EVALUATION = "ASSET_CHECK_EVALUATION"
-    FRESHNESS_STATE_CHANGE = "FRESHNESS_STATE_CHANGE"
-    ENGINE_EVENT = "ENGINE_EVENT"
-    STEP_OUTPUT = "STEP_OUTPUT"
-    """In the result of a run in this process, before each HANDLED_OUTPUT; it is not stored."""
-    # Told by the run itself and its steps, not by events: none is ever found.
-    LOGS_CAPTURED = "LOGS_CAPTURED"
-    ASSET_MATERIALIZATION_PLANNED = "ASSET_MATERIALIZATION_PLANNED"
-    ASSET_CHECK_EVALUATION_PLANNED = "ASSET_CHECK_EVALUATION_PLANNED"
-    LOG_MESSAGE = "LOG_MESSAGE"
-    """A line that user code logged; it has no `dagster_event`."""
-
-    PIPELINE_START = "PIPELINE_START"
-    PIPELINE_SUCCESS = "PIPELINE_SUCCESS"
-    PIPELINE_FAILURE = "PIPELINE_FAILURE"
-    PIPELINE_CANCELED = "PIPELINE_CANCELED"
-
-
-_KINDS: Mapping[type, EventType] = {
-    e.RunStarted: EventType.RUN_START,
-    e.RunSucceeded: EventType.RUN_SUCCESS,
-    e.RunFailed: EventType.RUN_FAILURE,
-    e.RunCanceled: EventType.RUN_CANCELED,
-    e.StepStarted: EventType.STEP_START,
-    e.StepSucceeded: EventType.STEP_SUCCESS,
-    e.StepFailed: EventType.STEP_FAILURE,
-    e.StepRetrying: EventType.STEP_UP_FOR_RETRY,
-    e.StepSkipped: EventType.STEP_SKIPPED,
-    e.StepCanceled: EventType.STEP_CANCELED,
-    e.InputLoaded: EventType.LOADED_INPUT,
-    e.OutputStored: EventType.HANDLED_OUTPUT,
-    e.AssetMaterialized: EventType.ASSET_MATERIALIZATION,
-    e.AssetObserved: EventType.ASSET_OBSERVATION,
-    e.AssetFailed: EventType.ASSET_FAILED_TO_MATERIALIZE,
-    e.FreshnessChanged: EventType.FRESHNESS_STATE_CHANGE,
-    e.CheckEvaluated: EventType.ASSET_CHECK_EVALUATION,
-    e.EngineMessage: EventType.ENGINE_EVENT,
-    e.StepsPlanned: EventType.ENGINE_EVENT,
-    e.LogMessage: EventType.LOG_MESSAGE,
-}
-
-
-def stored_types(event_type: EventType) -> tuple[str, ...]:
-    """The names under which events of a type are stored; none for a type that is a state of the run's row only."""
-    return tuple(e.EVENT_TYPES[kind] for kind, name in _KINDS.items() if name is event_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +106,8 @@ class Event:
 
     event_type_value: str
     job_name: str
-    step_handle: Any = None
-    node_handle: Any = None
+    step_handle: StepHandle | None = None
+    node_handle: NodeHandle | None = None
     step_kind_value: str | None = None
     logging_tags: Mapping[str, str] | None = None
     event_specific_data: Any = None
@@ -201,7 +133,7 @@ class Event:
 
     @property
     def is_step_event(self) -> bool:
-        return self.step_key is not None
+        return self.event_type in STEP_EVENTS
 
     @property
     def is_step_start(self) -> bool:
@@ -255,13 +187,45 @@ class Event:
     def is_job_failure(self) -> bool:
         return self.event_type is EventType.RUN_FAILURE
 
+    is_run_failure = is_job_failure
+
     @property
-    def is_run_event(self) -> bool:
-        return self.event_type_value.startswith("PIPELINE_")
+    def is_job_event(self) -> bool:
+        return self.event_type_value.startswith(("PIPELINE_", "RUN_"))
+
+    is_run_event = is_job_event
 
     @property
     def is_failure(self) -> bool:
-        return self.is_job_failure or self.is_step_failure
+        return self.is_job_failure or self.is_step_failure or self.event_type is EventType.RUN_CANCELED
+
+    @property
+    def is_hook_event(self) -> bool:
+        return self.event_type in HOOK_EVENTS
+
+    @property
+    def is_alert_event(self) -> bool:
+        return self.event_type_value.startswith("ALERT_")
+
+    @property
+    def is_asset_failed_to_materialize(self) -> bool:
+        return self.event_type is EventType.ASSET_FAILED_TO_MATERIALIZE
+
+    @property
+    def is_asset_materialization_planned(self) -> bool:
+        return self.event_type is EventType.ASSET_MATERIALIZATION_PLANNED
+
+    @property
+    def is_expectation_result(self) -> bool:
+        return self.event_type is EventType.STEP_EXPECTATION_RESULT
+
+    @property
+    def is_resource_init_failure(self) -> bool:
+        return self.event_type is EventType.RESOURCE_INIT_FAILURE
+
+    @property
+    def is_step_restarted(self) -> bool:
+        return self.event_type is EventType.STEP_RESTARTED
 
     @property
     def step_materialization_data(self) -> StepMaterializationData:
@@ -435,9 +399,13 @@ def record(stored: StoredEvent) -> EventLogRecord:
 def event_view(event: e.RunEvent, job_name: str) -> Event:
     """One of our events as user code sees it."""
     data, message = _data_of(event.payload, event.step_key)
+    step = StepHandle.of(event.step_key) if event.step_key is not None else None
     return Event(
-        event_type_value=_KINDS.get(type(event.payload), EventType.ENGINE_EVENT).value,
+        event_type_value=type_of(event.payload).value,
         job_name=job_name,
+        step_handle=step,
+        node_handle=step.node_handle if step is not None else None,
+        step_kind_value="COMPUTE" if step is not None else None,
         event_specific_data=data,
         message=message,
         step_key=event.step_key,

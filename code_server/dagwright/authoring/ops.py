@@ -13,7 +13,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.config import ConfigType
 from dagwright.authoring.configured import ConfiguredType
 from dagwright.authoring.executors import ExecutorDefinition
-from dagwright.authoring.op_views import DecoratedFunction, NamedPort
+from dagwright.authoring.op_views import DecoratedFunction, NamedPorts
 from dagwright.authoring.policies import RetryPolicy, pool_of
 from dagwright.authoring.results import NO_VALUE, DynamicOutput, MaterializeResult, ObserveResult, Output
 from dagwright_shared.model.dataclass import dataclass
@@ -161,7 +161,7 @@ class DynamicOut(Out):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class OpDefinition:
+class OpDefinition(NamedPorts):
     """An op. Made by `@op`; call it in a `@graph` or `@job` body to compose it, elsewhere to run its function."""
 
     name: str
@@ -207,14 +207,6 @@ class OpDefinition:
     @property
     def compute_fn(self) -> DecoratedFunction:
         return DecoratedFunction(self.fn)
-
-    @property
-    def input_defs(self) -> list[NamedPort]:
-        return [NamedPort(name, given) for name, given in self.ins.items()]
-
-    @property
-    def output_defs(self) -> list[NamedPort]:
-        return [NamedPort(name, given) for name, given in self.outs.items()]
 
     @property
     def io_manager_keys(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -100,6 +101,10 @@ class PartitionsDefinition(ABC):
         if not self.has_partition_key(partition_key, current_time, dynamic_partitions_store):
             close = nearest(partition_key, self.get_partition_keys(current_time, dynamic_partitions_store))
             raise InvalidRequestError(f"{partition_key!r} is not a partition" + (f"; did you mean {close!r}?" if close else ""))
+
+    def filter_valid_partition_keys(self, partition_keys: AbstractSet[str]) -> AbstractSet[str]:
+        """Those of the keys that are partitions now."""
+        return {key for key in partition_keys if self.has_partition_key(key)}
 
     def get_tags_for_partition_key(self, partition_key: str) -> dict[str, str]:
         """The tags that a run of the partition has."""

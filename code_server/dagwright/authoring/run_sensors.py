@@ -11,9 +11,10 @@ from email.message import EmailMessage
 from typing import Any
 
 from dagwright.authoring import source as sources
+from dagwright.authoring.event_types import EventType
 from dagwright.authoring.graphs import GraphDefinition
 from dagwright.authoring.instance import Instance, RunStatusChangeRecordsFilter
-from dagwright.authoring.instance_events import Event, EventType
+from dagwright.authoring.instance_events import Event
 from dagwright.authoring.instance_runs import RunsFilter, RunView
 from dagwright.authoring.jobs import JobDefinition, UnresolvedAssetJobDefinition
 from dagwright.authoring.requests import SkipReason

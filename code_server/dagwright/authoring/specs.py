@@ -288,6 +288,39 @@ class AssetOut:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
+    @staticmethod
+    def from_spec(
+        spec: AssetSpec,
+        dagster_type: Any = None,
+        is_required: bool = True,
+        io_manager_key: str | None = None,
+        backfill_policy: Any = None,
+    ) -> AssetOut:
+        """An output that is the asset of a spec.
+
+        Raises:
+            DefinitionError: the spec has `deps`; those of outputs are said by `internal_asset_deps` of the multi-asset.
+
+        Example:
+            >>> AssetOut.from_spec(AssetSpec("orders", group_name="sales")).group_name
+            'sales'
+        """
+        if spec.deps:
+            raise DefinitionError(
+                f"asset {spec.key.to_user_string()} has deps, which an AssetOut cannot have",
+                source=spec.source,
+                mend="give specs= to @multi_asset, or the deps as internal_asset_deps= of it",
+            )
+        said = {name: getattr(spec, name) for name in _OF_OUTPUTS}
+        return AssetOut(
+            key=spec.key,
+            dagster_type=dagster_type,
+            is_required=is_required,
+            io_manager_key=io_manager_key,
+            backfill_policy=backfill_policy,
+            **said,
+        )
+
     def __getattr__(self, name: str) -> Any:
         """What is said of the asset: `description`, `metadata`, `group_name`, ..."""
         if name in _OF_OUTPUTS:

@@ -24,6 +24,15 @@ class ScheduleType(Enum):
     MONTHLY = "MONTHLY"
 
 
+_CADENCES = {
+    "0****": ScheduleType.HOURLY,
+    "00***": ScheduleType.DAILY,
+    "00**0": ScheduleType.WEEKLY,
+    "000**": ScheduleType.MONTHLY,
+}
+"""By the shape of a cron expression, its numbers written as 0."""
+
+
 class TimeWindowPartitionsDefinition(PartitionsDefinition):
     """A partition for each window between two ticks of a cron expression.
 
@@ -111,6 +120,26 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
     @property
     def cron_schedule(self) -> str:
         return self._model.cron
+
+    @property
+    def schedule_type(self) -> ScheduleType | None:
+        """The cadence; None where the cron expression is of no simple one."""
+        return _CADENCES.get("".join("0" if part.isdigit() else part for part in self._model.cron.split()))
+
+    @property
+    def minute_offset(self) -> int:
+        """The minute of the hour at which windows begin; raises ValueError where the cadence has none."""
+        return self._offset("minute", 0)
+
+    @property
+    def hour_offset(self) -> int:
+        """The hour of the day at which windows begin; raises ValueError where the cadence has none."""
+        return self._offset("hour", 1)
+
+    @property
+    def day_offset(self) -> int:
+        """The day at which windows begin, of the week (0 is Sunday) or of the month (from 1); raises ValueError where there is none."""
+        return self._offset("day", 4 if self.schedule_type is ScheduleType.WEEKLY else 2)
 
     @property
     def end_offset(self) -> int:
@@ -215,6 +244,12 @@ class TimeWindowPartitionsDefinition(PartitionsDefinition):
             raise ValueError(f"{key!r} is not a partition of {self}")
         keys = model.simple_keys(self._model, now)
         return keys[place + step] if 0 <= place + step < len(keys) else None
+
+    def _offset(self, what: str, place: int) -> int:
+        parts = self._model.cron.split()
+        if self.schedule_type is None or not parts[place].isdigit():
+            raise ValueError(f"the windows of {self} do not begin at one {what}, so there is no {what}_offset; see cron_schedule")
+        return int(parts[place])
 
     def _window(self, window: model.TimeWindow) -> TimeWindow:
         zone = cron.zone(self._model.timezone)

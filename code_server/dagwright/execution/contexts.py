@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any, Self
 
 from dagwright.authoring.config import plain
+from dagwright.authoring.handles import NodeHandle, StepHandle
 from dagwright.authoring.partitions import MultiPartitionKey, PartitionKeyRange, TimeWindow
 from dagwright.authoring.results import AssetMaterialization, AssetObservation, ExpectationResult
-from dagwright.execution.identity import NodeHandle, RunInfo
+from dagwright.execution.identity import RunInfo
 from dagwright.execution.logs import EventLogger
 from dagwright.execution.partition_view import PartitionError, RunPartitions, multi_key, window_of
 from dagwright.execution.ports import AskedKeys
@@ -138,7 +139,7 @@ class OpExecutionContext:
     @property
     def op_handle(self) -> NodeHandle:
         """Where the op is: its name, and the graphs around it."""
-        return NodeHandle.of(self._step.key.partition("[")[0])
+        return StepHandle.of(self._step.key).node_handle
 
     node_handle = op_handle
 

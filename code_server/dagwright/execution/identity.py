@@ -10,30 +10,6 @@ from dagwright_shared.model.json_values import JsonValue
 from dagwright_shared.model.keys import UNPARTITIONED, PartitionKey, RunId
 
 
-@dataclass(frozen=True, slots=True)
-class NodeHandle:
-    """The place of an op in its job: `outer.inner` is the op `inner` in the graph `outer`."""
-
-    name: str
-    parent: NodeHandle | None = None
-
-    @staticmethod
-    def of(text: str) -> NodeHandle:
-        """Read `outer.inner`."""
-        outer, _, name = text.rpartition(".")
-        return NodeHandle(name, NodeHandle.of(outer) if outer else None)
-
-    @property
-    def path(self) -> list[str]:
-        return [*(self.parent.path if self.parent is not None else ()), self.name]
-
-    def to_string(self) -> str:
-        return ".".join(self.path)
-
-    def __str__(self) -> str:
-        return self.to_string()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
     """`context.run`: the run, seen from inside."""
