@@ -64,6 +64,7 @@ from dagwright_webserver.routes import (
     wipes,
 )
 from dagwright_webserver.shared_reads import SharedReads
+from dagwright_webserver.validators import Validators
 
 log = logging.getLogger("dagwright.webserver")
 
@@ -119,6 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
     access.verify(app)
     app.openapi = openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way to replace it
     # The last one added is the outermost.
+    app.add_middleware(Validators)
     # A tenth more bytes than level 5, in a third of the time, which large answers otherwise spend a good part of.
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=2)
     app.add_middleware(Heads)

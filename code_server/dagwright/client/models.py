@@ -1282,6 +1282,13 @@ class LineageNode(Model, frozen=True, kw_only=True):
     """Checks whose newest result failed with severity ERROR."""
 
 
+class LineageStatusesView(Model, frozen=True, kw_only=True):
+    """The states of assets in the lineage graph, and nothing else of them."""
+
+    keys: dict[str, tuple[str, ...]]
+    """Status to the keys of the assets that are in it; a status that none is in is left out."""
+
+
 class LineageView(Model, frozen=True, kw_only=True):
     """Assets and dependencies between them."""
 

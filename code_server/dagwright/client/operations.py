@@ -353,6 +353,25 @@ class AssetsCalls:
             "GET", "/api/v1/lineage", models.LineageView, query={"around": around, "depth": depth, "group": group, "selection": selection}
         )
 
+    def get_lineage_statuses(
+        self, *, around: str | None = None, depth: int = 1, group: str | None = None, selection: str | None = None
+    ) -> models.LineageStatusesView:
+        """Get the statuses in the lineage graph.
+
+        The states of the same assets as in the lineage graph, by which whoever has it keeps it current.
+
+        Args:
+            around: Only what is near this asset.
+            depth: How many steps around it.
+            selection: In the selection language, such as `group:year+ and not kind:duckdb`.
+        """
+        return self._transport.call(
+            "GET",
+            "/api/v1/lineage/statuses",
+            models.LineageStatusesView,
+            query={"around": around, "depth": depth, "group": group, "selection": selection},
+        )
+
     def list_stale(
         self, *, around: str | None = None, depth: int = 1, group: str | None = None, selection: str | None = None
     ) -> models.StaleListView:

@@ -314,6 +314,37 @@ def test_lineage(api: httpx.Client) -> None:
     assert {node["key"] for node in group["nodes"]} == {"raw/flights", "stats", "carriers"}
 
 
+def test_statuses_in_the_lineage(api: httpx.Client) -> None:
+    for params in ({}, {"around": "raw/flights", "depth": 1}, {"group": "stats"}, {"selection": "stats"}):
+        nodes = api.get("/lineage", params=params).json()["nodes"]
+        keys = api.get("/lineage/statuses", params=params).json()["keys"]
+        assert {key: status for status, found in keys.items() for key in found} == {node["key"]: node["status"] for node in nodes}
+    assert api.get("/lineage/statuses", params={"around": "nowhere"}).status_code == 404
+    assert "selection" in problems(api.get("/lineage/statuses", params={"selection": "("}))
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/lineage", "/lineage/statuses"])
+def test_what_one_has_already_is_not_sent_again(api: httpx.Client, store: Engine, path: str) -> None:
+    first = api.get(path)
+    tag = first.headers["etag"]
+    assert (first.status_code, first.headers["cache-control"]) == (200, "private, no-cache")
+    again = api.get(path, headers={"If-None-Match": f'"another", {tag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    plain = api.get(path, headers={"If-None-Match": tag, "Accept-Encoding": "identity"})
+    assert plain.status_code == 304
+    assert api.head(path, headers={"If-None-Match": tag}).status_code == 304
+    launch(api, job="day", partition="2013-01-01")
+    changed = api.get(path, headers={"If-None-Match": tag})
+    assert (changed.status_code, changed.json()) == (200, api.get(path).json())
+    assert changed.headers["etag"] != tag
+
+
+def test_tags_of_what_can_be_edited_are_not_of_its_content(api: httpx.Client) -> None:
+    limits = api.get("/limits")
+    assert limits.headers["etag"] == limits.json()["etag"]
+    assert api.get("/limits", headers={"If-None-Match": limits.headers["etag"]}).status_code == 200
+
+
 def test_jobs(api: httpx.Client) -> None:
     run_id = launch(api, job="ping", location="twin")
     jobs = api.get("/jobs").json()["items"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -61,6 +62,35 @@ class LineageView:
     """Only between assets that are among the nodes."""
     groups: tuple[str, ...]
     """All groups that exist, for filters."""
+
+
+@view
+class LineageStatusesView:
+    """The states of assets in the lineage graph, and nothing else of them."""
+
+    keys: Mapping[AssetStatus, tuple[str, ...]]
+    """Status to the keys of the assets that are in it; a status that none is in is left out."""
+
+
+def read_statuses(
+    conn: Connection,
+    defs: Definitions,
+    *,
+    around: AssetKey | None = None,
+    depth: int = 1,
+    group: str | None = None,
+    selection: str | None = None,
+) -> LineageStatusesView:
+    """The states of the assets that `read_lineage` gives, in a fraction of its time: for whoever has the graph already.
+
+    Raises:
+        InvalidRequestError: the selection is none.
+    """
+    drawing = read_drawing(conn, defs, around=around, depth=depth, group=group, selection=selection)
+    keys: dict[AssetStatus, list[str]] = {}
+    for one, status in zip(drawing.plan.placed, drawing.statuses, strict=True):
+        keys.setdefault(status, []).append(one.name)
+    return LineageStatusesView(keys={status: tuple(found) for status, found in sorted(keys.items())})
 
 
 def read_lineage(

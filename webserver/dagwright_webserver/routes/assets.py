@@ -22,7 +22,7 @@ from dagwright_webserver.reads.check_history import CheckEvaluationListView
 from dagwright_webserver.reads.columns import ColumnsView, read_columns
 from dagwright_webserver.reads.definitions import Definitions, dynamic_keys
 from dagwright_webserver.reads.evaluations import ConditionEvaluationListView
-from dagwright_webserver.reads.lineage import LineageView
+from dagwright_webserver.reads.lineage import LineageStatusesView, LineageView
 from dagwright_webserver.reads.materializations import HistoryType, MaterializationListView, PlotListView, PlotOver
 from dagwright_webserver.reads.partition_heat import PartitionHeatView, read_heat
 from dagwright_webserver.reads.partition_status import PartitionsView, partitions_view
@@ -85,6 +85,19 @@ def get_lineage(web: Services, around: Around = None, depth: Depth = 1, group: N
     def read(conn: Connection, defs: Definitions) -> LineageView:
         center = _defined(around, defs)
         return lineage_reads.read_lineage(conn, defs, around=center, depth=depth, group=group, selection=selection)
+
+    return answer(web.read_defs(read))
+
+
+@router.get("/lineage/statuses", summary="Get the statuses in the lineage graph", responses=returns(LineageStatusesView, 404, 422, 503))
+def get_lineage_statuses(
+    web: Services, around: Around = None, depth: Depth = 1, group: Name = None, selection: Selection = None
+) -> Response:
+    """The states of the same assets as in the lineage graph, by which whoever has it keeps it current."""
+
+    def read(conn: Connection, defs: Definitions) -> LineageStatusesView:
+        center = _defined(around, defs)
+        return lineage_reads.read_statuses(conn, defs, around=center, depth=depth, group=group, selection=selection)
 
     return answer(web.read_defs(read))
 

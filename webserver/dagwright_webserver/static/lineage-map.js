@@ -261,17 +261,18 @@ function start() {
   follow((status) => { data.status = status; send("status", { status }); if (state.focus >= 0) focus(state.focus, { look: false }); });
 }
 
-// A hint that something changed asks for the statuses anew; of a large graph seldom, for its answer takes longer.
+// A hint that something changed asks for the statuses anew, which the browser's cache answers when nothing has.
 function follow(tell) {
   const index = new Map(data.statuses.map(({ status }, n) => [status, n]));
   const place = new Map(data.keys.map((key, n) => [key, n]));
-  let due = null, wait = 300;
+  let due = null, wait = 300, seen = null;
   const fetchAnew = async () => {
     const began = performance.now();
-    const answer = await fetch(`/api/v1/lineage?${box.dataset.scope}`).catch(() => null);
-    if (answer?.ok) {
+    const answer = await fetch(`/api/v1/lineage/statuses?${box.dataset.scope}`).catch(() => null);
+    if (answer?.ok && answer.headers.get("etag") !== seen) {
+      seen = answer.headers.get("etag");
       const status = data.status.slice();
-      for (const node of (await answer.json()).nodes) if (place.has(node.key)) status[place.get(node.key)] = index.get(node.status);
+      for (const [word, keys] of Object.entries((await answer.json()).keys)) for (const key of keys) if (place.has(key)) status[place.get(key)] = index.get(word);
       if (status.some((each, n) => each !== data.status[n])) tell(status);
     }
     wait = Math.max(300, 6 * (performance.now() - began));
