@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from dagwright.authoring import naming
+from dagwright.authoring import instance_absent, naming
 from dagwright.authoring.event_types import EventType, stored_types
 from dagwright.authoring.instance_assets import MADE, SEEN, AssetHistory, readings
 from dagwright.authoring.instance_events import EventLogEntry, EventLogRecord, record
@@ -107,6 +107,11 @@ class Instance(AssetHistory):
 
     def __init__(self, history: HistoryPort) -> None:
         self.history = history
+
+    if not TYPE_CHECKING:  # type checkers know which members there are
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(instance_absent.advice(name), name=name, obj=self)
 
     @classmethod
     def ephemeral(cls, tempdir: str | None = None, preload: Any = None, settings: Mapping[str, Any] | None = None) -> Instance:

@@ -311,6 +311,20 @@ class AssetExecutionContext(OpExecutionContext):
             raise ValueError(f"the step makes {len(keys)} assets, so asset_key is not clear; use selected_asset_keys")
         return keys[0]
 
+    def load_asset_value(self, asset_key: Any, *, python_type: Any = None, partition_key: str | None = None) -> Any:
+        """The stored value of an asset that this one depends on, as an argument would receive it: for assets in `deps`.
+
+        Args:
+            python_type: what the IO manager is asked for, as an argument's annotation asks for it.
+            partition_key: of that asset; by default the partitions that belong to those of this step.
+
+        Raises:
+            ValueError: it is not upstream of this asset, or this context was built by hand.
+        """
+        if self._s.load_asset is None:
+            raise ValueError("this context was built by hand and stores no values; Definitions.load_asset_value(...) loads one in a test")
+        return self._s.load_asset(_key(asset_key), python_type, partition_key)
+
     @property
     def has_assets_def(self) -> bool:
         return self._step.assets is not None

@@ -241,6 +241,7 @@ class _Pipeline:
             cancellation=scope.cancellation,
         )
         self.context.surroundings.upstream_keys = self._values.upstream_keys
+        self.context.surroundings.load_asset = self._values.load_asset
         return self._values.load_all()
 
     def _make_context(self, resources: Any) -> OpExecutionContext:

@@ -30,6 +30,8 @@ class Surroundings:
     covered: RunPartitions = field(default_factory=RunPartitions)
     """The partitions of the run."""
     upstream_keys: Callable[[FromAsset], Sequence[PartitionKey]] | None = None
+    load_asset: Callable[[AssetKey, Any, str | None], Any] | None = None
+    """Loads the value of an asset upstream: the key, the type that is asked for, the partition."""
     added: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Metadata by output."""
     added_to_assets: dict[tuple[AssetKey, str | None], dict[str, Any]] = field(default_factory=dict)

@@ -30,8 +30,9 @@ from dagwright.planning.steps import (
 from dagwright_shared.model import mappings, ranges
 from dagwright_shared.model.errors import DagwrightError
 from dagwright_shared.model.events import InputLoaded, Payload
-from dagwright_shared.model.keys import AssetKey, PartitionKey, format_partition
+from dagwright_shared.model.keys import AssetKey, PartitionKey, format_partition, parse_partition
 from dagwright_shared.model.metadata import Metadata
+from dagwright_shared.model.partitions import dimensions
 
 GetManager = Callable[[str], Any]
 
@@ -61,6 +62,33 @@ class Values:
     def load_all(self) -> dict[str, Any]:
         """The arguments that come from upstream."""
         return {planned.name: self._load(planned) for planned in self._step.inputs if not planned.nothing}
+
+    def load_asset(self, key: AssetKey, annotation: Any, partition: str | None) -> Any:
+        """The value of an asset that the step depends on, whether or not it is an argument of it.
+
+        Args:
+            partition: of the asset; by default those that the step reads, as for an argument.
+
+        Raises:
+            ValueError: the step does not depend on the asset.
+        """
+        inputs = (source for planned in self._step.inputs for source in flat(planned.source))
+        sources = {one.asset_key: one for one in (*inputs, *self._step.order_only_assets) if isinstance(one, FromAsset)}
+        source = sources.get(key)
+        if source is None:
+            known = ", ".join(sorted(one.to_user_string() for one in sources)) or "no asset"
+            raise ValueError(
+                f"load_asset_value: step {self._step.key!r} depends on {known}, not on {key.to_user_string()}, "
+                "so nothing says when that is made; add it to deps="
+            )
+        planned = PlannedInput(name=key.to_python_identifier(), source=source, annotation=annotation)
+        if partition is not None and source.partitions is not None:
+            chosen = parse_partition(partition, dimensions(source.partitions))
+            context = self.input_context(planned, source, (chosen,))
+        else:
+            context = self.input_context(planned, source)
+        with self._cancellation.interruptible():
+            return self._manager(source.io_manager_key).load_input(context)
 
     def _load(self, planned: PlannedInput) -> Any:
         if isinstance(planned.source, FromMany):
@@ -115,9 +143,16 @@ class Values:
         with self._cancellation.interruptible():
             return own.loader.construct_from_config_value(self._context, source.value)
 
-    def input_context(self, planned: PlannedInput, source: FromOutput | FromAsset) -> InputContext:
+    def input_context(
+        self, planned: PlannedInput, source: FromOutput | FromAsset, chosen: tuple[PartitionKey, ...] | None = None
+    ) -> InputContext:
+        """What an IO manager is told of an input.
+
+        Args:
+            chosen: the partitions of an asset to load, in place of those that the step reads.
+        """
         if isinstance(source, FromAsset):
-            keys = self.upstream_keys(source)
+            keys = self.upstream_keys(source) if chosen is None else chosen
             made = source.made_here
             upstream = OutputContext(
                 name=made.output if made else "result",
