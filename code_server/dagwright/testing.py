@@ -327,6 +327,7 @@ def execute_job_in_process(
     if definitions is None:
         definitions = Definitions(jobs=[job], resources=dict(resources or {}))
     resolved = definitions.resolve()
+    resolved = replace(resolved, jobs_by_name={**resolved.jobs_by_name, job.name: job})  # it may be a subset of the one that was defined
     with value_folders.of(instance) as directory:
         # Ops may hand on what cannot be written; assets are loaded from files, as they are elsewhere.
         default = InMemoryIOManager() if job.graph is not None else FilesystemIOManager(base_dir=directory)

@@ -39,6 +39,7 @@ class Field:
         default_value: makes the entry optional.
         is_required: False without a default means that the key may be left out, and is then absent from the config.
         description: shown in the launch form.
+        is_secret: pages do not show its value.
 
     Raises:
         DefinitionError: the default does not fit the type, or an entry is both required and has a default.
@@ -52,11 +53,18 @@ class Field:
         True
     """
 
-    def __init__(self, config: Any, default_value: Any = ..., is_required: bool | None = None, description: str | None = None) -> None:
+    def __init__(
+        self,
+        config: Any,
+        default_value: Any = ...,
+        is_required: bool | None = None,
+        description: str | None = None,
+        is_secret: bool = False,
+    ) -> None:
         source = sources.of_caller()
         if is_required and default_value is not ...:
             raise DefinitionError("Field: it is required and has a default", source=source, mend="keep one of the two")
-        self.config, self.default_value, self.description = config, default_value, description
+        self.config, self.default_value, self.description, self.is_secret = config, default_value, description, is_secret
         annotation(config, "field", source)
         self.is_required = (default_value is ... and not _all_optional(config)) if is_required is None else is_required
         if default_value is not ... and not _reads_environment(default_value):
@@ -294,6 +302,7 @@ def model_of(
             **given,
             alias=(aliases or {}).get(name, name),
             description=field.description,
+            json_schema_extra={"writeOnly": True} if field.is_secret else None,
             validate_default=isinstance(default, Mapping) or isinstance(field.config, Enum),
         )
         fields[f"entry{number}"] = (kind, info)

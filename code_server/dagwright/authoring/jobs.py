@@ -22,7 +22,7 @@ from dagwright.authoring.requests import RunRequest
 from dagwright.authoring.selections import AssetSelection, CoercibleToAssetSelection
 from dagwright.authoring.specs import read_hooks
 from dagwright_shared.model.dataclass import dataclass
-from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef
+from dagwright_shared.model.errors import DefinitionError, NotFoundError, SourceRef, SubsetError, nearest
 from dagwright_shared.model.keys import AssetCheckKey, AssetKey, PartitionKey
 from dagwright_shared.model.metadata import Metadata, normalize_metadata
 
@@ -156,6 +156,41 @@ class JobDefinition(_Partitioned):
             if node.name == name:
                 return node
         raise NotFoundError("node", name, known=[node.name for node in self.nodes], where=f"job {self.name!r}")
+
+    def get_subset(
+        self,
+        *,
+        op_selection: Sequence[str] | None = None,
+        asset_selection: AbstractSet[AssetKey] | None = None,
+        asset_check_selection: AbstractSet[AssetCheckKey] | None = None,
+    ) -> JobDefinition:
+        """The same job of some of its assets.
+
+        Args:
+            asset_selection: keys of assets; those of a function that makes all or nothing are made together.
+            asset_check_selection: keys of checks; by default those of the chosen assets.
+            op_selection: refused: which ops run is said where the job is run.
+
+        Raises:
+            DefinitionError: it is a job of ops.
+            SubsetError: the job does not have what is chosen.
+        """
+        if self.graph is not None or op_selection is not None:
+            raise DefinitionError(
+                f"job {self.name!r} has no subset as a job of its own",
+                source=self.source,
+                mend="run some of its ops by execute_in_process(op_selection=[...]), or make another job of them",
+            )
+        if asset_selection is None and asset_check_selection is None:
+            return self
+        keys, checks = frozenset(asset_selection or ()), asset_check_selection
+        known = {*map(AssetKey.to_user_string, self.asset_keys), *map(AssetCheckKey.to_user_string, self.check_keys)}
+        chosen = {*map(AssetKey.to_user_string, keys), *map(AssetCheckKey.to_user_string, checks or ())}
+        for wanted in sorted(chosen - known):
+            close = nearest(wanted, known)
+            raise SubsetError(f"job {self.name!r} does not have {wanted}" + (f"; did you mean {close!r}?" if close else ""))
+        judged = [key for key in self.check_keys if (key.asset_key in keys if checks is None else key in checks)]
+        return replace(self, asset_keys=tuple(key for key in self.asset_keys if key in keys), check_keys=tuple(judged))
 
     @property
     def loggers(self) -> Mapping[str, Any]:

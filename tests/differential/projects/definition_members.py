@@ -76,3 +76,32 @@ def case_ports_of_an_op():
         raised(lambda: work.input_def_named("c"), Exception),
         raised(lambda: work.output_def_named("c"), Exception),
     ]
+
+
+def case_subset_of_an_asset_job():
+    @dg.asset
+    def up(): ...
+
+    @dg.asset(deps=[up])
+    def down(): ...
+
+    @dg.asset_check(asset=up)
+    def fine():
+        return dg.AssetCheckResult(passed=True)
+
+    job = dg.Definitions(assets=[up, down], asset_checks=[fine], jobs=[dg.define_asset_job("both")]).resolve_job_def("both")
+    of_up, fine_of_up = dg.AssetKey("up"), dg.AssetCheckKey(dg.AssetKey("up"), "fine")
+    chosen = [
+        {"asset_selection": {of_up}},
+        {"asset_selection": {of_up}, "asset_check_selection": set()},
+        {"asset_check_selection": {fine_of_up}},
+    ]
+    return [
+        job.get_subset(asset_selection={of_up}).name,
+        [sorted({event.step_key for event in job.get_subset(**one).execute_in_process().all_node_events}) for one in chosen],
+        raised(lambda: job.get_subset(asset_selection={dg.AssetKey("nowhere")}), dg.DagsterInvalidSubsetError),
+    ]
+
+
+def case_secret_field():
+    return [dg.Field(str, is_secret=True).is_secret, dg.Field(str).is_secret]
