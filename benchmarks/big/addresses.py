@@ -146,7 +146,7 @@ def _assets(found: Found) -> list[Page]:
         Page(name="lineage_of_asset", addresses=_with(f"{API}/lineage", [{"around": asset.key, "depth": 3} for asset in found.assets])),
         Page(name="lineage_of_group", addresses=_with(f"{API}/lineage", [{"group": group} for group in groups])),
         Page(name="lineage_html", addresses=["/lineage"], p50=150.0),
-        Page(name="lineage_statuses", addresses=[f"{API}/lineage/statuses"]),
+        Page(name="lineage_statuses", addresses=[f"{API}/lineage/statuses"], p50=60.0),
         Page(name="lineage_whole", addresses=[f"{API}/lineage"], p50=150.0),
     ]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dagwright_shared.decide.staleness import CauseKind, Made, Stale, StaleStatus
+from dagwright_shared.decide.staleness import Cause, CauseKind, Made, Stale, Staleness, StaleStatus
 from dagwright_shared.model import versions
 from dagwright_shared.model.graph import AssetGraph
 from dagwright_shared.model.keys import AssetKey, LocationName, PartitionKey
@@ -115,3 +115,23 @@ def test_assets_that_read_each_other_end() -> None:
 def test_combined_versions_do_not_depend_on_the_order() -> None:
     assert versions.combined(["a", "b"]) == versions.combined(["b", "a"]) != versions.combined(["a", None])
     assert versions.combined(["a"]) == "a"
+
+
+def test_what_is_known_from_an_earlier_look_stands_and_is_not_looked_behind() -> None:
+    assets = (asset(A), asset(B, A), asset(C, B))
+    snapshot = LocationSnapshot(location=LocationName("l"), dagwright_version="", python_version="", assets=assets)
+    data = Data().make(A, "1").make(B, "2", a="1").make(C, "3", b="2")
+    known = {B: {(): Staleness(status=StaleStatus.STALE, causes=(Cause(kind=CauseKind.CODE, reason="as it was"),))}}
+    answer = Stale(AssetGraph([snapshot]), data, NOW, known=known)
+    assert list(answer.reach([(C, ())], 100)) == [(C, ()), (B, ())]
+    assert [cause.reason for cause in answer.of(C).causes] == ["b is stale"]
+    assert answer.known[B] == known[B]
+    assert answer.known[C][()].status is StaleStatus.STALE
+
+
+def test_an_upstream_that_is_read_as_a_whole_is_not_listed_when_it_is_large() -> None:
+    def readings(count: int) -> int:
+        large = asset(A, partitions=StaticPartitions(keys=tuple(f"k{n}" for n in range(count))))
+        return len(stale(Data().make(B, "2", a="other"), large, asset(B, A)).reach([(B, ())], 10_000)) - 1
+
+    assert (readings(versions.MAX_PARTITIONS), readings(versions.MAX_PARTITIONS + 1)) == (versions.MAX_PARTITIONS, 0)
