@@ -17,6 +17,7 @@ from dagwright.authoring import source as sources
 from dagwright.authoring.config import Config, ConfigType, EnvVar, problems_of
 from dagwright.authoring.config_values import ConfigProblems
 from dagwright.authoring.configured import ConfiguredType
+from dagwright.authoring.resource_config import read_env, seen
 from dagwright.authoring.resource_setup import SetUpByHand
 from dagwright.authoring.scoped_resources import Scoped
 from dagwright_shared.model.dataclass import dataclass
@@ -410,7 +411,9 @@ class Opener:
     ) -> None:
         self.definitions, self.config, self.context, self.stack = definitions, config, context, stack
         self.by_key: dict[str, Any] = {}
-        self.by_identity: dict[int, Any] = {}
+        self.by_identity: dict[int, tuple[Any, Any]] = {}
+        self.configs: dict[str, Any] = {}
+        """What the objects were made of, by key."""
         self.opening: list[str] = []
 
     def open_key(self, key: str) -> Any:
@@ -433,20 +436,26 @@ class Opener:
         if not is_resource_definition(definition):
             return definition
         if given is None and id(definition) in self.by_identity:
-            return self.by_identity[id(definition)]
-        context = replace(self.context, resource_key=key)
-        if isinstance(definition, ResourceDefinition):
-            made = self._call(definition, context, key, given)
+            made, config = self.by_identity[id(definition)]
         else:
-            whole = definition.complete(given or {}) if isinstance(definition, PartialResource) else definition
-            overrides = {} if isinstance(definition, PartialResource) else given
-            nested = {name: self._nested(inner) for name, inner in whole.nested_resources().items()}
-            ready = whole.resolved(nested, overrides)
-            entered = self.stack.enter_context(ready.yield_for_execution(context))
-            made = entered.create_resource(context) if isinstance(entered, ConfigurableResource) else entered
+            made, config = self._make(definition, replace(self.context, resource_key=key), key, given)
         if given is None:
-            self.by_identity[id(definition)] = made
+            self.by_identity[id(definition)] = (made, config)
+        if key is not None:
+            self.configs[key] = config
         return made
+
+    def _make(self, definition: Any, context: InitResourceContext, key: str | None, given: Any) -> tuple[Any, Any]:
+        """The object, and the config that it was made of."""
+        if isinstance(definition, ResourceDefinition):
+            return self._call(definition, context, key, given)
+        whole = definition.complete(given or {}) if isinstance(definition, PartialResource) else definition
+        overrides = {} if isinstance(definition, PartialResource) else given
+        nested = {name: self._nested(inner) for name, inner in whole.nested_resources().items()}
+        ready = whole.resolved(nested, overrides)
+        entered = self.stack.enter_context(ready.yield_for_execution(context))
+        made = entered.create_resource(context) if isinstance(entered, ConfigurableResource) else entered
+        return made, seen(ready, without=nested)
 
     def _nested(self, definition: Any) -> Any:
         """A resource inside another; the one that run config completes under its own key is the same one here."""
@@ -456,7 +465,7 @@ class Opener:
     def _key_of(self, definition: Any) -> str | None:
         return next((key for key, value in self.definitions.items() if value is definition), None)
 
-    def _call(self, definition: ResourceDefinition, context: InitResourceContext, key: str | None, given: Any) -> Any:
+    def _call(self, definition: ResourceDefinition, context: InitResourceContext, key: str | None, given: Any) -> tuple[Any, Any]:
         required = {name: self.open_key(name) for name in sorted(definition.required_resource_keys)}
         raw = definition.config if given is None else given
         parsed = raw
@@ -465,25 +474,10 @@ class Opener:
         full = replace(context, resource_config=parsed, resources=Scoped(required))
         returned = definition.resource_fn(full) if definition.takes_context else definition.resource_fn()
         if isinstance(returned, contextlib.AbstractContextManager) and hasattr(returned, "gen"):
-            return self.stack.enter_context(returned)
-        if isinstance(returned, Iterator) and hasattr(returned, "gi_frame"):
-            return self.stack.enter_context(contextlib.contextmanager(lambda: returned)())
-        return returned
-
-
-def read_env(value: Any) -> Any:
-    """A resource's config with `{"env": "NAME"}` and EnvVars replaced by the variables' values."""
-    match value:
-        case EnvVar():
-            return value.required()
-        case {"env": str(name), **rest} if not rest:
-            return EnvVar(name).required()
-        case Mapping():
-            return {key: read_env(item) for key, item in value.items()}
-        case list():
-            return [read_env(item) for item in value]
-        case _:
-            return value
+            returned = self.stack.enter_context(returned)
+        elif isinstance(returned, Iterator) and hasattr(returned, "gi_frame"):
+            returned = self.stack.enter_context(contextlib.contextmanager(lambda: returned)())
+        return returned, parsed
 
 
 def config_of(definition: ConfigurableResource[Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from dagwright.authoring import naming
 from dagwright_shared.model.dataclass import dataclass
@@ -29,6 +29,14 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+
+class _Replaceable:
+    __slots__ = ()
+
+    def _replace(self, **changes: Any) -> Self:
+        """A copy with other values of some fields, by the name that named tuples have for it."""
+        return replace(self, **changes)  # type: ignore[type-var]
 
 
 class NoValue:
@@ -148,7 +156,7 @@ class DynamicOutput(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class AssetCheckResult:
+class AssetCheckResult(_Replaceable):
     """The verdict of a check.
 
     Args:
@@ -198,7 +206,7 @@ class AssetCheckResult:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class MaterializeResult(Generic[T]):
+class MaterializeResult(_Replaceable, Generic[T]):
     """An asset function's word that it has stored the asset itself, with metadata about it.
 
     Args:
@@ -243,7 +251,7 @@ class MaterializeResult(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class ObserveResult:
+class ObserveResult(_Replaceable):
     """What an observation of an asset found, without making it anew."""
 
     asset_key: AssetKey | None
@@ -273,7 +281,7 @@ class ObserveResult:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class AssetMaterialization:
+class AssetMaterialization(_Replaceable):
     """A record that an asset was made, logged by an op that is not its asset definition."""
 
     asset_key: AssetKey
@@ -309,7 +317,7 @@ class AssetMaterialization:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class AssetObservation:
+class AssetObservation(_Replaceable):
     """A record of what is known of an asset at this moment."""
 
     asset_key: AssetKey
@@ -337,7 +345,7 @@ class AssetObservation:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class ExpectationResult:
+class ExpectationResult(_Replaceable):
     """What an op found of its data's quality on the way; it is written to the run's log, and changes nothing else.
 
     Args:

@@ -38,6 +38,16 @@ class ComponentPath:
     file_path: Path
     instance_key: int | str | None = None
 
+    def get_relative_key(self, parent_path: Path) -> str:
+        """A name that tells it apart from all others below a folder.
+
+        Example:
+            >>> ComponentPath(Path("/defs/sales/defs.yaml"), 1).get_relative_key(Path("/defs"))
+            'sales/defs.yaml[1]'
+        """
+        key = self.file_path.relative_to(parent_path).as_posix()
+        return key if self.instance_key is None else f"{key}[{self.instance_key}]"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentLoadContext:

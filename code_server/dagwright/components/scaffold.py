@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import yaml
 
@@ -12,12 +13,13 @@ from dagwright.components.errors import ComponentError
 from dagwright_shared.model.dataclass import dataclass
 
 T = TypeVar("T", bound=type)
+P = TypeVar("P")
 _SCAFFOLDER = "_dagwright_scaffolder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScaffoldRequest:
-    """What a scaffolder is to write."""
+class ScaffoldRequest(Generic[P]):
+    """What a scaffolder is to write; `P` is the class of its parameters."""
 
     type_name: str
     """Full name of the component type."""
@@ -25,11 +27,13 @@ class ScaffoldRequest:
     """The component's folder."""
     scaffold_format: Literal["yaml", "python"] = "yaml"
     project_root: Path | None = None
-    params: Any = None
+    params: P | None = None
     """What the scaffolder asked for by `get_scaffold_params`, if anything."""
+    append: bool = False
+    """Whether `target_path` is a defs.yaml that the component is added to, after those that it has."""
 
 
-class Scaffolder:
+class Scaffolder(Generic[P]):
     """Writes the files of a new component; by default a defs.yaml with its type. Override `scaffold` to write more.
 
     Example:
@@ -41,16 +45,16 @@ class Scaffolder:
     """
 
     @classmethod
-    def get_scaffold_params(cls) -> type[Any] | None:
+    def get_scaffold_params(cls) -> type[P] | None:
         """A pydantic model of parameters, if it takes any."""
         return None
 
-    def scaffold(self, request: ScaffoldRequest) -> None:
+    def scaffold(self, request: ScaffoldRequest[P]) -> None:
         """Write the files."""
         scaffold_component(request)
 
 
-def scaffold_with(scaffolder_cls: type[Scaffolder]) -> Callable[[T], T]:
+def scaffold_with(scaffolder_cls: type[Scaffolder[Any]]) -> Callable[[T], T]:
     """Say which scaffolder writes the files of a component type; put it on the class.
 
     Raises:
@@ -66,16 +70,20 @@ def scaffold_with(scaffolder_cls: type[Scaffolder]) -> Callable[[T], T]:
     return mark
 
 
-def scaffold_component(request: ScaffoldRequest, yaml_attributes: Mapping[str, Any] | None = None) -> None:
+def scaffold_component(request: ScaffoldRequest[Any], yaml_attributes: Mapping[str, Any] | None = None) -> None:
     """Write a defs.yaml, or a component.py, for a type.
 
     Args:
         request: where and what.
         yaml_attributes: of the component, for the YAML format.
     """
+    contents = {"type": request.type_name, "attributes": dict(yaml_attributes or {})}
+    if request.append:
+        with request.target_path.open("a", encoding="utf-8") as there:
+            there.write(f"---\n{yaml.safe_dump(contents, sort_keys=False)}")
+        return
     request.target_path.mkdir(parents=True, exist_ok=True)
     if request.scaffold_format == "yaml":
-        contents = {"type": request.type_name, "attributes": dict(yaml_attributes or {})}
         (request.target_path / "defs.yaml").write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")
         return
     module, _, name = request.type_name.rpartition(".")
@@ -86,19 +94,11 @@ def scaffold_component(request: ScaffoldRequest, yaml_attributes: Mapping[str, A
     (request.target_path / "component.py").write_text(text, encoding="utf-8")
 
 
-def scaffold(cls: type[Any], request: ScaffoldRequest, params: Mapping[str, Any] | None = None) -> None:
+def scaffold(cls: type[Any], request: ScaffoldRequest[Any], params: Mapping[str, Any] | None = None) -> None:
     """Write the files of a new component by the scaffolder of its type."""
-    scaffolder: Scaffolder = getattr(cls, _SCAFFOLDER, Scaffolder)()
+    scaffolder: Scaffolder[Any] = getattr(cls, _SCAFFOLDER, Scaffolder)()
     model = scaffolder.get_scaffold_params()
     if params and model is None:
         raise ComponentError(f"the scaffolder of {cls.__name__} takes no parameters, but got {', '.join(params)}")
     made = model(**(params or {})) if model is not None else None
-    scaffolder.scaffold(
-        ScaffoldRequest(
-            type_name=request.type_name,
-            target_path=request.target_path,
-            scaffold_format=request.scaffold_format,
-            project_root=request.project_root,
-            params=made,
-        )
-    )
+    scaffolder.scaffold(replace(request, params=made))

@@ -69,7 +69,7 @@ class DefsFolderSandbox:
             defs_yaml_contents: all of the defs.yaml, in place of what the scaffolder wrote.
         """
         folder = self.defs_folder_path / (defs_path or _new_name())
-        request = ScaffoldRequest(
+        request: ScaffoldRequest[Any] = ScaffoldRequest(
             type_name=f"{component_cls.__module__}.{component_cls.__qualname__}",
             target_path=folder,
             scaffold_format=scaffold_format,

@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from dagwright.authoring.config import plain
 from dagwright.authoring.handles import NodeHandle, StepHandle
-from dagwright.authoring.partitions import MultiPartitionKey, PartitionKeyRange, TimeWindow
+from dagwright.authoring.partition_views import definition_of
+from dagwright.authoring.partitions import MultiPartitionKey, PartitionKeyRange, PartitionsDefinition, TimeWindow
 from dagwright.authoring.results import AssetMaterialization, AssetObservation, ExpectationResult
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.logs import EventLogger
@@ -23,7 +24,7 @@ from dagwright_shared.model.events import AssetMaterialized, AssetObserved, LogL
 from dagwright_shared.model.json_values import json_safe
 from dagwright_shared.model.keys import UNPARTITIONED, AssetCheckKey, AssetKey, PartitionKey
 from dagwright_shared.model.metadata import JsonMetadataValue, Metadata, normalize_metadata
-from dagwright_shared.model.partitions import NO_DYNAMIC, Partitions
+from dagwright_shared.model.partitions import NO_DYNAMIC
 
 _current: ContextVar[OpExecutionContext | None] = ContextVar("dagwright_context", default=None)
 
@@ -379,11 +380,11 @@ class AssetExecutionContext(OpExecutionContext):
     def asset_partitions_time_window_for_output(self, output_name: str = "result") -> TimeWindow:
         return self._partitioned(output_name).window(self._named)
 
-    def asset_partitions_def_for_output(self, output_name: str = "result") -> Partitions | None:
-        return self._output(output_name).partitions
+    def asset_partitions_def_for_output(self, output_name: str = "result") -> PartitionsDefinition | None:
+        return definition_of(self._output(output_name).partitions)
 
-    def asset_partitions_def_for_input(self, input_name: str) -> Partitions | None:
-        return self._asset_input(input_name).partitions
+    def asset_partitions_def_for_input(self, input_name: str) -> PartitionsDefinition | None:
+        return definition_of(self._asset_input(input_name).partitions)
 
     def asset_partition_keys_for_input(self, input_name: str) -> Sequence[str]:
         """The upstream partitions that this step reads."""

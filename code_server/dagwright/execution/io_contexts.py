@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
-from dagwright.authoring.partitions import PartitionKeyRange, TimeWindow
+from dagwright.authoring.partition_views import definition_of
+from dagwright.authoring.partitions import PartitionKeyRange, PartitionsDefinition, TimeWindow
 from dagwright.authoring.specs import AssetSpec
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.partition_view import PartitionError, RunPartitions, multi_key, window_of
@@ -86,8 +87,8 @@ class _Port:
         return self.partitions is not None or any(self.keys)
 
     @property
-    def asset_partitions_def(self) -> Partitions | None:
-        return self.partitions
+    def asset_partitions_def(self) -> PartitionsDefinition | None:
+        return definition_of(self.partitions)
 
     @property
     def asset_partition_keys(self) -> Sequence[str]:
@@ -173,6 +174,16 @@ class OutputContext(_Port):
     def add_output_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Attach metadata to the output's event and to the asset's materialization."""
         self._added.update(metadata)
+
+    def get_logged_metadata(self) -> Metadata:
+        """What `add_output_metadata` was given here."""
+        return self.note_metadata()
+
+    def consume_logged_metadata(self) -> Metadata:
+        """The same, which is then forgotten: how a test of an IO manager reads what it told of each value."""
+        told = self.note_metadata()
+        self._added.clear()
+        return told
 
     def get_identifier(self) -> Sequence[str]:
         """A path that is unique to this output: that of the asset, or run, step, output (and mapping key)."""

@@ -27,13 +27,17 @@ class ResourceError(DagwrightError):
 class Available:
     """The resources that one step may use, IO managers included."""
 
-    def __init__(self, values: Mapping[str, Any], later: Callable[[str], Any]) -> None:
-        self._values = values
-        self._later = later
+    def __init__(self, values: Mapping[str, Any], later: Callable[[str], Any], configs: Mapping[str, Any]) -> None:
+        self._values, self._later, self._configs = values, later, configs
 
     def get(self, key: str) -> Any:
         """A resource by its key; one that nobody foresaw is set up now."""
         return self._values[key] if key in self._values else self._later(key)
+
+    def config(self, key: str) -> Any:
+        """What a resource was made of; None for a bare object."""
+        self.get(key)
+        return self._configs.get(key)
 
     def only(self, keys: AbstractSet[str]) -> Scoped:
         """As `context.resources` gives them: those that the op asks for."""
@@ -64,7 +68,7 @@ class ResourceSet:
         """
         with self._lock:  # steps may share the process
             self._emit = emit
-            return Available({key: self._open(key) for key in sorted(keys)}, self._open)
+            return Available({key: self._open(key) for key in sorted(keys)}, self._open, self._opener.configs)
 
     def _open(self, key: str) -> Any:
         try:

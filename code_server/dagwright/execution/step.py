@@ -236,7 +236,7 @@ class _Pipeline:
             self.context,
             run=self.environment.run,
             history=scope.history,
-            manager=resources.get,
+            resources=resources,
             emit=self.emit,
             cancellation=scope.cancellation,
         )

@@ -171,7 +171,7 @@ class DbIOManager(IOManager):
             raise TableError(
                 f"{self._name} got None for {_what(context)}; return a value, or write `-> None` if the function stores it by itself"
             )
-        handler, where = self._handler(type(obj), context), self._slice(context, context)
+        handler, where = self._handler(type(obj), context), self._get_table_slice(context, context)
         with self._client.connect(context, where) as connection:
             self._client.ensure_schema_exists(context, where, connection)
             self._client.delete_table_slice(context, where, connection)
@@ -188,7 +188,7 @@ class DbIOManager(IOManager):
         """
         annotation = context.annotation.typing_type if isinstance(context.annotation, ValueType) else context.annotation
         wanted = self._default if annotation in (None, Any) else annotation
-        handler, where = self._handler(wanted, context), self._slice(context, context.upstream_output)
+        handler, where = self._handler(wanted, context), self._get_table_slice(context, context.upstream_output)
         with self._client.connect(context, where) as connection:
             return handler.load_input(context, where, connection)
 
@@ -202,7 +202,13 @@ class DbIOManager(IOManager):
                 return handler
         raise TableError(f"{self._name} has no handler for a {kind.__name__}, the type of {_what(context)}; it has them for {known}")
 
-    def _slice(self, context: InputContext | OutputContext, stored: OutputContext | None) -> TableSlice:
+    def _get_table_slice(self, context: InputContext | OutputContext, stored: OutputContext | None) -> TableSlice:
+        """Where a value is; subclasses that place tables by rules of their own override it, by Dagster's name.
+
+        Args:
+            context: of what is stored or loaded.
+            stored: of the output that it is, or that it is loaded from.
+        """
         said = stored.definition_metadata if stored is not None else {}
         path = context.asset_key.path if context.has_asset_key else ()
         schema = said.get("schema") or self._schema or (path[-2] if len(path) > 1 else "public")

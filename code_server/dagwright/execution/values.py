@@ -15,6 +15,7 @@ from dagwright.execution.contexts import OpExecutionContext, clean
 from dagwright.execution.identity import RunInfo
 from dagwright.execution.io_contexts import InputContext, OutputContext
 from dagwright.execution.ports import AskedKeys, History
+from dagwright.execution.resources import Available
 from dagwright.planning.steps import (
     FromAsset,
     FromCollected,
@@ -34,8 +35,6 @@ from dagwright_shared.model.keys import AssetKey, PartitionKey, format_partition
 from dagwright_shared.model.metadata import Metadata
 from dagwright_shared.model.partitions import dimensions
 
-GetManager = Callable[[str], Any]
-
 
 class MissingPartitionsError(DagwrightError, LookupError):
     """A step reads upstream partitions that do not exist."""
@@ -51,12 +50,12 @@ class Values:
         *,
         run: RunInfo,
         history: History,
-        manager: GetManager,
+        resources: Available,
         emit: Callable[[Payload], None],
         cancellation: Cancellation,
     ) -> None:
         self._step, self._context, self._run, self._history = step, context, run, history
-        self._manager, self._emit, self._cancellation = manager, emit, cancellation
+        self._resources, self._emit, self._cancellation = resources, emit, cancellation
         self._upstream: dict[AssetKey, tuple[PartitionKey, ...]] = {}
 
     def load_all(self) -> dict[str, Any]:
@@ -88,7 +87,7 @@ class Values:
         else:
             context = self.input_context(planned, source)
         with self._cancellation.interruptible():
-            return self._manager(source.io_manager_key).load_input(context)
+            return self._resources.get(source.io_manager_key).load_input(context)
 
     def _load(self, planned: PlannedInput) -> Any:
         if isinstance(planned.source, FromMany):
@@ -130,7 +129,7 @@ class Values:
         key = planned.io_manager_key or source.io_manager_key
         context = self.input_context(planned, source)
         with self._cancellation.interruptible():
-            value = self._manager(key).load_input(context)
+            value = self._resources.get(key).load_input(context)
         where = source.asset_key.to_user_string() if isinstance(source, FromAsset) else _named(source)
         self._emit(InputLoaded(input_name=planned.name, io_manager_key=key, source=where, metadata=clean(context.note_metadata())))
         return value
@@ -186,6 +185,7 @@ class Values:
             of_run=self._context.surroundings.covered,
             definition_metadata=planned.metadata,
             resources=self._context.resources,
+            resource_config=self._resources.config(planned.io_manager_key or source.io_manager_key),
             log=self._context.log,
             annotation=planned.annotation,
             op_def=self._step.op,
@@ -234,6 +234,7 @@ class Values:
             of_run=self._context.surroundings.covered,
             definition_metadata=output.metadata,
             resources=self._context.resources,
+            resource_config=self._resources.config(output.io_manager_key),
             log=self._context.log,
             annotation=output.annotation,
             op_def=step.op,
@@ -245,8 +246,8 @@ class Values:
 
     def store(self, output: PlannedOutput, value: Any, *, mapping_key: str | None, metadata: Mapping[str, Any]) -> Metadata:
         """Hand a value to the output's IO manager; returns the metadata that the manager added."""
+        manager = self._resources.get(output.io_manager_key)
         context = self.output_context(output, mapping_key=mapping_key, metadata=metadata)
-        manager = self._manager(output.io_manager_key)
         with self._cancellation.interruptible():
             answer = manager.handle_output(context, value)
             if inspect.isgenerator(answer):

@@ -56,7 +56,11 @@ _INSTEAD = {
 """By module, or `module:name`; the longest that fits counts."""
 
 
-_STANDARD = {"dagster._utils.cached_method:cached_method": ("functools", "cache")}
+_STANDARD = {
+    "dagster._utils.cached_method:cached_method": ("functools", "cache"),
+    "dagster._core.definitions.metadata:ArbitraryMetadataMapping": ("collections.abc", "Mapping"),
+    "dagster._core.definitions.metadata:RawMetadataMapping": ("collections.abc", "Mapping"),
+}
 """Private names of which the standard library has the equal."""
 
 _INTEGRATIONS = {

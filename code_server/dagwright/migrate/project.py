@@ -42,13 +42,15 @@ def migrate_path(path: Path) -> Migration:
     """Look at a file, or at every file of a directory; nothing is written."""
     files: dict[Path, Rewritten] = {}
     findings: list[Finding] = []
-    for file in _python_files(path):
+    every = list(_python_files(path))
+    own = {path.resolve().name, *(name for file in every for name in (*file.relative_to(path).parts[:-1], file.stem))}
+    for file in every:
         try:
             with file.open(encoding="utf-8", newline="") as read:
                 text = read.read()
             if "dagster" not in text:
                 continue
-            files[file] = rewrite(file, text)
+            files[file] = rewrite(file, text, own)
         except (cst.ParserSyntaxError, UnicodeDecodeError) as error:
             findings.append(Finding(file, getattr(error, "raw_line", 1), "cannot be read as Python, so it is left as it is"))
             continue

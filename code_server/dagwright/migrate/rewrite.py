@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,14 +31,17 @@ class Rewritten:
     findings: tuple[Finding, ...]
 
 
-def rewrite(file: Path, text: str) -> Rewritten:
+def rewrite(file: Path, text: str, own: AbstractSet[str] = frozenset()) -> Rewritten:
     """The text with its imports of Dagster changed.
+
+    Args:
+        own: packages of the project itself, which may be named like integrations.
 
     Raises:
         libcst.ParserSyntaxError: it is not Python.
     """
     wrapper = metadata.MetadataWrapper(cst.parse_module(text))
-    visitor = _Imports(file)
+    visitor = _Imports(file, own)
     after = wrapper.visit(visitor).code
     return Rewritten(text, after, tuple(sorted(visitor.findings)))
 
@@ -45,9 +49,9 @@ def rewrite(file: Path, text: str) -> Rewritten:
 class _Imports(cst.CSTTransformer):
     METADATA_DEPENDENCIES = (metadata.PositionProvider,)
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, own: AbstractSet[str]) -> None:
         super().__init__()
-        self.file = file
+        self.file, self.own = file, own
         self.findings: list[Finding] = []
         self.aliases: set[str] = set()
         """Names by which the package itself is known in the file."""
@@ -126,7 +130,7 @@ class _Imports(cst.CSTTransformer):
 
     def _note_integration(self, node: cst.CSTNode, module: str) -> None:
         package = module.partition(".")[0]
-        if package.startswith("dagster_") and package != "dagster_pipes":
+        if package.startswith("dagster_") and package != "dagster_pipes" and package not in self.own:
             self.note(node, f"{package} is an integration for Dagster, which dagwright does not load; use the tool's own Python package")
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
+import yaml
 
 import dagwright as dg
 import dagwright.components as dgc
@@ -253,7 +255,7 @@ def test_scaffolders(sandbox):
     class Params(dgc.Model):
         table: str
 
-    class WithSql(dgc.Scaffolder):
+    class WithSql(dgc.Scaffolder[Params]):
         @classmethod
         def get_scaffold_params(cls):
             return Params
@@ -274,6 +276,15 @@ def test_scaffolders(sandbox):
         sandbox.scaffold_component(dgc.DefinitionsComponent, "z", scaffold_params={"x": 1})
     with pytest.raises(dgc.ComponentError, match="give a class derived from Scaffolder"):
         dgc.scaffold_with(int)
+
+
+def test_a_component_is_added_to_a_document(tmp_path):
+    request = dgc.ScaffoldRequest(type_name="shop.Sales", target_path=tmp_path / "shop")
+    dgc.scaffold_component(request, {"table": "a"})
+    file = tmp_path / "shop" / "defs.yaml"
+    dgc.scaffold_component(replace(request, target_path=file, append=True), {"table": "b"})
+    found = list(yaml.safe_load_all(file.read_text()))
+    assert found == [{"type": "shop.Sales", "attributes": {"table": name}} for name in ("a", "b")]
 
 
 def test_components_within_a_project(project):

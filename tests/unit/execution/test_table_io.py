@@ -226,3 +226,17 @@ def test_partitions_with_gaps_are_refused(duck):
 def test_where_clauses():
     assert dg.partition_where_clause(None) == ""
     assert dg.partition_where_clause([dg.TablePartitionDimension("x", [])]) == "WHERE 1 = 0"
+
+
+def test_subclasses_may_place_tables_by_rules_of_their_own(tmp_path):
+    class ByName(dg.DbIOManager):
+        def _get_table_slice(self, context, stored):
+            return super()._get_table_slice(context, stored)._replace(table=stored.definition_metadata["root_name"])
+
+    @dg.asset(metadata={"root_name": "ledger"})
+    def bookings() -> pd.DataFrame:
+        return pd.DataFrame({"amount": [3]})
+
+    manager = ByName(type_handlers=[Frames()], db_client=DuckClient(), database=str(tmp_path / "x.duckdb"))
+    made = dg.materialize([bookings], resources={"io_manager": manager})
+    assert made.asset_materializations_for_node("bookings")[0].metadata["Query"].value == "SELECT * FROM public.ledger"

@@ -114,6 +114,22 @@ def test_the_command_ends_with_1_when_a_person_is_needed(tmp_path: Path) -> None
     assert "requirements.txt:1: names Dagster: dagster==1.13" in result.output
 
 
+def test_packages_of_the_project_itself_are_no_integrations(tmp_path: Path) -> None:
+    package = tmp_path / "dagster_lakes"
+    package.mkdir()
+    (package / "__init__.py").write_text("from dagster_lakes.water import Water\n")
+    (package / "water.py").write_text("import dagster_slack\n\nclass Water: ...\n")
+    result = CliRunner().invoke(cli, ["migrate", str(tmp_path)], standalone_mode=False)
+    assert "dagster_lakes is an integration" not in result.output
+    assert "water.py:1: dagster_slack is an integration" in result.output
+
+
+def test_private_names_of_annotations_are_those_that_they_stand_for() -> None:
+    assert rewrite(Path("x.py"), "from dagster._core.definitions.metadata import ArbitraryMetadataMapping\n").after == (
+        "from collections.abc import Mapping as ArbitraryMetadataMapping\n"
+    )
+
+
 def test_a_migrated_file_runs(tmp_path: Path) -> None:
     file = tmp_path / "project.py"
     file.write_text("import dagster\n\n@dagster.asset\ndef one():\n    return 1\n\nresult = dagster.materialize([one])\n")
