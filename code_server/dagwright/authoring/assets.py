@@ -200,7 +200,7 @@ def make_asset(
         specs=(spec,),
         op=op,
         keys_by_output_name={DEFAULT_OUTPUT: own_key},
-        keys_by_input_name=loaded.keys,
+        loaded_by_input_name=loaded.keys,
         partition_mappings={dep.asset_key: dep.partition_mapping for dep in spec.deps if dep.partition_mapping is not None},
         check_specs_by_output_name=checks,
         resource_defs={**(resource_defs or {}), **brought},

@@ -33,7 +33,7 @@ class AssetsDefinition:
     graph: GraphDefinition | None = None
     """In place of an op."""
     keys_by_output_name: Mapping[str, AssetKey] = field(default_factory=dict)
-    keys_by_input_name: Mapping[str, AssetKey] = field(default_factory=dict)
+    loaded_by_input_name: Mapping[str, AssetKey] = field(default_factory=dict)
     """Inputs that are loaded; dependencies of order only are in the specs' `deps`."""
     partition_mappings: Mapping[AssetKey, PartitionMapping] = field(default_factory=dict)
     """By upstream key."""
@@ -138,6 +138,16 @@ class AssetsDefinition:
     def dependency_keys(self) -> AbstractSet[AssetKey]:
         """All upstreams, loaded or not."""
         return {dep.asset_key for spec in self.specs for dep in spec.deps}
+
+    @property
+    def keys_by_input_name(self) -> Mapping[str, AssetKey]:
+        """All upstreams by the names of inputs: those that are loaded by their arguments, those in `deps` by their keys."""
+        own = self.keys if len(self.keys) > 1 else ()
+        upstream = [key for key in self.dependency_keys if key not in own]
+        if not self.specs:
+            upstream = [key for spec in self.check_specs for key in (spec.asset_key, *(dep.asset_key for dep in spec.additional_deps))]
+        loaded = frozenset(self.loaded_by_input_name.values())
+        return {**self.loaded_by_input_name, **{naming.input_of(key): key for key in sorted(upstream) if key not in loaded}}
 
     @property
     def owners_by_key(self) -> Mapping[AssetKey, Sequence[str]]:
@@ -391,7 +401,7 @@ class AssetsDefinition:
         return self._copy(
             specs=specs,
             keys_by_output_name={name: new(key) for name, key in self.keys_by_output_name.items()},
-            keys_by_input_name={name: new(key) for name, key in self.keys_by_input_name.items()},
+            loaded_by_input_name={name: new(key) for name, key in self.loaded_by_input_name.items()},
             partition_mappings={new(key): mapping for key, mapping in self.partition_mappings.items()},
             internal_deps={new(key): frozenset(map(new, keys)) for key, keys in self.internal_deps.items()},
             check_specs_by_output_name={

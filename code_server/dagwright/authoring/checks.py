@@ -236,7 +236,7 @@ def _checks(
     return AssetChecksDefinition(
         op=op,
         check_specs_by_output_name=by_output,
-        keys_by_input_name=loaded.keys,
+        loaded_by_input_name=loaded.keys,
         can_subset=can_subset,
         resource_defs=dict(resource_defs or {}),
         source=source,

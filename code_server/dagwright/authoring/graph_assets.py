@@ -335,7 +335,7 @@ def _assets_of(
         op=None if is_graph else node,  # type: ignore[arg-type]
         graph=node if is_graph else None,  # type: ignore[arg-type]
         keys_by_output_name=dict(keys),
-        keys_by_input_name={name: key for name, key in inputs.items() if not node.ins[name].is_nothing},
+        loaded_by_input_name={name: key for name, key in inputs.items() if not node.ins[name].is_nothing},
         partition_mappings={
             dep.asset_key: dep.partition_mapping for spec in specs for dep in spec.deps if dep.partition_mapping is not None
         },

@@ -173,8 +173,8 @@ def _of_prefixed(item: AssetChecksDefinition, prefix: Sequence[str]) -> AssetChe
         for name, spec in item.check_specs_by_output_name.items()
     }
     judged = {spec.asset_key for spec in item.check_specs}
-    inputs = {name: key.with_prefix(prefix) if key in judged else key for name, key in item.keys_by_input_name.items()}
-    return replace(item, check_specs_by_output_name=specs, keys_by_input_name=inputs)
+    inputs = {name: key.with_prefix(prefix) if key in judged else key for name, key in item.loaded_by_input_name.items()}
+    return replace(item, check_specs_by_output_name=specs, loaded_by_input_name=inputs)
 
 
 def _renamed(item: AssetsDefinition | AssetSpec, renamed: dict[AssetKey, AssetKey]) -> Any:

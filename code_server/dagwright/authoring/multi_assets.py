@@ -162,7 +162,7 @@ def _make(
         specs=tuple(made.values()),
         op=op,
         keys_by_output_name={output: key for output, (key, _) in outputs.items()},
-        keys_by_input_name=loaded.keys,
+        loaded_by_input_name=loaded.keys,
         partition_mappings={dep.asset_key: dep.partition_mapping for spec in made.values() for dep in spec.deps if dep.partition_mapping},
         check_specs_by_output_name=checks,
         source=source,

@@ -106,6 +106,11 @@ def check_owners(owners: Sequence[str] | None, owner: str, source: SourceRef | N
     return list(owners or ())
 
 
+def input_of(key: AssetKey) -> str:
+    """The name of the input that stands for an asset which is not loaded."""
+    return "_".join(key.path).replace("-", "_")
+
+
 def asset_key(value: Any, what: str = "asset", source: SourceRef | None = None) -> AssetKey:
     """Read the ways in which people write a key: `"a/b"`, `["a", "b"]`, an AssetKey, or a definition that has one."""
     try:

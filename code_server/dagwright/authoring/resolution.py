@@ -188,7 +188,7 @@ def _connect(assets: Sequence[AssetsDefinition], known: Mapping[AssetKey, Assets
     by_name: dict[tuple[str, str], list[AssetKey]] | None = None
     connected = []
     for definition in assets:
-        missing = {name: key for name, key in definition.keys_by_input_name.items() if key not in known}
+        missing = {name: key for name, key in definition.loaded_by_input_name.items() if key not in known}
         if not missing:
             connected.append(definition)
             continue
@@ -214,10 +214,10 @@ def _without(definition: AssetsDefinition, inputs: AbstractSet[str]) -> AssetsDe
     """The definition without upstreams that do not exist and whose arguments have defaults."""
     if not inputs:
         return definition
-    gone = {definition.keys_by_input_name[name] for name in inputs}
+    gone = {definition.loaded_by_input_name[name] for name in inputs}
     return definition._copy(
         specs=tuple(spec.replace_attributes(deps=[dep for dep in spec.deps if dep.asset_key not in gone]) for spec in definition.specs),
-        keys_by_input_name={name: key for name, key in definition.keys_by_input_name.items() if name not in inputs},
+        loaded_by_input_name={name: key for name, key in definition.loaded_by_input_name.items() if name not in inputs},
     )
 
 
@@ -248,7 +248,7 @@ def _stubs(assets: Sequence[AssetsDefinition], checks: Sequence[AssetChecksDefin
             wanted.update((dep.asset_key, None) for dep in spec.deps if dep.asset_key not in known)
     for check in checks:
         named = [key for spec in check.check_specs for key in (spec.asset_key, *(dep.asset_key for dep in spec.additional_deps))]
-        wanted.update((key, None) for key in (*named, *check.keys_by_input_name.values()) if key not in known)
+        wanted.update((key, None) for key in (*named, *check.loaded_by_input_name.values()) if key not in known)
     return [AssetsDefinition(specs=(_stub(key),), execution=AssetExecution.EXTERNAL) for key in wanted]
 
 

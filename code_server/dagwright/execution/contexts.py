@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Self
 
+from dagwright.authoring import naming
 from dagwright.authoring.config import plain
 from dagwright.authoring.handles import NodeHandle, StepHandle
 from dagwright.authoring.partition_views import definition_of
@@ -428,7 +429,7 @@ class AssetExecutionContext(OpExecutionContext):
                     if isinstance(source, FromAsset):
                         return source
         for source in self._step.order_only_assets:
-            if source.asset_key.to_python_identifier() == name:
+            if name in (source.asset_key.to_python_identifier(), naming.input_of(source.asset_key)):
                 return source
         raise ValueError(f"step {self._step.key!r} has no input {name!r} that is an asset")
 

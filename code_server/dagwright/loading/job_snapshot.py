@@ -265,7 +265,7 @@ def _asset_node(
 def _asset_edges(
     definition: Any, keys: Sequence[AssetKey], checks: Sequence[AssetCheckKey], makers: dict[AssetKey, tuple[str, str]]
 ) -> Iterator[EdgeSnapshot]:
-    inputs = {key: name for name, key in definition.keys_by_input_name.items()}
+    inputs = {key: name for name, key in definition.loaded_by_input_name.items()}
     wanted: dict[AssetKey, None] = {}
     if not isinstance(definition, AssetChecksDefinition):
         for key in keys:

@@ -101,7 +101,7 @@ def _automation(spec: AssetSpec | AssetCheckSpec, of: str, resolved: ResolvedDef
 def _deps(definition: AssetsDefinition, spec: AssetSpec) -> tuple[AssetDepSnapshot, ...]:
     if not spec.deps:
         return ()
-    inputs = {key: name for name, key in definition.keys_by_input_name.items()}
+    inputs = {key: name for name, key in definition.loaded_by_input_name.items()}
     found = []
     for dep in spec.deps:
         name = inputs.get(dep.asset_key)
@@ -128,7 +128,7 @@ def _checks(resolved: ResolvedDefinitions) -> Iterable[CheckSnapshot]:
 def _check(definition: AssetsDefinition | AssetChecksDefinition, spec: AssetCheckSpec, resolved: ResolvedDefinitions) -> CheckSnapshot:
     others = {dep.asset_key for dep in spec.additional_deps}
     if isinstance(definition, AssetChecksDefinition):
-        others.update(definition.keys_by_input_name.values())
+        others.update(definition.loaded_by_input_name.values())
     return CheckSnapshot(
         key=spec.key,
         description=spec.description,

@@ -31,7 +31,7 @@ def warnings(resolved: ResolvedDefinitions) -> Iterator[LoadWarning]:
     for definition in resolved.assets:
         if definition.op is None:
             continue
-        for name, key in definition.keys_by_input_name.items():
+        for name, key in definition.loaded_by_input_name.items():
             wanted = definition.op.ins[name]
             upstream = resolved.assets_by_key.get(key)
             if upstream is None or wanted.input_manager_key is not None or not _passes_unchanged(upstream, key, resolved):

@@ -219,9 +219,9 @@ class _Builder:
         """Assets that the step depends on, its own left out."""
         if not isinstance(definition, AssetChecksDefinition):
             found = [dep.asset_key for spec in definition.specs if spec.key in self._assets for dep in spec.deps]
-            found += definition.keys_by_input_name.values()
+            found += definition.loaded_by_input_name.values()
             return [key for key in dict.fromkeys(found) if key not in definition.keys]
-        found = list(definition.keys_by_input_name.values())
+        found = list(definition.loaded_by_input_name.values())
         for spec in definition.check_specs_by_output_name.values():
             found += [spec.asset_key, *(dep.asset_key for dep in spec.additional_deps)]
         return list(dict.fromkeys(found))
@@ -229,7 +229,7 @@ class _Builder:
     def _asset(self, definition: AssetsDefinition) -> list[Step]:
         selected = {key for key in definition.keys if key in self._assets}
         partitions = next((p for key in definition.keys if key in selected and (p := _partitions(self._resolved, key)) is not None), None)
-        loaded = self._sources(definition.keys_by_input_name, definition)
+        loaded = self._sources(definition.loaded_by_input_name, definition)
         after, others = self._order(self._upstream(definition), loaded, definition, frozenset())
         defaults = Defaults(
             retry_policy=self._job.op_retry_policy if self._job is not None else None,
@@ -312,7 +312,7 @@ class _Builder:
         return _from_asset(self._resolved, key, self._made[key], None, self._made)
 
     def _check(self, definition: Any) -> Step:
-        loaded = self._sources(definition.keys_by_input_name, definition)
+        loaded = self._sources(definition.loaded_by_input_name, definition)
         judged = frozenset(check.asset_key for check in definition.check_keys)
         after, others = self._order(self._upstream(definition), loaded, definition, judged)
         partitions = next((p for key in judged if (p := _partitions(self._resolved, key)) is not None), None)

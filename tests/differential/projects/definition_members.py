@@ -105,3 +105,40 @@ def case_subset_of_an_asset_job():
 
 def case_secret_field():
     return [dg.Field(str, is_secret=True).is_secret, dg.Field(str).is_secret]
+
+
+def case_inputs_by_name():
+    days = dg.DailyPartitionsDefinition("2024-01-01")
+    before = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+    seen = []
+
+    @dg.asset(deps=["up", dg.AssetKey(["p-x", "q"])])
+    def reader(loaded): ...
+
+    @dg.asset(partitions_def=days, deps=[dg.AssetDep("again", partition_mapping=before)])
+    def again(context): ...
+
+    @dg.asset(partitions_def=days)
+    def daily(): ...
+
+    @dg.asset(partitions_def=days, deps=[daily], key_prefix="x")
+    def below(context: dg.AssetExecutionContext): ...
+
+    @dg.asset(partitions_def=days, deps=[below])
+    def lowest(context: dg.AssetExecutionContext):
+        seen.append(list(context.asset_partition_keys_for_input("x_below")))
+
+    @dg.multi_asset(specs=[dg.AssetSpec("a", deps=["z"]), dg.AssetSpec("b", deps=["a"])])
+    def both(): ...
+
+    @dg.asset_check(asset=reader, additional_deps=["z"])
+    def judged():
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset_check(asset=reader)
+    def loads(reader):
+        return dg.AssetCheckResult(passed=True)
+
+    dg.materialize([daily, below, lowest], partition_key="2024-01-02")
+    every = (reader, again, both, judged, loads)
+    return [seen, [{name: str(key) for name, key in sorted(one.keys_by_input_name.items())} for one in every]]

@@ -44,7 +44,7 @@ def test_everything_that_an_asset_says() -> None:
     assert function.name == "db__schema__table"
     assert spec.description == "What it is."
     assert [dep.asset_key.to_user_string() for dep in spec.deps] == ["upstream_numbers", "raw/files", "x", "upstream", "y"]
-    assert function.keys_by_input_name == {"numbers": dg.AssetKey("upstream_numbers")}
+    assert function.loaded_by_input_name == {"numbers": dg.AssetKey("upstream_numbers")}
     assert list(function.partition_mappings) == [dg.AssetKey("y")]
     assert (spec.group, spec.code_version, spec.kinds, spec.owners) == ("g", "7", {"duckdb"}, ["team:data", "a@b.org"])
     assert function.op is not None
@@ -229,7 +229,7 @@ def test_checks() -> None:
     assert fine.spec.blocking
     assert fine.spec.description == "It is fine."
     assert fine.name == "upstream_fine"
-    assert fine.keys_by_input_name == {"numbers": dg.AssetKey("upstream"), "other": dg.AssetKey("lookup")}
+    assert fine.loaded_by_input_name == {"numbers": dg.AssetKey("upstream"), "other": dg.AssetKey("lookup")}
     assert fine.spec.key == dg.AssetCheckKey(dg.AssetKey("upstream"), "fine")
 
     with pytest.raises(DefinitionError, match="only one may be the asset's value"):

@@ -76,7 +76,7 @@ def test_a_missing_upstream_with_a_default_is_left_out() -> None:
     def report(limit: int = 3) -> None: ...
 
     resolved = dg.Definitions(assets=[report]).resolve()
-    assert resolved.assets_by_key[report.key].keys_by_input_name == {}
+    assert resolved.assets_by_key[report.key].loaded_by_input_name == {}
     assert resolved.graph.topology.parents(report.key) == ()
 
 
@@ -87,7 +87,7 @@ def test_an_argument_finds_its_asset_in_the_same_group() -> None:
     def report(flights) -> None: ...
 
     resolved = dg.Definitions(assets=[upstream, report]).resolve()
-    assert resolved.assets_by_key[report.key].keys_by_input_name == {"flights": dg.AssetKey(["raw", "flights"])}
+    assert resolved.assets_by_key[report.key].loaded_by_input_name == {"flights": dg.AssetKey(["raw", "flights"])}
     assert resolved.graph.topology.parents(report.key) == (dg.AssetKey(["raw", "flights"]),)
 
 
