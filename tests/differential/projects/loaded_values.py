@@ -41,10 +41,9 @@ def case_of_deps():
         seen.append(context.load_asset_value(dg.AssetKey(["deep", "words"]), python_type=dict))
 
     default, other = Recorder(), Recorder()
-    with dg.instance_for_test() as instance:
-        resources = {"io_manager": default, "other": other}
-        dg.materialize([numbers, words, reader], instance=instance, resources=resources)
-        dg.materialize([numbers, words, reader], selection=[reader], instance=instance, resources=resources)
+    resources = {"io_manager": default, "other": other}
+    dg.materialize([numbers, words, reader], resources=resources)
+    dg.materialize([numbers, words, reader], selection=[reader], resources=resources)
     return [seen, default.asked, other.asked]
 
 
@@ -71,11 +70,10 @@ def case_of_a_partition():
         seen.append(context.load_asset_value(dg.AssetKey("daily"), partition_key="2024-01-02"))
         seen.append(context.load_asset_value(dg.AssetKey("daily"), partition_key=context.partition_key))
 
-    with dg.instance_for_test() as instance:
-        resources = {"io_manager": Recorder()}
-        for day in ("2024-01-02", "2024-01-03"):
-            dg.materialize([daily], partition_key=day, instance=instance, resources=resources)
-        dg.materialize([daily, reader], selection=[reader], partition_key="2024-01-03", instance=instance, resources=resources)
+    resources = {"io_manager": Recorder()}
+    for day in ("2024-01-02", "2024-01-03"):
+        dg.materialize([daily], partition_key=day, resources=resources)
+    dg.materialize([daily, reader], selection=[reader], partition_key="2024-01-03", resources=resources)
     return seen
 
 
