@@ -64,26 +64,6 @@ INTENDED: Mapping[str, Intended] = {
     "asset_jobs.case_bare_key_in_text": Intended(
         "A key inside a larger selection may stand without `key:`; Dagster refuses that.", ["clean", "clean_positive", "raw"]
     ),
-    "contexts.case_asset": Intended(
-        "A run of assets without a job is called the same in a test and in a deployment.",
-        {
-            "key": "p/looks",
-            "selected": ["p/looks"],
-            "outputs": ["result"],
-            "job": "__ASSET_JOB",
-            "run": True,
-            "retry": 0,
-            "config": None,
-            "partitioned": False,
-            "op": "p__looks",
-            "handle": "p__looks",
-            "specs": ["p/looks"],
-            "tags": {"a": "b"},
-            "same": True,
-            "of_output": "p/looks",
-            "inner": "p__looks",
-        },
-    ),
     "io_managers.case_built_contexts": Intended(
         "Of a context that a test builds, what was not given has a default name; Dagster raises where it is read.", 7
     ),
