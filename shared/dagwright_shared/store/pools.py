@@ -250,14 +250,15 @@ ON CONFLICT (pool, run_id, step_key) DO UPDATE SET epoch = EXCLUDED.epoch, attem
     requested_at = clock_timestamp(), acquired_at = NULL
 WHERE (pool_slots.epoch, pool_slots.attempt) <> (EXCLUDED.epoch, EXCLUDED.attempt)
 """)
-# LIMIT NULL is no limit.
+# LIMIT NULL is no limit. Materialized, since a join may run a subquery again for each of its rows, and would find others each time.
 _GRANT = text(f"""
-UPDATE pool_slots SET acquired_at = clock_timestamp() FROM (
+WITH next AS MATERIALIZED (
     SELECT run_id, step_key FROM pool_slots WHERE pool = :pool AND acquired_at IS NULL ORDER BY {_ORDER}
     LIMIT (SELECT CASE WHEN has.slots IS NOT NULL THEN greatest(0, has.slots - used.count) END
            FROM (SELECT coalesce((SELECT slots FROM pools WHERE name = :pool), CAST(:default AS integer)) AS slots) AS has,
                 (SELECT count(*) FROM pool_slots WHERE pool = :pool AND acquired_at IS NOT NULL) AS used)
-    FOR UPDATE SKIP LOCKED) AS next
+    FOR UPDATE SKIP LOCKED)
+UPDATE pool_slots SET acquired_at = clock_timestamp() FROM next
 WHERE pool_slots.pool = :pool AND pool_slots.run_id = next.run_id AND pool_slots.step_key = next.step_key
 """)
 _HELD = text("""

@@ -190,6 +190,7 @@ class Machine(RuleBasedStateMachine):
     @rule(slots=st.integers(0, 3))
     def resize(self, slots: int) -> None:
         with self.engine.begin() as conn:
+            pools.lock(conn, [POOL])
             before = pools.usage(conn, LIMITS)[POOL][0]
             pools.define(conn, POOL, slots)
             pools.grant(conn, [POOL], LIMITS)

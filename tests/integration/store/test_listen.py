@@ -53,7 +53,10 @@ def test_rolled_back_says_nothing(store_engine: Engine, heard: Heard) -> None:
 def test_reconnects(store_engine: Engine, heard: Heard) -> None:
     with store_engine.begin() as conn:
         killed = conn.execute(
-            text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'dagwright listener'")
+            text(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE application_name = 'dagwright listener' AND datname = current_database()"
+            )
         )
         assert killed.scalar_one() >= 1
     assert heard.next() == "*"
