@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import signal
 from collections.abc import Iterator
@@ -23,6 +24,18 @@ CLEAN = "; ".join(f"DELETE FROM {table.name}" for table in reversed(tables.metad
 
 _THROWN_AWAY = {"fsync": "off", "full_page_writes": "off"}
 """What is written need not outlive the machine."""
+
+
+@pytest.fixture(autouse=True)
+def _no_loop_of_others(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Playwright leaves its loop running in the thread of browser tests, which may have come before in this process."""
+    if request.path.parent.name == "browser":
+        yield
+        return
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(scope="session")
