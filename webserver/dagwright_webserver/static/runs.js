@@ -60,6 +60,7 @@ function ask(what) {
   go.hidden = false;
   alarm.hidden = report.hidden = true;
   report.querySelector("tbody").replaceChildren();
+  document.getElementById("bulk-done").textContent = ""; // of the action before
   dialog.showModal();
 }
 
